@@ -1,0 +1,94 @@
+# pumprig: `make` alone shows what there is.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Stamps: an environment is touched again only when pyproject.toml has changed.
+RUN    := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+
+# Type stubs of the firmware's MicroPython, one folder per board: mypy reads one folder at a time.
+STUBS_VERSION        := 1.29.0.post1
+STDLIB_STUBS_VERSION := 1.29.0.post2
+STUBS                := typings/.$(STUBS_VERSION)-$(STDLIB_STUBS_VERSION)
+
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test slow check generate bench verify clean
+
+## Show this list.
+help:
+	@awk '/^## /{text=substr($$0,4)} /^[a-z][a-z-]*:/{if(text){sub(":.*","",$$1);printf "  make %-10s %s\n",$$1,text} text=""}' $(MAKEFILE_LIST)
+
+## Install, let a virtual pump dose through the bundled day, and write its report.
+demo: $(RUN)
+	$(BIN)/pumprig run demo --out runs
+
+## Run the tests (those marked slow left out).
+test: $(DEV)
+	$(PYTEST) -n 2
+
+## Run the slow tests.
+slow: $(DEV)
+	$(PYTEST) -n 2 -m slow
+
+## Check style, types (host, and firmware per board) and the repository's own rules.
+check: $(DEV) $(STUBS)
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/typing/unix.ini
+	$(BIN)/mypy --config-file tests/typing/pico_w.ini
+	$(BIN)/python tests/tidy.py
+
+## Write the generated files again from the declarations of the wire.
+generate: $(RUN)
+	$(BIN)/python -m pumpwire.generate
+
+## Measure speed and memory: lines of `name value unit`.
+bench: $(RUN)
+	$(BIN)/python -m pumprig.bench
+
+## Let the rig fail pumps that are wrong on purpose.
+verify: $(RUN)
+	$(BIN)/pumprig verify-suite
+
+## Remove the environment and all caches; the records in runs/ stay.
+clean:
+	rm -rf $(VENV) typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One message when Python, venv or pip is missing; an environment that no longer starts is made again.
+$(VENV)/bin/activate:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "pumprig needs Python 3.11 to 3.14, and there is no '$(PYTHON)'. Install it, then run make again:"; \
+	  echo "  Debian, Ubuntu: apt install python3 python3-venv    Fedora: dnf install python3 python3-pip    macOS: brew install python"; \
+	  exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+	  echo "pumprig needs Python 3.11 to 3.14; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 $(MAKECMDGOALS)"; \
+	  exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv with pip. Install it, then run make again:"; \
+	  echo "  Debian, Ubuntu: apt install python3-venv    Fedora: dnf install python3-pip    macOS: brew install python"; \
+	  exit 1; } >&2
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+
+$(RUN): pyproject.toml | $(VENV)/bin/activate
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(VENV)/bin/activate
+	$(PIP) install --quiet --editable . --group dev
+	@touch $(RUN) $@
+
+$(STUBS): | $(VENV)/bin/activate
+	rm -rf typings
+	$(PIP) install --quiet --target typings/unix \
+	  micropython-unix-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
+	$(PIP) install --quiet --target typings/pico_w \
+	  micropython-rp2-rpi-pico-w-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
+	@touch $@
