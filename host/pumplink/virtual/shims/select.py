@@ -1,0 +1,86 @@
+# select: poll over the board's own streams; what it waits for is the board's time and the board's input.
+import virtual_link as link
+
+POLLIN = 1
+POLLOUT = 4
+POLLERR = 8
+POLLHUP = 16
+
+_NOT_A_STREAM = 22
+
+
+class _Poll:
+    def __init__(self):
+        self._streams = []
+        self._flags = []
+        self._answers = []
+        self._ready = []
+
+    def register(self, stream, eventmask=POLLIN | POLLOUT):
+        if not hasattr(stream, "take"):
+            raise OSError(_NOT_A_STREAM)
+        if stream in self._streams:
+            self.modify(stream, eventmask)
+            return
+        self._streams.append(stream)
+        self._flags.append(eventmask)
+        self._answers.append(((stream, 0), (stream, POLLIN), 0, 0, (stream, POLLOUT), (stream, POLLIN | POLLOUT)))
+
+    def unregister(self, stream):
+        at = self._at(stream)
+        del self._streams[at]
+        del self._flags[at]
+        del self._answers[at]
+
+    def modify(self, stream, eventmask):
+        self._flags[self._at(stream)] = eventmask
+
+    def _at(self, stream):
+        for at in range(len(self._streams)):
+            if self._streams[at] is stream:
+                return at
+        raise OSError(2)
+
+    # The shim of a stream that can always be written to answers POLLOUT at once.
+    def has_input(self):
+        at = 0
+        for stream in self._streams:
+            flags = self._flags[at]
+            if flags & POLLOUT or (flags & POLLIN and stream.waiting):
+                return True
+            at += 1
+        return False
+
+    def _collect(self):
+        ready = self._ready
+        ready.clear()
+        at = 0
+        for stream in self._streams:
+            events = self._flags[at] & POLLOUT
+            if stream.waiting:
+                events |= self._flags[at] & POLLIN
+            if events:
+                ready.append(self._answers[at][events])
+            at += 1
+        return ready
+
+    def _wait(self, timeout_ms):
+        link.drain()
+        if self.has_input():
+            return
+        start_us = link.clock_us()
+        if timeout_ms:
+            link.sleep_until(link.NEVER if timeout_ms < 0 else start_us + timeout_ms * 1000, self)
+
+    def poll(self, timeout=-1, flags=0):
+        self._wait(timeout)
+        return list(self._collect())
+
+    # As on a board, the answer is good until the next call.
+    def ipoll(self, timeout=-1, flags=0):
+        self._wait(timeout)
+        return iter(self._collect())
+
+
+def poll():
+    return _Poll()
