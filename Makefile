@@ -3,9 +3,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Stamps: an environment is touched again only when pyproject.toml has changed.
+# Stamps: an environment is touched again only when pyproject.toml has changed, or when the environment itself is no
+# longer whole: its interpreter is gone, or the checkout was moved or copied.
 RUN    := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
+MADE   := $(VENV)/pyvenv.cfg
+WHOLE  := $(shell grep -sqF '$(CURDIR)/$(VENV)' $(MADE) && $(BIN)/python -c '' 2>/dev/null && echo yes)
 
 # Type stubs of the firmware's MicroPython, one folder per board: mypy reads one folder at a time.
 STUBS_VERSION        := 1.29.0.post1
@@ -17,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check generate bench verify clean
+.PHONY: help demo test slow check generate bench verify clean again
 
 ## Show this list.
 help:
@@ -60,8 +63,8 @@ clean:
 	rm -rf $(VENV) typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One message when Python, venv or pip is missing; an environment that no longer starts is made again.
-$(VENV)/bin/activate:
+# One message when Python, venv or pip is missing.
+$(MADE): $(if $(WHOLE),,again)
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 	  echo "pumprig needs Python 3.11 to 3.14, and there is no '$(PYTHON)'. Install it, then run make again:"; \
 	  echo "  Debian, Ubuntu: apt install python3 python3-venv    Fedora: dnf install python3 python3-pip    macOS: brew install python"; \
@@ -77,15 +80,15 @@ $(VENV)/bin/activate:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade 'pip>=25.1'
 
-$(RUN): pyproject.toml | $(VENV)/bin/activate
+$(RUN): pyproject.toml $(MADE)
 	$(PIP) install --quiet --editable .
 	@touch $@
 
-$(DEV): pyproject.toml | $(VENV)/bin/activate
+$(DEV): pyproject.toml $(MADE)
 	$(PIP) install --quiet --editable . --group dev
 	@touch $(RUN) $@
 
-$(STUBS): | $(VENV)/bin/activate
+$(STUBS): | $(MADE)
 	rm -rf typings
 	$(PIP) install --quiet --target typings/unix \
 	  micropython-unix-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)

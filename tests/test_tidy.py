@@ -7,6 +7,7 @@ the bad one as the rule allows, in which it must stay silent. The checkout itsel
 from pathlib import Path
 
 import pytest
+
 import tidy
 
 # The marks and words below are put together, so that this file keeps the rules it tests.

@@ -337,12 +337,12 @@ def annunciations(tree: Tree) -> Iterator[tuple[str, int, str]]:
 
 
 def _means_minutes(word: str, text: str) -> bool:
-    """Whether a name ends in min and is not plainly a lower bound: a unit before it, or an upper bound beside it."""
-    units = "s|ms|us|minutes|hours|days|u|mu|iu|h|mg_dl|mmol_l|octets|bytes|percent|pulses|celsius|ppm|mv"
+    """Whether a name ends in min and is not plainly a lower bound: of a unit or a count, or beside its upper bound."""
     stem, _, ending = word.lower().rpartition("_")
-    if ending not in {"min", "mins"}:
+    if not stem or ending not in {"min", "mins"}:
         return False
-    return ending == "mins" or not (re.search(rf"(^|_)({units})$", stem) or f"{stem}_max" in text.lower())
+    unit = re.search(r"s$|(^|_)(u|mu|iu|h|mg_dl|mmol_l|percent|celsius|ppm|mv|year)$", stem)
+    return ending == "mins" or not (unit or f"{stem}_max" in text.lower())
 
 
 @rule
@@ -373,6 +373,8 @@ def dosing_rules(tree: Tree) -> Iterator[tuple[str, int, str]]:
             if found.group(1) in defined:
                 yield "DOSING.md", number, f"{found.group(1)} is also defined in line {defined[found.group(1)]}"
             defined.setdefault(found.group(1), number)
+    if not defined:
+        yield "DOSING.md", 1, "no line starts with a rule, as **D-001 does"
     checked = set()
     for name, node in tree.nodes(tree.python("hil", "tests"), ast.Constant):
         if isinstance(node.value, str) and not name.startswith(("tests/tidy", "tests/test_tidy")):
