@@ -58,7 +58,7 @@ def test_rule_names_the_breach_and_passes_its_good_twin(rule, tmp_path):
 
 
 def test_every_rule_has_its_bad_tree_and_its_reason():
-    apart = {"dosing-rules", "generated-fresh", "documented-commands"}
+    apart = {"board-constants", "dosing-rules", "generated-fresh", "documented-commands"}
     assert set(CASES) | apart == set(tidy.RULES)
     assert all(rule.__doc__ for rule in tidy.RULES.values())
 
@@ -80,6 +80,12 @@ def test_dosing_rules_all_checked(tmp_path):
 def test_dosing_rule_defined_twice(tmp_path):
     files = {"DOSING.md": "**D-001 One.**\n**D-001 Again.**\n", "tests/hil/test_a.py": "'D-001'\n"}
     assert judge(tmp_path, "dosing-rules", files) == [("DOSING.md", 2)]
+
+
+@pytest.mark.parametrize(("keys", "breaches"), [("AA = 1\nBB = 2", 0), ("AA = 1", 1), ("AA = 1\nBB = 2\nCC = 3", 1)])
+def test_boards_give_the_constants_that_the_firmware_is_checked_with(tmp_path, keys, breaches):
+    files = {"tests/typing/board.pyi": "AA: int\nBB: int\n", "boards/one/board.toml": f"[firmware]\n{keys}\n"}
+    assert judge(tmp_path, "board-constants", files) == [("boards/one/board.toml", 1)] * breaches
 
 
 @pytest.mark.parametrize(("status", "breaches"), [(0, 0), (1, 1)])

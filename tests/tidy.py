@@ -8,6 +8,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -386,6 +387,19 @@ def dosing_rules(tree: Tree) -> Iterator[tuple[str, int, str]]:
         for identifier in re.findall(r"\bD-\d{3}\b", line):
             if identifier not in defined and not name.startswith(("tests/tidy", "tests/test_tidy")):
                 yield name, number, f"{identifier} is no rule of DOSING.md"
+
+
+@rule
+def board_constants(tree: Tree) -> Iterator[tuple[str, int, str]]:
+    """The firmware is the same on every board, so every board gives it the same constants, those it is checked with."""
+    stub = "tests/typing/board.pyi"
+    declared = set(re.findall(r"^([A-Z]\w+):", tree.text(stub), re.MULTILINE)) if stub in tree.files else set()
+    for name in (name for name in tree.under("boards") if name.endswith("/board.toml")):
+        given = set(tomllib.loads(tree.text(name)).get("firmware", {}))
+        if missing := sorted(declared - given):
+            yield name, 1, f"[firmware] lacks {', '.join(missing)}"
+        if unknown := sorted(given - declared):
+            yield name, 1, f"[firmware] has {', '.join(unknown)}, which {stub} does not declare"
 
 
 @rule
