@@ -1,0 +1,1 @@
+# The controllers that run on the pump, and what they share.
