@@ -28,7 +28,7 @@ help:
 
 ## Install, let a virtual pump dose through the bundled day, and write its report.
 demo: $(RUN)
-	$(BIN)/pumprig run demo --out runs
+	$(BIN)/pumprig run
 
 ## Run the tests (those marked slow left out).
 test: $(DEV)

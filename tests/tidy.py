@@ -342,7 +342,7 @@ def _means_minutes(word: str, text: str) -> bool:
     stem, _, ending = word.lower().rpartition("_")
     if not stem or ending not in {"min", "mins"}:
         return False
-    unit = re.search(r"s$|(^|_)(u|mu|iu|h|mg_dl|mmol_l|percent|celsius|ppm|mv|year)$", stem)
+    unit = re.search(r"s$|(^|_)(u|mu|iu|h|mg_dl|mmol_l|percent|celsius|ppm|mv|year|mtu)$", stem)
     return ending == "mins" or not (unit or f"{stem}_max" in text.lower())
 
 
@@ -432,7 +432,7 @@ def documented_commands(tree: Tree) -> Iterator[tuple[str, int, str]]:
     """The first thing a reader does is paste a line."""
     makefile = tree.text("Makefile") if "Makefile" in tree.files else ""
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
-    cli = [name for name in tree.python("hil/pumprig") if Path(name).name.startswith("cli") or "/cli/" in name]
+    cli = [name for name in tree.python("hil/pumprig") if Path(name).name == "cli.py" or "/commands/" in name]
     literals = {node.value for _, node in tree.nodes(cli, ast.Constant) if isinstance(node.value, str)}
     literals = {word for text in literals for word in text.split("/")}
     literals |= {node.name.replace("_", "-") for _, node in tree.nodes(cli, ast.FunctionDef)}
