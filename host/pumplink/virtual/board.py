@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pumplink.bearer import Bearer
 from pumplink.boards import BoardData, board_module, default_firmware, load_board
-from pumplink.errors import BearerBusy, BearerLost, BoardDied, BoardHung, BoardReset
+from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.launch import start_process
 
@@ -236,6 +236,16 @@ class VirtualBoard:
         """True between `start` and the end of the board's process."""
         return self._process is not None and self._process.poll() is None
 
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the board has something to say.
+
+        Raises:
+            BearerLost: the board is not running.
+        """
+        if self._socket is None:
+            raise self._gone()
+        return self._socket.fileno()
+
     def on_pulse(self, callback: Callable[[int, int], None]) -> None:
         """Calls `callback(at_us, due_us)` for every pulse of the motor pin, in order, in DUT microseconds."""
         self._pulse_callbacks.append(callback)
@@ -309,9 +319,7 @@ class VirtualBoard:
             self._take(block=False)
 
     def _readable(self, timeout_s: float) -> bool:
-        if self._socket is None:
-            raise self._gone()
-        return bool(select.select([self._socket], [], [], timeout_s)[0])
+        return bool(select.select([self.fileno()], [], [], timeout_s)[0])
 
     # A feed is reported at most every quarter period, so a sound board can look a quarter older than it is.
     def _watchdog_left_s(self) -> float:
@@ -428,11 +436,13 @@ class VirtualBoard:
         self._outbox.clear()
         self._boot()
 
-    def _died(self) -> BoardDied:
-        assert self._process is not None
+    def _died(self) -> BearerError:
+        process = self._process
+        if process is None:
+            return self._gone()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=2)
-        code = self._process.poll()
+            process.wait(timeout=2)
+        code = process.poll()
         at_s = self._latest_us / _US
         self._end_process()
         if code == 0:

@@ -23,10 +23,11 @@ def _hide_host_files(work, firmware, shims):
 def _connect():
     gc.collect()
     before = gc.mem_alloc()
-    import virtual_link as link
-    import machine  # noqa: F401
     import select  # noqa: F401
     import time  # noqa: F401
+
+    import machine  # noqa: F401
+    import virtual_link as link
 
     gc.collect()
     link.connect(

@@ -1,6 +1,7 @@
 # machine: what a board's own module offers of UART, pins, ADC, watchdog and reset, over the link to the host.
-import virtual_link as link
 from umachine import PinBase, Signal  # noqa: F401
+
+import virtual_link as link
 
 PWRON_RESET = 1
 HARD_RESET = 2

@@ -66,10 +66,10 @@ class _Poll:
 
     def _wait(self, timeout_ms):
         link.drain()
-        if self.has_input():
-            return
         start_us = link.clock_us()
-        if timeout_ms:
+        if timeout_ms == 0 or self.has_input():
+            link.due_us = start_us
+        else:
             link.sleep_until(link.NEVER if timeout_ms < 0 else start_us + timeout_ms * 1000, self)
 
     def poll(self, timeout=-1, flags=0):

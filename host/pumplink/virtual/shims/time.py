@@ -1,7 +1,8 @@
 # time: the board's clock, with the tick period of the 32-bit ports, so that what wraps on a chip wraps here.
-import virtual_link as link
 import utime
-from utime import mktime
+from utime import mktime  # noqa: F401
+
+import virtual_link as link
 
 _PERIOD = 1 << 30
 _MASK = _PERIOD - 1

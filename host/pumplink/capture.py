@@ -1,0 +1,76 @@
+"""Keeps what crosses a bearer, frame by frame."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pumplink.bearer import Bearer
+from pumplink.framing import Deframer, build_frame
+
+__all__ = ["CaptureBearer"]
+
+
+class CaptureBearer(Bearer):
+    """Wraps a bearer and writes every frame to a file, one JSON object a line.
+
+    A sound frame is `{"at_s", "direction", "type", "body"}` with the body in hexadecimal and `direction` either
+    `to_pump` or `to_client`; octets that make no sound frame are `{"at_s", "direction", "damaged"}`.
+
+    Args:
+        inner: the bearer to wrap; closed with this one.
+        path: the file, written anew.
+    """
+
+    def __init__(self, inner: Bearer, path: Path) -> None:
+        super().__init__()
+        self.inner = inner
+        self.path = path
+        self._file = path.open("w", encoding="utf-8")
+        self._held = {"to_pump": b"", "to_client": b""}
+
+    @property
+    def now_s(self) -> float:
+        """DUT seconds of the wrapped bearer."""
+        return self.inner.now_s
+
+    @property
+    def received_at_s(self) -> float:
+        """As the wrapped bearer says."""
+        return self.inner.received_at_s
+
+    def write(self, data: bytes) -> None:
+        """Sends octets and keeps them; see `Bearer.write`."""
+        self._keep("to_pump", data, self.inner.now_s)
+        self.inner.write(data)
+
+    def _receive(self, until_s: float) -> bytes:
+        data = self.inner.receive(until_s)
+        if data:
+            self._keep("to_client", data, self.inner.received_at_s)
+        return data
+
+    def close(self) -> None:
+        """Closes the wrapped bearer and the file; a second call does nothing."""
+        self.inner.close()
+        for direction, held in self._held.items():
+            if held and not self._file.closed:
+                self._line(direction, self.inner.now_s, {"damaged": held.hex()})
+        self._held = {"to_pump": b"", "to_client": b""}
+        self._file.close()
+
+    def _keep(self, direction: str, data: bytes, at_s: float) -> None:
+        *parts, self._held[direction] = (self._held[direction] + data).split(b"\0")
+        for part in parts:
+            if not part:
+                continue
+            frames = Deframer().feed(part + b"\0")
+            if frames and build_frame(*frames[0]) == part + b"\0":
+                self._line(direction, at_s, {"type": frames[0].type, "body": frames[0].body.hex()})
+            else:
+                self._line(direction, at_s, {"damaged": part.hex()})
+
+    def _line(self, direction: str, at_s: float, content: dict[str, object]) -> None:
+        if not self._file.closed:
+            line = {"at_s": round(at_s, 6), "direction": direction, **content}
+            self._file.write(json.dumps(line, sort_keys=True) + "\n")
