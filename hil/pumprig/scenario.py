@@ -1,0 +1,317 @@
+"""Scenarios: everything that decides a run, in one TOML file.
+
+    trace = "night.csv"          # or "bundled"
+    controller = "plgs"
+    seed = 7
+
+    [settings]
+    suspend_predicted_mg_dl = 85
+
+    [pump]
+    max_bolus_iu = 6
+    basal_profile = [{ duration_minutes = 1440, rate_iu_per_h = 0.8 }]
+
+    [[command]]
+    at = "01:00:00"              # since the first sample took effect
+    kind = "set_tbr"
+    rate_iu_per_h = 0.3
+    duration_minutes = 30
+
+    [[fault]]
+    at = "02:00:00"
+    kind = "cgm_drop"
+    for_minutes = 20
+
+    [expect]
+    verdict = "PASS"
+
+All mistakes of a file are reported at once, each as `file.toml:LINE: field: message`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
+
+from pumprig.errors import ScenarioError
+from pumprig.scenario_parts import (
+    BearerDown,
+    Command,
+    ControllerSettings,
+    Expect,
+    Fault,
+    Hours,
+    Part,
+    PumpSettings,
+    Start,
+    clock_text,
+    seconds_problem,
+)
+from pumprig.toml_lines import Location, TomlLines
+from pumprig.trace import Trace, bundled_trace_path, load_trace
+
+BUNDLED = "bundled"
+SEED_MAX = 2**63 - 1
+_REMEDY = "Correct these lines; hil/pumprig/data/demo.toml is a scenario to learn from."
+
+
+def demo_scenario_path() -> Path:
+    """The scenario of the demonstration, which comes with pumprig."""
+    return Path(__file__).resolve().parent / "data" / "demo.toml"
+
+
+class Scenario(Part):
+    """One run: the trace, the pump and its controller, commands and faults at their times, and what must come out.
+
+    Attributes:
+        name: what the reports call it.
+        seed: seed of everything random in the run.
+        trace: file of the trace, relative to the scenario's folder, or `bundled`.
+        date_order: for traces that write the year last.
+        start: where in the trace to begin: hours after its first reading, or a local time.
+        hours: how long; None for the whole trace.
+        controller: the on-pump controller.
+        settings: its settings.
+        pump: the pump's settings.
+        commands: in TOML `[[command]]`.
+        faults: in TOML `[[fault]]`.
+        expect: what must come out.
+    """
+
+    name: Annotated[str, Field(max_length=200)] = ""
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 1
+    trace: Annotated[str, Field(min_length=1)]
+    date_order: Literal["mdy", "dmy"] | None = None
+    start: Start | None = None
+    hours: Hours | None = None
+    controller: Literal["manual", "plgs"] = "plgs"
+    settings: ControllerSettings = ControllerSettings()
+    pump: PumpSettings = PumpSettings()
+    commands: list[Command] = Field(default=[], alias="command")
+    faults: list[Fault] = Field(default=[], alias="fault")
+    expect: Expect = Expect()
+
+    _file: str = PrivateAttr(default="scenario")
+    _lines: TomlLines | None = PrivateAttr(default=None)
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scenario:
+        """Reads a scenario file.
+
+        Raises:
+            ScenarioError: with one line for every mistake.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+            raise ScenarioError([f"{path}: the scenario cannot be read: {reason}."], remedy="Check the path.") from None
+        return cls.from_toml(text, file=str(path), folder=path.parent)
+
+    @classmethod
+    def from_toml(cls, text: str, file: str = "scenario.toml", folder: Path | None = None) -> Scenario:
+        """Reads a scenario text.
+
+        Args:
+            text: the TOML.
+            file: name for messages.
+            folder: where a relative trace path begins.
+
+        Raises:
+            ScenarioError: with one line for every mistake.
+        """
+        try:
+            raw = tomllib.loads(text, parse_float=Decimal)
+        except tomllib.TOMLDecodeError as error:
+            raise ScenarioError([_toml_problem(file, str(error), text)], remedy=_REMEDY) from None
+        lines = TomlLines(text)
+        try:
+            scenario = cls.model_validate(raw)
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, raw, file, lines), remedy=_REMEDY) from None
+        scenario._file, scenario._lines, scenario._folder = file, lines, folder
+        scenario._judge_times()
+        return scenario
+
+    @classmethod
+    def from_trace(
+        cls,
+        trace: str | Path,
+        *,
+        controller: Literal["manual", "plgs"] = "plgs",
+        start: float | str | datetime | None = None,
+        hours: float | None = None,
+        seed: int = 1,
+        date_order: Literal["mdy", "dmy"] | None = None,
+        settings: ControllerSettings | None = None,
+        pump: PumpSettings | None = None,
+    ) -> Scenario:
+        """The plain scenario of a trace: default profile, no commands, no faults.
+
+        Raises:
+            ScenarioError: a value is out of its range.
+        """
+        if isinstance(start, str) and start.replace(".", "", 1).isdigit():
+            start = float(start)
+        values = {
+            "trace": str(trace), "controller": controller, "start": start, "hours": hours, "seed": seed,
+            "date_order": date_order, "settings": settings or ControllerSettings(), "pump": pump or PumpSettings(),
+        }  # fmt: skip
+        try:
+            scenario = cls.model_validate(values)
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, values, "arguments", None)) from None
+        scenario._folder = Path.cwd()
+        return scenario
+
+    @classmethod
+    def from_json(cls, text: str) -> Scenario:
+        """A scenario from its record.
+
+        Raises:
+            ScenarioError: the record is damaged.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, {}, "recorded scenario", None)) from None
+
+    def to_json(self) -> str:
+        """The scenario for a record, with the trace's whole path, so that the run can be repeated from anywhere."""
+        trace = self.trace if self.trace == BUNDLED else os.path.abspath(self.trace_path)
+        return self.model_copy(update={"trace": trace}).model_dump_json(by_alias=True, exclude_none=True)
+
+    @property
+    def trace_path(self) -> Path:
+        """The trace's file."""
+        if self.trace == BUNDLED:
+            return bundled_trace_path()
+        return (self._folder or Path()) / Path(self.trace).expanduser()
+
+    def load_trace(self) -> Trace:
+        """The part of the trace that the run replays.
+
+        Raises:
+            TraceError: the file cannot be used.
+            UsageError: start or hours do not fit it.
+        """
+        return load_trace(self.trace_path, self.start, self.hours, date_order=self.date_order)
+
+    def problem(self, location: Location, message: str) -> str:
+        """One line `file:line: field: message` for a mistake that shows only later."""
+        return _line(self._file, self._lines, location, message)
+
+    def refuse_after(self, duration_s: int) -> None:
+        """Refuses commands and faults that lie after the end of the run.
+
+        Raises:
+            ScenarioError: with one line for each.
+        """
+        end = clock_text(duration_s)
+        problems = [
+            self.problem((table, index, "at"), f"{clock_text(item.at)} lies after the run, which ends at {end}")
+            for table, items in (("command", self.commands), ("fault", self.faults))
+            for index, item in enumerate(items)
+            if item.at >= duration_s
+        ]
+        if problems:
+            raise ScenarioError(problems, remedy=_REMEDY)
+
+    def _judge_times(self) -> None:
+        if self.hours is not None:
+            self.refuse_after(int(self.hours * 3600))
+        problems: list[str] = []
+        downs = [(i, fault) for i, fault in enumerate(self.faults) if isinstance(fault, BearerDown)]
+        for index, down in downs:
+            up_s = down.at + down.for_seconds
+            for i, command in enumerate(self.commands):
+                if down.at < command.at < up_s:
+                    message = f"the bearer is down then, until {clock_text(up_s)}"
+                    problems.append(self.problem(("command", i, "at"), message))
+            for i, other in downs:
+                if i != index and down.at <= other.at <= up_s and (other.at, i) > (down.at, index):
+                    problems.append(self.problem(("fault", i, "at"), "the bearer is down already"))
+        if problems:
+            raise ScenarioError(problems, remedy=_REMEDY)
+
+
+def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
+    where = f"{file}:{lines.line_of(location)}" if lines else file
+    field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
+    return f"{where}: {field}: {message}" if field else f"{where}: {message}"
+
+
+def _toml_problem(file: str, message: str, text: str) -> str:
+    what, _, place = message.rpartition(" (at ")
+    if place.startswith("line "):
+        return f"{file}:{place.split()[1].strip(',')}: this is no TOML: {what}"
+    return f"{file}:{text.count(chr(10)) + 1}: this is no TOML: {what or message}"
+
+
+def _problems(error: ValidationError, raw: dict[str, Any], file: str, lines: TomlLines | None) -> list[str]:
+    found: list[tuple[int, str]] = []
+    for details in error.errors(include_url=False):
+        location = _without_tags(details["loc"], raw)
+        number = lines.line_of(location) if lines else 0
+        found.append((number, _line(file, lines, location, _message(details))))
+        if details["type"].startswith("union_tag") and isinstance(details["input"], dict):
+            found += _time_of_unknown_kind(details["input"], location, file, lines)
+    return list(dict.fromkeys(text for _, text in sorted(found, key=lambda item: item[0])))
+
+
+# Without a known kind pydantic looks at no other field of that command or fault.
+def _time_of_unknown_kind(
+    item: dict[str, Any], location: Location, file: str, lines: TomlLines | None
+) -> list[tuple[int, str]]:
+    place = (*location, "at")
+    message = seconds_problem(item["at"]) if "at" in item else "is missing"
+    return [(lines.line_of(place) if lines else 0, _line(file, lines, place, message))] if message else []
+
+
+# pydantic puts the kind of a command, and the branch of a choice of types, into a location. The file knows neither.
+def _without_tags(location: tuple[int | str, ...], raw: Any) -> Location:
+    kept: list[str | int] = []
+    value: Any = raw
+    for index, part in enumerate(location):
+        is_last = index == len(location) - 1
+        if isinstance(value, dict) and (part in value or (is_last and isinstance(part, str))):
+            value = value.get(part)
+            kept.append(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+            kept.append(part)
+    return tuple(kept)
+
+
+def _message(details: ErrorDetails) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    name = str(details["loc"][-1]) if details["loc"] else ""
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, _field_names(), n=1)
+        return "unknown field" + (f"; do you mean {near[0]}?" if near else "")
+    if kind == "union_tag_invalid":
+        return f"unknown kind {context['tag']!r}; allowed: {str(context['expected_tags']).replace(chr(39), '')}"
+    if kind == "union_tag_not_found":
+        return "kind is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    text = details["msg"]
+    return text[:1].lower() + text[1:]
+
+
+def _field_names() -> list[str]:
+    schema = Scenario.model_json_schema(by_alias=True)
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return sorted({name for part in parts for name in part.get("properties", {})})
