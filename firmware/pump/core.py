@@ -1,7 +1,59 @@
-# The pump: puts its parts in the order that DOSING.md D-003 gives, and is the one thing the outside talks to.
+# The pump: holds its parts, keeps the order of DOSING.md D-003, and is the one thing the outside talks to.
 #
-# advance(s) first, then a command at s; a command returns an IDS response code. Skeleton: names hold, bodies follow.
-from pump.events import MANUAL, READY, STOP, SUCCESS
+# advance(s) first, then the commands that take effect at s, in their order of arrival. A command returns an IDS response
+# code. The parts may be read; only commands change them.
+from pump.annunciations import Annunciations
+from pump.basal import Basal
+from pump.bolus import Bolus
+from pump.control.control import Control
+from pump.daily import Daily
+from pump.delivery import NOTHING, OCCLUDED, Delivery
+from pump.events import (
+    ACTION_RESUME,
+    ACTION_SUSPEND,
+    AP_CONTROLLER,
+    BASAL_CHANGED,
+    BLOCK_CHANGED,
+    CANCELED,
+    CGM_STALE,
+    COMPLETE,
+    DATE_TIME_LOSS,
+    DECISION,
+    DEVICE,
+    ERROR_ABORT,
+    FAULT_OCCLUSION,
+    FAULT_RESERVOIR_DETACHED,
+    FAULT_RESERVOIR_LEVEL,
+    INVALID_OPERAND,
+    MAX_BOLUS,
+    NEVER,
+    NO_MORE_BOLUSES,
+    NOT_APPLICABLE,
+    NOT_COMPLETED,
+    OCCLUSION_DETECTED,
+    OPERATIONAL,
+    OUT_OF_RANGE,
+    PAUSE,
+    PAUSE_OVER,
+    PERIODIC,
+    PLGS,
+    PROFILE_ACTIVATED,
+    READY,
+    REFERENCE_TIME,
+    RESERVOIR_EMPTY,
+    RESERVOIR_ISSUE,
+    RUN,
+    SET_DATE_TIME,
+    STOP,
+    SUCCESS,
+    THERAPY,
+    WAITING,
+)
+from pump.iob import Iob
+from pump.reservoir import Reservoir
+from pump.tbr import Tbr
+from pump.templates import Templates
+from pump.wall import Wall
 
 
 class Pump:
@@ -9,54 +61,308 @@ class Pump:
     # motor: ready(s) is False when the line is occluded; pulse(s) queues one pulse due at second s.
     def __init__(self, settings, emit, motor):
         self.settings = settings
+        self._emit = emit
         self.now_s = -1
         self.therapy = STOP
         self.operational = READY
         self.max_bolus_mu = settings.BOLUS_MAX_MU
-        # Parts that may be read: wall (date_at(s) -> year, month, day_of_month, hour, minute, second; zone, dst),
-        # templates (configured(n), count(n), duration_minutes(n, i), rate_mu_per_h(n, i)), basal (template, rate_mu_per_h),
-        # tbr (active, rate_mu_per_h, duration_minutes, context, suspension, remaining_minutes(s)),
-        # bolus (active, bolus_id, amount_mu, delivered_mu, start_s), reservoir (attached, remaining_pulses, remaining_mu),
-        # delivery (basal_pulses, bolus_pulses, prime_pulses, basal_mu, bolus_mu), daily (basal_mu, bolus_mu), iob.total_mu(s),
-        # annunciations (shown() -> index or -1; ids[i], types[i], statuses[i]), control (settings: the controller settings),
-        # decision (sequence, offset_minutes, at_s, glucose_mg_dl, predicted_mg_dl, iob_mu, action, reason).
+        self.wall = Wall()
+        self.templates = Templates(settings)
+        self.basal = Basal(self.templates, self.wall)
+        self.tbr = Tbr(emit)
+        self.bolus = Bolus(settings, emit)
+        self.annunciations = Annunciations(settings, emit)
+        self.reservoir = Reservoir(settings, emit, self.annunciations)
+        self.daily = Daily(emit, self.wall)
+        self.control = Control(settings)
+        self.decision = self.control.decision
+        self.iob = Iob(settings.PULSE_MU, settings.DIA_MINUTES, settings.PEAK_MINUTES)
+        self.delivery = Delivery(settings, motor, self.bolus, self.reservoir, self.iob, self.daily)
+        self._reported_mu_per_h = 0
+        self._midnight_s = self.wall.midnight_s(0)
+        self._pause_over_s = NEVER
+        self._reference_s = 0
 
     # The next second at which advance() will do something.
-    def due_s(self): ...
+    def due_s(self):
+        due_s = min(self.delivery.due_s(), self._midnight_s, self._reference_s, self._pause_over_s)
+        due_s = min(due_s, self.basal.boundary_s, self.tbr.end_s, self.annunciations.due_s, self.control.stale_s())
+        return max(due_s, self.now_s + 1)
 
-    # Does all that is due up to and including second s.
-    def advance(self, s): ...
+    # Does all that is due up to and including second s, in one jump from each due second to the next.
+    def advance(self, s):
+        while self.now_s < s:
+            due_s = self.due_s()
+            if due_s > s:
+                self.delivery.integrate(s)
+                self.now_s = s
+                return
+            self._second(due_s)
+            self.now_s = due_s
+
+    # What falls on second s, in the order of D-003. A reference time comes before the events that refer to it.
+    def _second(self, s):
+        if s >= self._reference_s:
+            self._record_reference(s, PERIODIC if s else DATE_TIME_LOSS)
+        found = self.delivery.integrate(s)
+        if found != NOTHING:
+            self._fail(s, OCCLUSION_DETECTED if found == OCCLUDED else RESERVOIR_EMPTY)
+        if self.bolus.active and self.bolus.complete():
+            self.bolus.end(s, COMPLETE, 0)
+        if s == self._midnight_s:
+            self.daily.close(s, self.wall.day(s) - 1, 0)
+            self._midnight_s = self.wall.midnight_s(s)
+        if s == self.basal.boundary_s:
+            self.basal.refresh(s)
+            self._rate_changed(s, False)
+        if s == self.tbr.end_s:
+            self._end_tbr(s, COMPLETE, 0)
+        if s == self._pause_over_s:
+            self.annunciations.announce(s, PAUSE_OVER)
+            self._stop(s)
+        if s == self.annunciations.due_s:
+            self.annunciations.advance(s)
+        if s >= self.control.stale_s():
+            self._turn_stale(s)
+
+    def _record_reference(self, s, reason):
+        self._reference_s = s + self.settings.REFERENCE_TIME_S
+        self._emit(REFERENCE_TIME, s, reason, 0, 0, 0, 0)
+
+    def _turn_stale(self, s):
+        self.control.cgm.stale = True
+        self.annunciations.announce(s, CGM_STALE)
+        if self.tbr.suspension:
+            self._end_tbr(s, CANCELED, 0)
+
+    # A fault that stops therapy: occlusion, reservoir empty or taken off. A bolus whose last pulse came is complete.
+    def _fail(self, s, kind):
+        annunciation_id = self.annunciations.announce(s, kind)
+        if self.bolus.active:
+            complete = self.bolus.complete()
+            self.bolus.end(s, COMPLETE if complete else ERROR_ABORT, 0 if complete else annunciation_id)
+        if self.tbr.active:
+            self._end_tbr(s, ERROR_ABORT, annunciation_id)
+        self._stop(s)
+        self._turn_operational(s)
+
+    def _stop(self, s):
+        if self.bolus.active:
+            self.bolus.end(s, CANCELED, 0)
+        if self.tbr.active:
+            self._end_tbr(s, CANCELED, 0)
+        self.delivery.drop()
+        self._turn_therapy(s, STOP)
+
+    def _turn_therapy(self, s, state):
+        if state != self.therapy:
+            old = self.therapy
+            self.therapy = state
+            self.delivery.therapy = state
+            self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == PAUSE else NEVER
+            self._emit(THERAPY, s, old, state, 0, 0, 0)
+            self._rate_changed(s, False)
+
+    def _turn_operational(self, s):
+        state = READY if self.reservoir.usable() else WAITING
+        if state != self.operational:
+            old = self.operational
+            self.operational = state
+            self._emit(OPERATIONAL, s, old, state, 0, 0, 0)
 
     # The rate that leaves the pump: 0 outside Run.
-    def delivered_rate_mu_per_h(self): ...
+    def delivered_rate_mu_per_h(self):
+        return self.delivery.rate_mu_per_h if self.therapy == RUN else 0
 
-    def set_therapy_state(self, s, state): return SUCCESS
-    def set_tbr(self, s, rate_mu_per_h, duration_minutes, change, context): return SUCCESS
-    def cancel_tbr(self, s): return SUCCESS
-    def set_bolus(self, s, amount_mu): return SUCCESS
-    def cancel_bolus(self, s, bolus_id): return SUCCESS
-    def set_max_bolus(self, s, amount_mu): return SUCCESS
-    def confirm(self, s, annunciation_id): return SUCCESS
-    def snooze(self, s, annunciation_id): return SUCCESS
+    # Puts TBR or profile in force. A change of the delivered rate is told; in a TBR's group (always) also none.
+    def _rate_changed(self, s, always):
+        tbr = self.tbr
+        self.delivery.rate_mu_per_h = tbr.rate_mu_per_h if tbr.active else self.basal.rate_mu_per_h
+        old = self._reported_mu_per_h
+        new = self.delivered_rate_mu_per_h()
+        self._reported_mu_per_h = new
+        if always or new != old:
+            self._emit(BASAL_CHANGED, s, old, new, tbr.context if tbr.active else DEVICE, 0, 0)
 
-    # One block of a write transaction (index from 1); any code but SUCCESS has dropped the transaction.
-    def write_block(self, s, template, index, duration_minutes, rate_mu_per_h): return SUCCESS
-    # The record with the end flag, after its blocks: checks the whole and puts it in force.
-    def complete_profile(self, s, template): return SUCCESS
-    # Any other control point procedure drops a running transaction.
-    def drop_profile(self): ...
-    # numbers[first:first + count] are template numbers; all or nothing.
-    def activate(self, s, numbers, first, count): return SUCCESS
-    def reset_templates(self, s, numbers, first, count): return SUCCESS
+    def _end_tbr(self, s, reason, annunciation_id):
+        if self.tbr.suspension:
+            self.control.suspensions.end(s)
+        self.tbr.end(s, reason, annunciation_id)
+        self._rate_changed(s, True)
 
-    def set_clock(self, s, year, month, day, hour, minute, second, zone, dst): return SUCCESS
-    # The controller settings, in the order of the characteristic ControllerSettings.
-    def configure(self, s, controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes,
-                  suspend_limit_minutes, limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes):
+    def set_therapy_state(self, s, state):
+        if state not in (STOP, PAUSE, RUN):
+            return INVALID_OPERAND
+        if state == self.therapy:
+            return SUCCESS
+        if (state == PAUSE and self.therapy == STOP) or (state == RUN and not self.reservoir.usable()):
+            return NOT_APPLICABLE
+        if state == STOP:
+            self._stop(s)
+        else:
+            self._turn_therapy(s, state)
         return SUCCESS
+
+    def set_tbr(self, s, rate_mu_per_h, duration_minutes, change, context):
+        tbr = self.tbr
+        if not 0 <= rate_mu_per_h <= self.settings.BASAL_LIMIT_MU_PER_H:
+            return OUT_OF_RANGE
+        if not 1 <= duration_minutes <= self.settings.TBR_MINUTES_MAX:
+            return OUT_OF_RANGE
+        if self.therapy != RUN or bool(change) != tbr.active:
+            return NOT_APPLICABLE
+        if not change:
+            tbr.start(s, rate_mu_per_h, duration_minutes, context, False)
+        else:
+            self._refuse_suspensions(s)
+            tbr.change(s, rate_mu_per_h, duration_minutes, context)
+        self._rate_changed(s, True)
+        return SUCCESS
+
+    # A client takes a running suspension away: none starts for the lockout time.
+    def _refuse_suspensions(self, s):
+        if self.tbr.suspension:
+            self.control.suspensions.refuse(s)
+            self.control.suspensions.end(s)
+            self.tbr.suspension = False
+
+    def cancel_tbr(self, s):
+        if not self.tbr.active:
+            return NOT_APPLICABLE
+        self._refuse_suspensions(s)
+        self._end_tbr(s, CANCELED, 0)
+        return SUCCESS
+
+    def set_bolus(self, s, amount_mu):
+        if not 0 < amount_mu <= self.max_bolus_mu or amount_mu % self.settings.PULSE_MU:
+            return OUT_OF_RANGE
+        if self.therapy != RUN:
+            return NOT_APPLICABLE
+        if self.bolus.active:
+            return NO_MORE_BOLUSES
+        if amount_mu > self.reservoir.remaining_mu:
+            return NOT_COMPLETED
+        self.bolus.start(s, amount_mu)
+        return SUCCESS
+
+    def cancel_bolus(self, s, bolus_id):
+        if not self.bolus.active or bolus_id != self.bolus.bolus_id:
+            return NOT_APPLICABLE
+        self.bolus.end(s, CANCELED, 0)
+        return SUCCESS
+
+    def set_max_bolus(self, s, amount_mu):
+        if not 0 < amount_mu <= self.settings.BOLUS_LIMIT_MU or amount_mu % self.settings.PULSE_MU:
+            return OUT_OF_RANGE
+        if amount_mu != self.max_bolus_mu:
+            self._emit(MAX_BOLUS, s, self.max_bolus_mu, amount_mu, 0, 0, 0)
+            self.max_bolus_mu = amount_mu
+        return SUCCESS
+
+    def confirm(self, s, annunciation_id):
+        return self.annunciations.confirm(s, annunciation_id)
+
+    def snooze(self, s, annunciation_id):
+        return self.annunciations.snooze(s, annunciation_id)
+
+    # One block of a write transaction (index from 1); any code but success has dropped the transaction.
+    def write_block(self, s, template, index, duration_minutes, rate_mu_per_h):
+        return self.templates.write(template, index, duration_minutes, rate_mu_per_h)
+
+    # The record with the end flag, after its blocks: checks the whole and puts it in force.
+    def complete_profile(self, s, template):
+        code = self.templates.complete(template)
+        if code == SUCCESS:
+            for block in range(self.templates.count(template)):
+                minutes = self.templates.duration_minutes(template, block)
+                rate_mu_per_h = self.templates.rate_mu_per_h(template, block)
+                self._emit(BLOCK_CHANGED, s, template, block + 1, minutes, rate_mu_per_h, 0)
+            if template == self.basal.template:
+                self.basal.refresh(s)
+                self._rate_changed(s, False)
+        return code
+
+    # Any other control point procedure ends a write transaction without effect.
+    def drop_profile(self):
+        self.templates.drop()
+
+    # numbers[first:first + count] are template numbers: all of them or none. Of several, the last stays activated.
+    def activate(self, s, numbers, first, count):
+        for i in range(first, first + count):
+            if not self.templates.configured(numbers[i]):
+                return NOT_APPLICABLE
+        for i in range(first, first + count):
+            if numbers[i] != self.basal.template:
+                self._emit(PROFILE_ACTIVATED, s, self.basal.template, numbers[i], 0, 0, 0)
+                self.basal.template = numbers[i]
+        self.basal.refresh(s)
+        self._rate_changed(s, False)
+        return SUCCESS
+
+    def reset_templates(self, s, numbers, first, count):
+        return self.templates.reset(numbers, first, count, self.basal.template)
+
+    def set_clock(self, s, year, month, day, hour, minute, second, zone, dst):
+        wall = self.wall
+        if not wall.valid(year, month, day, hour, minute, second):
+            return OUT_OF_RANGE
+        old_day = wall.day(s)
+        wall.set(s, year, month, day, hour, minute, second, zone, dst)
+        if wall.day(s) != old_day:
+            self.daily.close(s, old_day, 1)
+        self._midnight_s = wall.midnight_s(s)
+        self._record_reference(s, SET_DATE_TIME)
+        self.basal.refresh(s)
+        self._rate_changed(s, False)
+        return SUCCESS
+
+    # The controller settings, in the order of the characteristic ControllerSettings.
+    def configure(self, s, *values):
+        control = self.control.settings
+        if not control.write(*values):
+            return OUT_OF_RANGE
+        self.iob.configure(control.dia_minutes, control.peak_minutes)
+        if control.controller != PLGS and self.tbr.suspension:
+            self._end_tbr(s, CANCELED, 0)
+        return SUCCESS
+
     # An injected fault: kind and value of the characteristic EmulatorFault.
-    def inject(self, s, kind, value): return SUCCESS
+    def inject(self, s, kind, value):
+        reservoir = self.reservoir
+        if kind == FAULT_OCCLUSION and 0 <= value <= 1:
+            self.delivery.occluded = value == 1
+        elif kind == FAULT_RESERVOIR_DETACHED and 0 <= value <= 1:
+            reservoir.attach(s, value == 0)
+            self._reservoir_changed(s, RESERVOIR_ISSUE)
+        elif kind == FAULT_RESERVOIR_LEVEL and 0 <= value <= reservoir.capacity_pulses:
+            reservoir.fill(s, value)
+            self._reservoir_changed(s, RESERVOIR_EMPTY)
+        else:
+            return OUT_OF_RANGE
+        return SUCCESS
+
+    # Without insulin there is no therapy to run or to pause.
+    def _reservoir_changed(self, s, kind):
+        if self.therapy != STOP and not self.reservoir.usable():
+            self._fail(s, kind)
+        self._turn_operational(s)
+
     # A CGM session: the pump second of its time offset 0. The same session again changes nothing.
-    def cgm_session(self, s, session_start_s): ...
-    # glucose_mg_dl is -1 when there is none; status: the three status octets, the first lowest. Fills decision, emits DECISION.
-    def cgm_sample(self, s, offset_minutes, glucose_mg_dl, status): ...
+    def cgm_session(self, s, session_start_s):
+        self.control.cgm.session(session_start_s)
+
+    # glucose_mg_dl is -1 when there is none; status: the three status octets, the first lowest.
+    def cgm_sample(self, s, offset_minutes, glucose_mg_dl, status):
+        control = self.control
+        iob_mu = self.iob.total_mu(s)
+        action = control.sample(s, offset_minutes, glucose_mg_dl, status, self.therapy, iob_mu)
+        if action == ACTION_SUSPEND:
+            minutes = control.suspension_minutes(s)
+            if self.tbr.active:
+                self._end_tbr(s, CANCELED, 0)
+            control.suspensions.begin(s)
+            self.tbr.start(s, 0, minutes, AP_CONTROLLER, True)
+            self._rate_changed(s, True)
+        elif action == ACTION_RESUME:
+            self._end_tbr(s, CANCELED, 0)
+        self._emit(DECISION, s, 0, 0, 0, 0, 0)

@@ -1,0 +1,109 @@
+# Annunciations: what the wearer should know, until it is confirmed (D-831).
+#
+# Pure logic: the caller passes s and finds in due_s when the next snooze ends. One slot per type, as no second one of a type is
+# raised before the first is confirmed.
+from array import array
+
+from micropython import const
+
+from pump.events import (
+    ANNUNCIATION,
+    CGM_STALE,
+    CONFIRMED,
+    NEVER,
+    NOT_APPLICABLE,
+    OCCLUSION_DETECTED,
+    PAUSE_OVER,
+    PENDING,
+    RESERVOIR_EMPTY,
+    RESERVOIR_ISSUE,
+    RESERVOIR_LOW,
+    SNOOZED,
+    SUCCESS,
+)
+
+_ID_MAX = const(65535)
+
+
+class Annunciations:
+    def __init__(self, settings, emit):
+        self._emit = emit
+        self._snooze_s = settings.SNOOZE_S
+        self.types = (OCCLUSION_DETECTED, RESERVOIR_ISSUE, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER)
+        slots = len(self.types)
+        self.ids = array("H", bytes(2 * slots))
+        self.statuses = bytearray(slots)
+        self._ages = array("i", bytes(4 * slots))
+        self._until_s = array("i", bytes(4 * slots))
+        self._slots = slots
+        self._raised = 0
+        self.due_s = NEVER
+        for slot in range(slots):
+            self.statuses[slot] = CONFIRMED
+            self._until_s[slot] = NEVER
+
+    # Raises one of the type, unless one is not confirmed yet; returns the ID of the one that stands.
+    def announce(self, s, kind):
+        slot = 0
+        while self.types[slot] != kind:
+            slot += 1
+        if self.statuses[slot] == CONFIRMED:
+            self.ids[slot] = self._raised % _ID_MAX + 1
+            self._raised += 1
+            self._ages[slot] = self._raised
+            self._turn(s, slot, PENDING)
+        return self.ids[slot]
+
+    def confirm(self, s, annunciation_id):
+        slot = self._find(annunciation_id)
+        if slot < 0:
+            return NOT_APPLICABLE
+        self._wake(slot, NEVER)
+        self._turn(s, slot, CONFIRMED)
+        return SUCCESS
+
+    # Snoozing what is snoozed counts its time afresh.
+    def snooze(self, s, annunciation_id):
+        slot = self._find(annunciation_id)
+        if slot < 0:
+            return NOT_APPLICABLE
+        self._wake(slot, s + self._snooze_s)
+        if self.statuses[slot] != SNOOZED:
+            self._turn(s, slot, SNOOZED)
+        return SUCCESS
+
+    # Makes what was snoozed long enough pending again.
+    def advance(self, s):
+        for slot in range(self._slots):
+            if self._until_s[slot] <= s:
+                self._wake(slot, NEVER)
+                self._turn(s, slot, PENDING)
+
+    # The slot to show: the oldest pending one, else the oldest snoozed one, else -1.
+    def shown(self):
+        slot = self._oldest(PENDING)
+        return slot if slot >= 0 else self._oldest(SNOOZED)
+
+    # Sets when a snooze ends.
+    def _wake(self, slot, until_s):
+        self._until_s[slot] = until_s
+        self.due_s = NEVER
+        for i in range(self._slots):
+            self.due_s = min(self.due_s, self._until_s[i])
+
+    def _oldest(self, status):
+        found = -1
+        for slot in range(self._slots):
+            if self.statuses[slot] == status and (found < 0 or self._ages[slot] < self._ages[found]):
+                found = slot
+        return found
+
+    def _find(self, annunciation_id):
+        for slot in range(self._slots):
+            if self.ids[slot] == annunciation_id and self.statuses[slot] != CONFIRMED:
+                return slot
+        return -1
+
+    def _turn(self, s, slot, status):
+        self.statuses[slot] = status
+        self._emit(ANNUNCIATION, s, self.ids[slot], self.types[slot], status, 0, 0)

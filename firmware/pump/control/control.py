@@ -1,0 +1,77 @@
+# Control: what the pump makes of a CGM sample.
+#
+# Pure logic: sample() fills `decision` and returns the action; to suspend and to resume is for the caller to do.
+from pump.cgm import TOO_OLD, USABLE, Cgm
+from pump.control.manual import Manual
+from pump.control.plgs import Plgs
+from pump.control.settings import ControllerSettings
+from pump.control.suspensions import Suspensions
+from pump.events import (
+    ACTION_NONE,
+    NO_PREDICTION_MG_DL,
+    PLGS,
+    REASON_INVALID_SAMPLE,
+    REASON_MANUAL,
+    REASON_NOT_RUNNING,
+    REASON_STALE,
+    RUN,
+)
+
+
+# The last decision, as the characteristic ControllerDecision shows it; sequence 0 is none yet.
+class Decision:
+    def __init__(self):
+        self.sequence = 0
+        self.offset_minutes = 0
+        self.at_s = 0
+        self.glucose_mg_dl = 0
+        self.predicted_mg_dl = NO_PREDICTION_MG_DL
+        self.iob_mu = 0
+        self.action = ACTION_NONE
+        self.reason = REASON_MANUAL
+
+
+class Control:
+    def __init__(self, settings):
+        self.settings = ControllerSettings(settings)
+        self.cgm = Cgm()
+        self.suspensions = Suspensions()
+        self.decision = Decision()
+        self._manual = Manual()
+        self._plgs = Plgs()
+
+    # The second at which CGM becomes stale.
+    def stale_s(self):
+        return self.cgm.stale_s(self.settings.stale_minutes)
+
+    # Decides on a sample; therapy is the therapy control state.
+    def sample(self, s, offset_minutes, glucose_mg_dl, status, therapy, iob_mu):
+        usable = self.cgm.accept(s, offset_minutes, glucose_mg_dl, status, self.settings.stale_minutes)
+        decision = self.decision
+        decision.sequence = (decision.sequence + 1) & 0xFFFF
+        decision.offset_minutes = offset_minutes
+        decision.at_s = s
+        decision.glucose_mg_dl = max(glucose_mg_dl, 0)
+        decision.predicted_mg_dl = NO_PREDICTION_MG_DL
+        decision.iob_mu = iob_mu
+        decision.action = ACTION_NONE
+        if usable == USABLE:
+            self.cgm.predict(self.settings.horizon_minutes)
+            decision.predicted_mg_dl = self.cgm.predicted_mg_dl()
+            self._decide(s, therapy)
+        else:
+            decision.reason = REASON_STALE if usable == TOO_OLD else REASON_INVALID_SAMPLE
+        return decision.action
+
+    def _decide(self, s, therapy):
+        controller = self._plgs if self.settings.controller == PLGS else self._manual
+        if controller is self._plgs and therapy != RUN:
+            self.decision.reason = REASON_NOT_RUNNING
+            return
+        self.decision.action = controller.decide(s, self.cgm, self.settings, self.suspensions)
+        self.decision.reason = controller.reason
+
+    # Whole minutes that a suspension which starts at s may last.
+    def suspension_minutes(self, s):
+        settings = self.settings
+        return self.suspensions.allowance_s(s, settings.suspend_limit_minutes, settings.limit_window_minutes) // 60

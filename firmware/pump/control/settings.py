@@ -1,0 +1,45 @@
+# The settings of the controllers, as a client may write them (D-616, DOSING.md section 10).
+from pump.events import MANUAL, PLGS
+
+
+class ControllerSettings:
+    def __init__(self, settings):
+        self.controller = MANUAL
+        self.suspend_predicted_mg_dl = settings.SUSPEND_PREDICTED_MG_DL
+        self.suspend_now_mg_dl = settings.SUSPEND_NOW_MG_DL
+        self.horizon_minutes = settings.HORIZON_MINUTES
+        self.suspend_limit_minutes = settings.SUSPEND_LIMIT_MINUTES
+        self.limit_window_minutes = settings.LIMIT_WINDOW_MINUTES
+        self.stale_minutes = settings.STALE_MINUTES
+        self.lockout_minutes = settings.LOCKOUT_MINUTES
+        self.dia_minutes = settings.DIA_MINUTES
+        self.peak_minutes = settings.PEAK_MINUTES
+
+    # Takes all values over, or none: False when one is out of its bounds.
+    def write(self, controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes,
+              limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes):  # fmt: skip
+        if not (
+            controller in (MANUAL, PLGS)
+            and 60 <= suspend_predicted_mg_dl <= 120
+            and 50 <= suspend_now_mg_dl <= 100
+            and 10 <= horizon_minutes <= 60
+            and 5 <= suspend_limit_minutes <= 240
+            and suspend_limit_minutes <= limit_window_minutes <= 480
+            and 5 <= stale_minutes <= 60
+            and 0 <= lockout_minutes <= 240
+            and 180 <= dia_minutes <= 480
+            and 35 <= peak_minutes <= 120
+            and 2 * peak_minutes < dia_minutes
+        ):
+            return False
+        self.controller = controller
+        self.suspend_predicted_mg_dl = suspend_predicted_mg_dl
+        self.suspend_now_mg_dl = suspend_now_mg_dl
+        self.horizon_minutes = horizon_minutes
+        self.suspend_limit_minutes = suspend_limit_minutes
+        self.limit_window_minutes = limit_window_minutes
+        self.stale_minutes = stale_minutes
+        self.lockout_minutes = lockout_minutes
+        self.dia_minutes = dia_minutes
+        self.peak_minutes = peak_minutes
+        return True

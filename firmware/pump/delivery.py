@@ -1,0 +1,126 @@
+# Delivery: rates become motor pulses, exactly (D-101 to D-107).
+#
+# Pure logic: integrate(s) earns over the seconds since the last call and delivers what falls due at s; the caller never
+# jumps over due_s(). Basal insulin is held as whole pulses owed and a rest in mU/h x s below one pulse, so that no sum
+# comes near 2**30. This is the path that must not allocate.
+from micropython import const
+
+from pump.events import NEVER, PAUSE, RUN, STOP
+
+# What integrate() came upon.
+NOTHING = const(0)
+OCCLUDED = const(1)
+EMPTY = const(2)
+
+
+class Delivery:
+    def __init__(self, settings, motor, bolus, reservoir, iob, daily):
+        self._motor = motor
+        self._bolus = bolus
+        self._reservoir = reservoir
+        self._iob = iob
+        self._daily = daily
+        self._pulse_mu = settings.PULSE_MU
+        self._rollover_mu = settings.DELIVERED_ROLLOVER_MU
+        self._full = 3600 * settings.PULSE_MU
+        self._at_s = 0
+        self._owed_pulses = 0
+        self._rest = 0
+        # Run, Pause or Stop, and the basal rate in force; set only after integrate() has reached the same second.
+        self.therapy = STOP
+        self.rate_mu_per_h = 0
+        # An injected occlusion, beside what the motor's force says.
+        self.occluded = False
+        # Since the start: pulses, and the two sums that roll over. Nothing here primes.
+        self.basal_pulses = 0
+        self.bolus_pulses = 0
+        self.prime_pulses = 0
+        self.basal_mu = 0
+        self.bolus_mu = 0
+        # What every Stop together dropped, as pulses and a rest below one.
+        self.dropped_pulses = 0
+        self.dropped_rest = 0
+
+    def due_s(self):
+        if self.therapy != RUN:
+            return NEVER
+        due_s = NEVER
+        if self._owed_pulses:
+            due_s = self._at_s + 1
+        elif self.rate_mu_per_h:
+            due_s = self._at_s + (self._full - self._rest + self.rate_mu_per_h - 1) // self.rate_mu_per_h
+        if self._bolus.active:
+            due_s = min(due_s, self._at_s + self._bolus.due_in_s())
+        return due_s
+
+    def integrate(self, s):
+        seconds = s - self._at_s
+        if seconds <= 0:
+            return NOTHING
+        self._at_s = s
+        if self.therapy == STOP:
+            return NOTHING
+        rest = self._rest + self.rate_mu_per_h * seconds
+        if rest >= self._full:
+            self._owed_pulses += rest // self._full
+            rest %= self._full
+        self._rest = rest
+        if self.therapy == PAUSE:
+            return NOTHING
+        outcome = NOTHING
+        if self._bolus.active:
+            outcome = self._deliver_bolus(s, seconds)
+        if self._owed_pulses and outcome == NOTHING:
+            outcome = self._deliver_basal(s)
+        return outcome
+
+    def _deliver_bolus(self, s, seconds):
+        bolus = self._bolus
+        bolus.earn(seconds)
+        while bolus.ready():
+            if not self._pulse(s):
+                return OCCLUDED
+            bolus.take()
+            self._daily.bolus_mu += self._pulse_mu
+            self.bolus_pulses += 1
+            self.bolus_mu += self._pulse_mu
+            if self.bolus_mu > self._rollover_mu:
+                self.bolus_mu = 0
+            if not self._reservoir.remaining_pulses:
+                return EMPTY
+        return NOTHING
+
+    def _deliver_basal(self, s):
+        if not self._pulse(s):
+            return OCCLUDED
+        self._owed_pulses -= 1
+        self._daily.basal_mu += self._pulse_mu
+        self.basal_pulses += 1
+        self.basal_mu += self._pulse_mu
+        if self.basal_mu > self._rollover_mu:
+            self.basal_mu = 0
+        return NOTHING if self._reservoir.remaining_pulses else EMPTY
+
+    # One pulse behind the occlusion check; False when it was held back.
+    def _pulse(self, s):
+        if self.occluded or not self._motor.ready(s):
+            return False
+        self._motor.pulse(s)
+        self._reservoir.take(s)
+        self._iob.add(s)
+        return True
+
+    # Stop drops what was earned and not delivered.
+    def drop(self):
+        rest = self.dropped_rest + self._rest
+        self.dropped_pulses += self._owed_pulses + rest // self._full
+        self.dropped_rest = rest % self._full
+        self._owed_pulses = 0
+        self._rest = 0
+
+    # What is earned and not delivered: whole pulses, and mU/h x s of the next one.
+    def owed_pulses(self):
+        return self._owed_pulses
+
+    def rest(self):
+        return self._rest
