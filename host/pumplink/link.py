@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from pumplink import framing
 from pumplink.bearer import Bearer
-from pumplink.errors import AttError, AttTimeout, BearerLost
+from pumplink.errors import AttError, AttTimeout, BearerLost, E2EError
 from pumplink.framing import Deframer, build_frame
+from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["Link", "Value"]
 
@@ -24,7 +25,6 @@ OPEN_RETRY_S = 1.0
 OPEN_ATTEMPTS = 5
 MISSED_KEEP_ALIVES_MAX = 3
 ATT_MTU_MIN = 23
-WIRE_VERSION = 1
 
 _ERROR, _MTU_REQUEST, _MTU_RESPONSE = 0x01, 0x02, 0x03
 _READ_REQUEST, _READ_RESPONSE = 0x0A, 0x0B
@@ -40,6 +40,7 @@ _OPEN_ACK_BODY = struct.Struct("<IHB")
 _HANDLE = struct.Struct("<BH")
 
 Handler = Callable[[bytes, float], None]
+Check = Callable[[bytes], bytes | None]
 
 
 class Value(NamedTuple):
@@ -80,7 +81,11 @@ class Link:
         self._unexpected = 0
         self._served: dict[int, _Served] = {}
         self._handlers: dict[int, list[Handler]] = {}
+        self._checks: dict[int, Check] = {}
+        self._failed: E2EError | None = None
+        self._open_callbacks: list[Callable[[], None]] = []
         self._values: deque[Value] = deque()
+        self._reading: int | None = None
         self._response: bytes | None = None
         self._offered: int | None = None
         self._refused = False
@@ -141,6 +146,10 @@ class Link:
             self.is_open = False
             self._send(framing.CLOSE, b"")
 
+    def on_open(self, callback: Callable[[], None]) -> None:
+        """Calls `callback()` when a connection begins, before anything else of it is looked at."""
+        self._open_callbacks.append(callback)
+
     def watch(self, watcher: Callable[[str, bytes], None]) -> None:
         """Calls `watcher(direction, pdu)` for every ATT PDU, `direction` being "to_pump" or "to_client"."""
         self._watchers.append(watcher)
@@ -184,6 +193,14 @@ class Link:
         """Calls `handler(value, at_s)` for every value notified or indicated on a handle that nobody waited for."""
         self._handlers.setdefault(handle, []).append(handler)
 
+    def on_arrival(self, handle: int, check: Check) -> None:
+        """Passes every value of a handle, read, notified or indicated, through `check` in the order of arrival.
+
+        `check(value)` returns what it leaves of the value, None to drop it, or raises `E2EError`, which then leaves
+        the call that is under way.
+        """
+        self._checks[handle] = check
+
     def wait_value(self, handles: Collection[int], until_s: float) -> Value | None:
         """The next value of any of the handles, or None when `until_s` came first."""
         if self._busy:
@@ -206,12 +223,14 @@ class Link:
             raise RuntimeError("a request is already under way on this link")
         self._busy = True
         self._response = None
+        self._reading = handle if pdu[0] == _READ_REQUEST else None
         try:
             self._send_att(pdu)
             self._pump_until(self.now_s + timeout_s, lambda: self._response is not None)
             response = self._response
         finally:
             self._busy = False
+            self._reading = None
         if response is None:
             raise AttTimeout(f"no answer within {timeout_s:g} s to ATT request 0x{pdu[0]:02X} of 0x{handle:04X}")
         if response[0] == _ERROR:
@@ -271,6 +290,9 @@ class Link:
             at_s = self.bearer.received_at_s
             for frame in self._deframer.feed(data):
                 self._take(frame.type, frame.body, at_s)
+            if self._failed is not None:
+                failed, self._failed = self._failed, None
+                raise failed
             return True
         if wait_s < until_s:
             self._keep_alive()
@@ -321,6 +343,9 @@ class Link:
                 self._offered = None
                 self.is_open = status == 0
                 self._refused = status != 0
+                if self.is_open:
+                    for callback in self._open_callbacks:
+                        callback()
         elif type_ == framing.KEEP_ALIVE:
             self._unanswered = 0
         elif type_ == framing.CLOSE:
@@ -335,16 +360,32 @@ class Link:
             watcher("to_client", pdu)
         opcode = pdu[0]
         if opcode in (_NOTIFY, _INDICATE) and len(pdu) >= 3:
-            self._values.append(Value(pdu[1] | pdu[2] << 8, pdu[3:], at_s))
+            handle = pdu[1] | pdu[2] << 8
+            value = self._check(handle, pdu[3:])
+            if value is not None:
+                self._values.append(Value(handle, value, at_s))
             if opcode == _INDICATE:
                 self._send_att(bytes((_CONFIRM,)))
         elif opcode in _RESPONSES:
             if self._busy and self._response is None:
                 self._response = pdu
+                if opcode == _READ_RESPONSE and self._reading is not None:
+                    self._response = pdu[:1] + (self._check(self._reading, pdu[1:]) or b"")
             else:
                 self._unexpected += 1
         else:
             self._answer(pdu)
+
+    # The error waits until the frames that came with the value are taken: they are lost otherwise.
+    def _check(self, handle: int, value: bytes) -> bytes | None:
+        check = self._checks.get(handle)
+        if check is None:
+            return value
+        try:
+            return check(value)
+        except E2EError as error:
+            self._failed = self._failed or error
+            return None
 
     def _answer(self, pdu: bytes) -> None:
         opcode = pdu[0]

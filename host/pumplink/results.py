@@ -1,0 +1,257 @@
+"""What a pump says, as values: amounts are exact `Decimal` IU, times are seconds or minutes as named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pumpwire.enums import (
+    AnnunciationStatus,
+    AnnunciationType,
+    BolusType,
+    Controller,
+    ControllerAction,
+    DecisionReason,
+    DeliveryContext,
+    IddFeatureFlags,
+    OperationalState,
+    ResetCause,
+    TbrType,
+    TemplateType,
+    TherapyControlState,
+)
+
+__all__ = [
+    "ActiveBasal",
+    "ActiveBolus",
+    "Annunciation",
+    "BasalBlock",
+    "ControllerSettings",
+    "Decision",
+    "DeliveredInsulin",
+    "Features",
+    "Health",
+    "HistoryRecord",
+    "Identity",
+    "InsulinOnBoard",
+    "Procedure",
+    "PulseCounters",
+    "PumpData",
+    "Status",
+    "Tbr",
+    "TemplateStatus",
+    "TotalDailyInsulin",
+]
+
+
+@dataclass(frozen=True)
+class Status:
+    """IDD Status (IDS 1.0.2, 3.3). `reservoir_iu` is None without a reservoir."""
+
+    therapy: TherapyControlState
+    operational: OperationalState
+    reservoir_iu: Decimal | None
+    reservoir_attached: bool
+
+
+@dataclass(frozen=True)
+class Annunciation:
+    """The annunciation the pump shows (IDS 1.0.2, 3.4); `aux` holds the values it comes with."""
+
+    id: int
+    type: AnnunciationType
+    status: AnnunciationStatus
+    aux: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """IDD Features (IDS 1.0.2, 3.5)."""
+
+    insulin_concentration_iu_per_ml: Decimal
+    flags: IddFeatureFlags
+
+
+@dataclass(frozen=True)
+class DeliveredInsulin:
+    """Sums since the last rollover (IDS 1.0.2, 3.6.2.9)."""
+
+    bolus_iu: Decimal
+    basal_iu: Decimal
+
+    @property
+    def total_iu(self) -> Decimal:
+        """Bolus and basal together."""
+        return self.bolus_iu + self.basal_iu
+
+
+@dataclass(frozen=True)
+class TotalDailyInsulin:
+    """Sums since local midnight, each rounded by itself (IDS 1.0.2, 3.6.2.7)."""
+
+    bolus_iu: Decimal
+    basal_iu: Decimal
+    total_iu: Decimal
+
+
+@dataclass(frozen=True)
+class InsulinOnBoard:
+    """Insulin on board (IDS 1.0.2, 3.6.2.10); `remaining_minutes` is None when the pump does not say."""
+
+    iob_iu: Decimal
+    remaining_minutes: int | None
+
+
+@dataclass(frozen=True)
+class Tbr:
+    """A running TBR: `value` is IU/h when absolute, a factor when relative."""
+
+    type: TbrType
+    value: Decimal
+    programmed_minutes: int
+    remaining_minutes: int
+
+
+@dataclass(frozen=True)
+class ActiveBasal:
+    """The basal delivery (IDS 1.0.2, 3.6.2.6); the rate is the profile's, also while a TBR runs."""
+
+    profile_template: int
+    profile_rate_iu_per_h: Decimal
+    tbr: Tbr | None
+    context: DeliveryContext | None
+
+
+@dataclass(frozen=True)
+class ActiveBolus:
+    """A running bolus; which amounts was the caller's choice (IDS 1.0.2, 3.6.2.4)."""
+
+    id: int
+    type: BolusType
+    fast_iu: Decimal
+    extended_iu: Decimal
+    duration_minutes: int
+
+
+@dataclass(frozen=True)
+class BasalBlock:
+    """One block of a basal profile."""
+
+    duration_minutes: int
+    rate_iu_per_h: Decimal
+
+
+@dataclass(frozen=True)
+class TemplateStatus:
+    """The templates of one kind (IDS 1.0.2, 3.8): numbers that can be written, and numbers that hold something."""
+
+    type: TemplateType
+    first: int
+    count: int
+    blocks_max: int
+    configurable: tuple[int, ...]
+    configured: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class HistoryRecord:
+    """A record of the history; `event` is the message's name, `fields` what the event says."""
+
+    sequence: int
+    relative_offset_s: int
+    event: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """The on-pump controller and its limits. The defaults are those of predictive low glucose suspend."""
+
+    controller: Controller = Controller.MANUAL
+    suspend_predicted_mg_dl: int = 80
+    suspend_now_mg_dl: int = 70
+    horizon_minutes: int = 30
+    suspend_limit_minutes: int = 120
+    limit_window_minutes: int = 150
+    stale_minutes: int = 25
+    lockout_minutes: int = 0
+    dia_minutes: int = 360
+    peak_minutes: int = 75
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision of the on-pump controller; `at_s` is the pump second at which it took effect."""
+
+    sequence: int
+    offset_minutes: int
+    at_s: int
+    glucose_mg_dl: int | None
+    predicted_mg_dl: int | None
+    iob_mu: int
+    action: ControllerAction
+    reason: DecisionReason
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which firmware runs."""
+
+    wire_version: int
+    firmware_hash: bytes
+
+
+@dataclass(frozen=True)
+class PumpData:
+    """What the pump is made of. `bolus_speed` and limits in milliunits, as its firmware counts."""
+
+    pulse_mu: int
+    bolus_speed_mu_per_minute: int
+    reservoir_capacity_mu: int
+    basal_rate_limit_mu_per_h: int
+    bolus_limit_mu: int
+    motor_pulse_ms: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the emulator is. `uptime_s` is pump time to the millisecond."""
+
+    reset_cause: ResetCause
+    uptime_s: Decimal
+    free_heap_octets: int
+    dropped_frames: int
+    e2e_failures: int
+
+
+@dataclass(frozen=True)
+class PulseCounters:
+    """Motor pulses since boot, and what the reservoir still holds, in pulses."""
+
+    basal: int
+    bolus: int
+    prime: int
+    reservoir: int
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A finished exchange with a control point or a written value, for those who keep a log.
+
+    Attributes:
+        name: the request's message name.
+        fields: what was asked for.
+        response_code: the response code; None when the answer is a message of its own, or a plain write response.
+        answer: fields of that message.
+        sent_at_s: DUT second of the request.
+        answered_at_s: DUT second of the answer.
+    """
+
+    name: str
+    fields: Mapping[str, Any]
+    response_code: int | None
+    answer: Mapping[str, Any]
+    sent_at_s: float
+    answered_at_s: float
