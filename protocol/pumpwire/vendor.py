@@ -1,0 +1,130 @@
+"""The two vendor services: what IDS does not cover.
+
+*Controller* runs the on-pump controller and tells its decisions; *emulator* has what only an emulator has.
+"""
+
+from __future__ import annotations
+
+from construct import Struct
+
+from pumpwire import database
+from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Example, Message
+from pumpwire.enums import Controller, ControllerAction, DecisionReason, FaultKind, ResetCause
+from pumpwire.fields import InRange, Int8ul, Int16sl, Int16ul, Int32ul, Octets, Word
+
+WIRE_VERSION = 1
+NO_GLUCOSE = 0
+NO_PREDICTION = 0x7FFF
+
+CONTROLLER_SETTINGS = Message(
+    "ControllerSettings", on=database.CONTROLLER_SETTINGS, direction=BOTH, clause="vendor service: controller",
+    changes_delivery=True,
+    body=Struct(
+        "controller" / Word(Int8ul, Controller),
+        "suspend_predicted_mg_dl" / InRange(Int16ul, 60, 120),
+        "suspend_now_mg_dl" / InRange(Int16ul, 50, 100),
+        "horizon_minutes" / InRange(Int8ul, 10, 60),
+        "suspend_limit_minutes" / InRange(Int16ul, 5, 240),
+        "limit_window_minutes" / InRange(Int16ul, 5, 480),
+        "stale_minutes" / InRange(Int8ul, 5, 60),
+        "lockout_minutes" / InRange(Int8ul, 0, 240),
+        "dia_minutes" / InRange(Int16ul, 180, 480) * "duration of insulin action",
+        "peak_minutes" / InRange(Int8ul, 35, 120) * "time of the peak of insulin action",
+    ),
+    examples=[
+        Example(
+            "3c" + "5000" + "4600" + "1e" + "7800" + "9600" + "0f" + "1e" + "2c01" + "4b",
+            controller=Controller.PLGS, suspend_predicted_mg_dl=80, suspend_now_mg_dl=70, horizon_minutes=30,
+            suspend_limit_minutes=120, limit_window_minutes=150, stale_minutes=15, lockout_minutes=30,
+            dia_minutes=300, peak_minutes=75,
+        )
+    ],
+)  # fmt: skip
+CONTROLLER_DECISION = Message(
+    "ControllerDecision", on=database.CONTROLLER_DECISION, direction=TO_CLIENT, clause="vendor service: controller",
+    body=Struct(
+        "decision_sequence" / Int16ul * "one more for each decision",
+        "time_offset_minutes" / Int16ul * "of the sample decided on",
+        "at_s" / Int32ul * "pump second at which the decision took effect",
+        "glucose_mg_dl" / Int16ul * "0 when there is none",
+        "predicted_mg_dl" / Int16sl * "32767 when there is no prediction",
+        "iob_mu" / Int16sl * "insulin on board, milliunits",
+        "action" / Word(Int8ul, ControllerAction),
+        "reason" / Word(Int8ul, DecisionReason),
+    ),
+    examples=[
+        Example(
+            "0300" + "0f00" + "85030000" + "5f00" + "4e00" + "c504" + "3c" + "3c", decision_sequence=3,
+            time_offset_minutes=15, at_s=901, glucose_mg_dl=95, predicted_mg_dl=78, iob_mu=1221,
+            action=ControllerAction.SUSPEND, reason=DecisionReason.PREDICTED_LOW,
+        )
+    ],
+    doc="Read: the last decision. Notified once for every decision.",
+)  # fmt: skip
+
+EMULATOR_IDENTITY = Message(
+    "EmulatorIdentity", on=database.EMULATOR_IDENTITY, direction=TO_CLIENT, clause="vendor service: emulator",
+    body=Struct(
+        "wire_version" / Int16ul,
+        "firmware_hash" / Octets(8) * "first octets of SHA-256 over the firmware's files",
+    ),
+    examples=[Example("0100" + "0123456789abcdef", wire_version=1, firmware_hash=bytes.fromhex("0123456789abcdef"))],
+)  # fmt: skip
+EMULATOR_PUMP_DATA = Message(
+    "EmulatorPumpData", on=database.EMULATOR_PUMP_DATA, direction=TO_CLIENT, clause="vendor service: emulator",
+    body=Struct(
+        "pulse_mu" / Int16ul * "insulin of one motor pulse, milliunits",
+        "bolus_speed_mu_per_minute" / Int16ul,
+        "reservoir_capacity_mu" / Int32ul,
+        "basal_rate_limit_mu_per_h" / Int16ul,
+        "bolus_limit_mu" / Int16ul,
+        "motor_pulse_ms" / Int8ul * "width of a pulse on the motor pin",
+    ),
+    examples=[
+        Example(
+            "3200" + "dc05" + "e0930400" + "b888" + "a861" + "05", pulse_mu=50, bolus_speed_mu_per_minute=1500,
+            reservoir_capacity_mu=300000, basal_rate_limit_mu_per_h=35000, bolus_limit_mu=25000, motor_pulse_ms=5,
+        )
+    ],
+)  # fmt: skip
+EMULATOR_HEALTH = Message(
+    "EmulatorHealth", on=database.EMULATOR_HEALTH, direction=TO_CLIENT, clause="vendor service: emulator",
+    body=Struct(
+        "reset_cause" / Word(Int8ul, ResetCause),
+        "uptime_s" / Int32ul * "pump second",
+        "uptime_ms" / InRange(Int16ul, 0, 999) * "milliseconds of that second",
+        "free_heap_octets" / Int32ul,
+        "dropped_frames" / Int16ul * "serial frames that were damaged",
+        "e2e_failures" / Int16ul * "values refused for CRC or counter",
+    ),
+    examples=[
+        Example(
+            "33" + "100e0000" + "f401" + "00f40100" + "0200" + "0000", reset_cause=ResetCause.POWER_ON,
+            uptime_s=3600, uptime_ms=500, free_heap_octets=128000, dropped_frames=2, e2e_failures=0,
+        )
+    ],
+)  # fmt: skip
+EMULATOR_COUNTERS = Message(
+    "EmulatorCounters", on=database.EMULATOR_COUNTERS, direction=TO_CLIENT, clause="vendor service: emulator",
+    body=Struct(
+        "basal_pulses" / Int32ul * "since boot",
+        "bolus_pulses" / Int32ul * "since boot",
+        "prime_pulses" / Int32ul * "since boot",
+        "reservoir_pulses" / Int32ul * "that the reservoir still holds",
+    ),
+    examples=[
+        Example(
+            "11000000" + "32000000" + "00000000" + "3d0f0000", basal_pulses=17, bolus_pulses=50, prime_pulses=0,
+            reservoir_pulses=3901,
+        )
+    ],
+)  # fmt: skip
+EMULATOR_FAULT = Message(
+    "EmulatorFault", on=database.EMULATOR_FAULT, direction=TO_PUMP, clause="vendor service: emulator",
+    changes_delivery=True,
+    body=Struct(
+        "fault_kind" / Word(Int8ul, FaultKind),
+        "fault_value" / Int32ul * "occlusion and detached: 1 on, 0 off; reservoir level: pulses",
+    ),
+    examples=[Example("3c" + "64000000", fault_kind=FaultKind.RESERVOIR_LEVEL, fault_value=100)],
+)  # fmt: skip
