@@ -1,0 +1,7 @@
+"""The oracle: an independent second reading of DOSING.md, in exact arithmetic (see `pumprig.oracle.oracle`)."""
+
+from pumprig.oracle.delivery import Account, Ledger
+from pumprig.oracle.oracle import ExpectedDecision, Oracle, State
+from pumprig.oracle.settings import ControllerSettings, OracleSettings
+
+__all__ = ["Account", "ControllerSettings", "ExpectedDecision", "Ledger", "Oracle", "OracleSettings", "State"]
