@@ -478,6 +478,7 @@ class VirtualBoard:
         assert process.stdout is not None
         for line in process.stdout:
             self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+        process.stdout.close()
 
     def _join_output(self) -> None:
         if self._reader is not None:

@@ -164,7 +164,7 @@ def reset(cause):
 
 # Takes one frame; true when it was a grant.
 def _take_frame():
-    global _until_us, _transmitted
+    global _until_us
     if _stream.readinto(_head) != 3:
         sys.exit(LINK_LOST_EXIT)
     count = _head[1] | _head[2] << 8
@@ -173,7 +173,6 @@ def _take_frame():
     kind = _head[0]
     if kind == 0x47:
         _until_us = _grant.until_us
-        _transmitted = False
         return True
     if kind == 0x55:
         uart = uarts.get(_in[0])
@@ -209,7 +208,7 @@ def _tell_idle(target_us):
 
 
 def _sleep_lockstep(deadline_us, poller):
-    global now_us, due_us
+    global now_us, due_us, _transmitted
     while True:
         target_us = deadline_us if deadline_us < _bite_us else _bite_us
         if target_us <= now_us or not _transmitted and target_us <= _until_us:
@@ -222,6 +221,7 @@ def _sleep_lockstep(deadline_us, poller):
         if not _transmitted and _until_us > now_us:
             now_us = _until_us
         _tell_idle(target_us)
+        _transmitted = False
         while not _take_frame():
             pass
         if poller is not None and poller.has_input():

@@ -1,0 +1,103 @@
+"""Boards with a few lines of firmware, and a peer that follows a script."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+from pumplink import Bearer
+from pumplink.framing import Deframer, Frame, build_frame
+
+HEAD = """
+import machine, select, time
+import board
+from machine import ADC, Pin, UART, WDT
+
+uart = UART(board.UART_ID, baudrate=board.BAUD, rxbuf=64)
+motor = Pin(board.MOTOR_PIN, Pin.OUT, value=0)
+poller = select.poll()
+poller.register(uart, select.POLLIN)
+"""
+
+ECHO = """
+while True:
+    poller.poll(-1)
+    uart.write(uart.read())
+"""
+
+PULSES = """
+period_ms = 20_000
+due_ms = time.ticks_add(time.ticks_ms(), period_ms)
+while True:
+    left_ms = time.ticks_diff(due_ms, time.ticks_ms())
+    if left_ms <= 0:
+        motor.on()
+        time.sleep_ms(board.MOTOR_PULSE_MS)
+        motor.off()
+        due_ms = time.ticks_add(due_ms, period_ms)
+    elif poller.poll(left_ms):
+        uart.write(uart.read())
+"""
+
+
+def write_firmware(folder: Path, source: str, head: str = HEAD) -> Path:
+    """A firmware folder whose main.py is the head and the source."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "main.py").write_text(head + textwrap.dedent(source), encoding="utf-8")
+    return folder
+
+
+class Peer(Bearer):
+    """A bearer whose other end is a function of the test: it gets each frame and returns what comes back.
+
+    DUT time passes only in `receive`; an answer may be `(after_s, octets)` to come later.
+    """
+
+    def __init__(self, answer: Callable[[Frame], list[bytes | tuple[float, bytes]]]) -> None:
+        super().__init__()
+        self.answer = answer
+        self.sent: list[Frame] = []
+        self.closed = False
+        self._time_s = 0.0
+        self._coming: list[tuple[float, bytes]] = []
+        self._deframer = Deframer()
+
+    @property
+    def now_s(self) -> float:
+        return self._time_s
+
+    def write(self, data: bytes) -> None:
+        for frame in self._deframer.feed(data):
+            self.sent.append(frame)
+            for item in self.answer(frame):
+                after_s, octets = item if isinstance(item, tuple) else (0.0, item)
+                self.come(after_s, octets)
+
+    def come(self, after_s: float, octets: bytes) -> None:
+        """Octets that arrive later by themselves."""
+        self._coming.append((self._time_s + after_s, octets))
+        self._coming.sort(key=lambda item: item[0])
+
+    def _receive(self, until_s: float) -> bytes:
+        if not self._coming or self._coming[0][0] > until_s:
+            self._time_s = max(self._time_s, until_s)
+            return b""
+        self._time_s = max(self._time_s, self._coming[0][0])
+        data = b""
+        while self._coming and self._coming[0][0] <= self._time_s:
+            data += self._coming.pop(0)[1]
+        return data
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def accept(frame: Frame, status: int = 0) -> bytes:
+    """The frame that answers an open frame."""
+    return build_frame(2, frame.body[:4] + b"\x01\x00" + bytes((status,)))
+
+
+def att(pdu: bytes) -> bytes:
+    """An ATT PDU in its frame."""
+    return build_frame(5, pdu)
