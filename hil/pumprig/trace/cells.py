@@ -23,14 +23,23 @@ _NUMBER = re.compile(r"[+-]?\d{1,6}(?:[.,]\d{1,6})?$")
 _WORDS: dict[str, OutOfRange] = {"low": "low", "lo": "low", "high": "high", "hi": "high"}
 _UNITS: dict[str, Unit] = {"mg/dl": "mg/dL", "mg_dl": "mg/dL", "mgdl": "mg/dL",
                            "mmol/l": "mmol/L", "mmol_l": "mmol/L", "mmol": "mmol/L"}  # fmt: skip
+# Made like a time or a number: a digit first, no letters but those of a time, and no number as long as a serial's.
+_SHOWABLE = re.compile(r"(?!.*\d{6})[+-]?\d[\d\s:/.,+\-TZAPMapm]*$")
+SHOWN_CHARACTERS_MAX = 32
+UNIT_CHARACTERS_MAX = 12
 YEAR_MIN = 2000
 UNIT_MISMATCH_MG_DL = 36
 
 
 def shown(cell: str) -> str:
-    """A cell as a message may show it: short, printable, in quotes."""
-    text = "".join(c if c.isprintable() else "?" for c in cell)
-    return f'"{text[:24]}…"' if len(text) > 24 else f'"{text}"'
+    """A cell as a message may show it: short, in quotes, and only where it is made like a time or a number.
+
+    In a damaged line any other cell may have moved into its place, the wearer's name or a serial number among them.
+    """
+    text = cell.strip()
+    if len(text) > SHOWN_CHARACTERS_MAX or not _SHOWABLE.match(text):
+        return f"({len(text)} characters, not shown)"
+    return f'"{text}"'
 
 
 def unit_of(name: str, where: str) -> Unit:
@@ -42,7 +51,7 @@ def unit_of(name: str, where: str) -> Unit:
     unit = _UNITS.get(name.strip().lower())
     if unit is None:
         raise TraceError(
-            f"unknown glucose unit {shown(name.strip())}",
+            f'unknown glucose unit "{name.strip()[:UNIT_CHARACTERS_MAX]}"',
             where=where,
             allowed="mg/dL and mmol/L",
             remedy="Export the trace again in one of them, or convert it and name the unit in the header.",

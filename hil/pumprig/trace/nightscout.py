@@ -51,7 +51,7 @@ def read_entries(text: str, file: str, now: datetime, notes: list[str]) -> list[
             continue
         units = entry.get("units", "mg/dl")
         if str(units).lower() not in ("mg/dl", "mgdl"):
-            raise TraceError(f"unknown glucose unit {shown(str(units))}", where=where, allowed="mg/dL in entries")
+            raise TraceError("unknown glucose unit", where=where, allowed="mg/dL in entries", remedy=_REMEDY)
         time = _time(entry, where, now)
         if isinstance(glucose, int | float | Decimal) and not isinstance(glucose, bool) and 0 <= glucose < LOW_MG_DL:
             error_codes += 1
@@ -109,6 +109,10 @@ def _skip(text: str, at: int, wanted: str = "") -> int:
     return at
 
 
+def _shown(written: object) -> str:
+    return str(written) if isinstance(written, int | Decimal) else shown(str(written))
+
+
 def _time(entry: dict[str, Any], where: str, now: datetime) -> datetime:
     written = entry.get("date", entry.get("dateString"))
     time: datetime | None = None
@@ -122,7 +126,7 @@ def _time(entry: dict[str, Any], where: str, now: datetime) -> datetime:
         time = None
     if time is None or time.year < YEAR_MIN or time > now + timedelta(days=1):
         raise TraceError(
-            f"impossible time {shown(str(written))}",
+            f"impossible time {_shown(written)}",
             where=where,
             allowed=f"milliseconds since 1970, or an ISO time, from {YEAR_MIN}-01-01 to one day from now",
             remedy="Correct the entry or leave it out; the uploader's clock may have been wrong.",

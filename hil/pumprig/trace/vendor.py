@@ -14,7 +14,6 @@ import io
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -36,7 +35,6 @@ class Layout:
         cgm_format: name of cgm-format's format.
         time_columns: column names of the time, one or two.
         glucose_column: pattern of the glucose columns; its group is the unit.
-        canonical_glucose: their names with mg/dL, as cgm-format wants them.
         time_formats: strftime form of each time column.
         keep_columns: patterns of the other columns that cgm-format needs with their content.
         low_high: mg/dL that stand for Low and High.
@@ -49,7 +47,6 @@ class Layout:
     cgm_format: str
     time_columns: tuple[str, ...]
     glucose_column: re.Pattern[str]
-    canonical_glucose: Callable[[str], str]
     time_formats: tuple[str, ...]
     keep_columns: tuple[str, ...]
     low_high: tuple[int, int] = (LOW_MG_DL, HIGH_MG_DL)
@@ -58,31 +55,33 @@ class Layout:
     delimiter: str = ","
 
 
+# The cells are given in mg/dL already, and cgm-format's readers want every column of the mg/dL export.
 def _in_mg_dl(name: str) -> str:
-    return re.sub(r"\([^)]*\)$", "(mg/dL)", name)
+    name = re.sub(r"\(mmol/L\)$", "(mg/dL)", name)
+    return re.sub(r"^(Historic|Scan|Strip) Glucose mmol/L$", r"\1 Glucose mg/dL", name)
 
 
 LAYOUTS = (
     Layout(
         "dexcom", "DEXCOM", ("Timestamp (YYYY-MM-DDThh:mm:ss)",),
-        re.compile(r"Glucose Value \(([^)]*)\)$"), _in_mg_dl, ("%Y-%m-%dT%H:%M:%S",),
+        re.compile(r"Glucose Value \(([^)]*)\)$"), ("%Y-%m-%dT%H:%M:%S",),
         ("Index", "Event Type", "Event Subtype"),
     ),
     Layout(
         "libre", "LIBRE", ("Device Timestamp",),
-        re.compile(r"(?:Historic|Scan) Glucose (\S+)$"), lambda name: name.rsplit(" ", 1)[0] + " mg/dL",
+        re.compile(r"(?:Historic|Scan) Glucose (\S+)$"),
         ("%d-%m-%Y %H:%M",), ("Record Type",),
         # Libre sensors report 40 to 500 mg/dL.
         low_high=(LOW_MG_DL, 501), minutes_only=True, preamble=("Glucose Data",),
     ),
     Layout(
         "carelink", "MEDTRONIC", ("Date", "Time"),
-        re.compile(r"Sensor Glucose \(([^)]*)\)$"), _in_mg_dl, ("%Y/%m/%d", "%H:%M:%S"),
+        re.compile(r"Sensor Glucose \(([^)]*)\)$"), ("%Y/%m/%d", "%H:%M:%S"),
         ("Index",), delimiter=";",
     ),
     Layout(
         "nightscout", "NIGHTSCOUT", ("Date", "Time"),
-        re.compile(r"Glucose \(([^)]*)\)$"), _in_mg_dl, ("%Y-%m-%d", "%H:%M:%S"),
+        re.compile(r"Glucose \(([^)]*)\)$"), ("%Y-%m-%d", "%H:%M:%S"),
         ("Type",), preamble=("# CGM ENTRIES",),
     ),
 )  # fmt: skip
@@ -144,8 +143,9 @@ def read_vendor(
     """
     layout = header.layout
     where = f"{file}:{header.line}"
-    columns = [i for i, name in enumerate(header.names) if layout.glucose_column.match(name)]
-    units = {unit_of(str(_match(layout, header.names[i])[1]), where) for i in columns}
+    matches = {i: match for i, name in enumerate(header.names) if (match := layout.glucose_column.match(name))}
+    columns = list(matches)
+    units = {unit_of(match[1], where) for match in matches.values()}
     if len(units) != 1:
         raise TraceError("two glucose units in one header", where=where, allowed="one unit")
     unit = units.pop()
@@ -168,13 +168,6 @@ def read_vendor(
         return []
     chosen = _chosen_by_cgm_format(_canonical(header, rows, times, cells), layout, file)
     return _found_again(cells, chosen, file)
-
-
-def _match(layout: Layout, name: str) -> re.Match[str]:
-    match = layout.glucose_column.match(name)
-    if match is None:
-        raise ValueError(name)
-    return match
 
 
 # Rows below the header that carry a time: not the vendor's remarks, not a repeated header, not another section.
@@ -223,7 +216,7 @@ def _canonical(header: Header, rows: list[Row], times: list[datetime], cells: li
     by_row: dict[int, list[_Cell]] = defaultdict(list)
     for item in cells:
         by_row[item.row.line].append(item)
-    names = [layout.canonical_glucose(n) if layout.glucose_column.match(n) else n for n in header.names]
+    names = [_in_mg_dl(name) for name in header.names]
     if layout.name == "carelink":
         names += [name for name in _CARELINK_COLUMNS if name not in names]
     keep = [i for i, name in enumerate(header.names) if name in layout.keep_columns]

@@ -1,0 +1,275 @@
+"""Scenario files.
+
+Goal: a scenario says exactly what a run does, and a file with mistakes is refused with every one of them and its line.
+Method: TOML texts written here, each with its mistakes and the lines expected for them.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from pumprig.errors import ScenarioError
+from pumprig.scenario import Scenario, demo_scenario_path
+from pumprig.scenario_parts import CgmDrop, ControllerSettings, SetBolus, SetTbr
+from pumprig.toml_lines import TomlLines
+
+WHOLE = """
+name = "A night"
+seed = 7
+trace = "night.csv"
+start = 2026-03-04T22:00:00
+hours = 8.5
+controller = "plgs"
+
+[settings]
+suspend_predicted_mg_dl = 85
+stale_minutes = 20
+
+[pump]
+max_bolus_iu = 6
+reservoir_iu = 120.05
+basal_profile = [
+  { duration_minutes = 720, rate_iu_per_h = 0.825 },
+  { duration_minutes = 720, rate_iu_per_h = 1 },
+]
+
+[[command]]
+at = "01:00:00"
+kind = "set_tbr"
+rate_iu_per_h = 0.3
+duration_minutes = 30
+
+[[command]]
+at = 02:30:15
+kind = "set_bolus"
+amount_iu = 1.55
+
+[[fault]]
+at = "03:00:00"
+kind = "cgm_drop"
+for_minutes = 20
+
+[expect]
+verdict = "PASS"
+bolus_iu = 1.55
+suspensions_at_least = 1
+violations = { plgs = 0 }
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_toml(text, file="night.toml")
+    assert caught.value.exit_code == 2
+    return [line.removeprefix("night.toml:") for line in caught.value.problems]
+
+
+def minimal(*lines: str) -> str:
+    return "\n".join(["trace = 'bundled'", *lines])
+
+
+def test_a_whole_scenario_is_read(tmp_path):
+    path = tmp_path / "night.toml"
+    path.write_text(WHOLE)
+    scenario = Scenario.load(path)
+    assert scenario.trace_path == tmp_path / "night.csv"
+    assert (scenario.seed, scenario.start, scenario.hours) == (7, datetime(2026, 3, 4, 22), 8.5)
+    assert scenario.settings == ControllerSettings(suspend_predicted_mg_dl=85, stale_minutes=20)
+    assert [block.rate_iu_per_h for block in scenario.pump.basal_profile] == [Decimal("0.825"), Decimal(1)]
+    tbr, bolus = scenario.commands
+    assert tbr == SetTbr(at="01:00:00", rate_iu_per_h=Decimal("0.3"), duration_minutes=30)
+    assert bolus == SetBolus(at="02:30:15", amount_iu=Decimal("1.55"))
+    assert bolus.at == 9015
+    assert scenario.faults == [CgmDrop(at="03:00:00", for_minutes=20)]
+    assert scenario.expect.bolus_iu == Decimal("1.55")
+
+
+def test_a_scenario_survives_its_record(tmp_path):
+    path = tmp_path / "night.toml"
+    path.write_text(WHOLE)
+    scenario = Scenario.load(path)
+    again = Scenario.from_json(scenario.to_json())
+    assert again.trace_path == scenario.trace_path
+    assert again.model_dump(exclude={"trace"}) == scenario.model_dump(exclude={"trace"})
+    assert again.to_json() == scenario.to_json()
+
+
+def test_the_scenario_of_a_trace_has_defaults_only(tmp_path):
+    scenario = Scenario.from_trace(tmp_path / "trace.csv", controller="manual", start="1.5", hours=2, seed=3)
+    assert (scenario.commands, scenario.faults) == ([], [])
+    assert (scenario.start, scenario.hours, scenario.controller, scenario.seed) == (1.5, 2.0, "manual", 3)
+    assert len(scenario.pump.basal_profile) > 1
+    assert sum(block.duration_minutes for block in scenario.pump.basal_profile) == 1440
+
+
+def test_the_defaults_of_the_controller_are_those_of_the_dosing_specification():
+    assert ControllerSettings().model_dump() == {
+        "suspend_predicted_mg_dl": 80,
+        "suspend_now_mg_dl": 70,
+        "horizon_minutes": 30,
+        "suspend_limit_minutes": 120,
+        "limit_window_minutes": 150,
+        "stale_minutes": 15,
+        "lockout_minutes": 30,
+        "dia_minutes": 300,
+        "peak_minutes": 75,
+    }
+
+
+def test_the_demonstration_is_a_scenario_of_the_bundled_day():
+    scenario = Scenario.load(demo_scenario_path())
+    assert scenario.trace == "bundled"
+    assert len(scenario.load_trace().samples) == 280
+    kinds = {command.kind for command in scenario.commands}
+    assert {"set_bolus", "cancel_bolus", "set_tbr", "cancel_tbr"} <= kinds
+
+
+def test_all_mistakes_are_named_at_once_with_their_lines():
+    text = """seed = -1
+trace = "bundled"
+controler = "plgs"
+
+[settings]
+suspend_now_mg_dl = 20
+
+[pump]
+max_bolus_iu = 2.0789
+basal_profile = [
+  { duration_minutes = 1000, rate_iu_per_h = 0.8 },
+  { duration_minutes = 0, rate_iu_per_h = "much" },
+]
+
+[[command]]
+at = "01:00:00"
+kind = "set_tbr"
+rate_iu_per_h = 0.5
+
+[[command]]
+at = "1:0"
+kind = "set_bolsu"
+
+[[fault]]
+at = 01:00:00.5
+kind = "occlusion"
+on = 3
+"""
+    found = problems(text)
+    assert [line.split(": ")[0:2] for line in found] == [
+        ["1", "seed"],
+        ["3", "controler"],
+        ["6", "settings.suspend_now_mg_dl"],
+        ["9", "pump.max_bolus_iu"],
+        ["12", "pump.basal_profile.2.duration_minutes"],
+        ["12", "pump.basal_profile.2.rate_iu_per_h"],
+        ["15", "command.1.duration_minutes"],
+        ["20", "command.2"],
+        ["21", "command.2.at"],
+        ["25", "fault.1.at"],
+        ["27", "fault.1.on"],
+    ]
+    assert found[1].endswith("unknown field; do you mean controller?")
+    assert found[6].endswith("is missing")
+    assert "unknown kind 'set_bolsu'; allowed: set_tbr, cancel_tbr, set_bolus" in found[7]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["hours = 0"], "2: hours: input should be greater than 0"),
+        (["start = 'noon'"], "2: start: must be hours since the first reading, or a time such as 2026-03-04T06:00:00"),
+        (["controller = 'auto'"], "2: controller: input should be 'manual' or 'plgs'"),
+        (["seed = true"], "2: seed: input should be a valid integer"),
+        (["[settings]", "peak_minutes = 120", "dia_minutes = 240"], "2: settings: peak_minutes must be below half of"),
+        (["[settings]", "suspend_limit_minutes = 200"], "2: settings: suspend_limit_minutes may not exceed"),
+        (
+            ["[pump]", "basal_profile = [{ duration_minutes = 1439, rate_iu_per_h = 1 }]"],
+            "3: pump.basal_profile: the blocks last 1439 minutes together, a day has 1440",
+        ),
+        (["[pump]", "basal_profile = []"], "3: pump.basal_profile: list should have at least 1 item"),
+        (["[pump]", "reservoir_iu = 0.0005"], "3: pump.reservoir_iu: 0.0005 is no whole number of milliunits"),
+        (["[pump]", "reservoir_iu = nan"], "3: pump.reservoir_iu: must be a number"),
+        (["[pump]", "reservoir_iu = -1"], "3: pump.reservoir_iu: must be a number from 0 to 999999"),
+        (["[expect]", "verdict = 'pass'"], "3: expect.verdict: input should be 'PASS', 'FAIL', 'ERROR'"),
+        (["[[command]]", "at = '00:00:01'"], "2: command.1: kind is missing"),
+        (
+            ["[[command]]", "at = '00:00:01'", "kind = 'set_bolus'", "amount_iu = 20.55"],
+            "5: command.1.amount_iu: 20.55 cannot be written as SFLOAT, whose mantissa ends at 2045",
+        ),
+        (
+            ["[[command]]", "at = '00:60:00'", "kind = 'cancel_tbr'"],
+            "3: command.1.at: must be hours, minutes and whole seconds since the run began, such as 01:30:00",
+        ),
+        (
+            ["[[command]]", "at = '00:00:01'", "kind = 'set_clock'", "to = 2026-03-04T06:00:00Z"],
+            "5: command.1.to: must be a local time without a zone",
+        ),
+    ],
+)
+def test_a_mistake_has_its_line_and_says_what_is_allowed(lines, problem):
+    assert problems(minimal(*lines))[0].startswith(problem)
+
+
+@pytest.mark.parametrize("amount", ["0", "0.05", "20.45", "204.5", "2045", "0.001", "300", "100000"])
+def test_amounts_that_an_sfloat_holds_exactly_are_accepted(amount):
+    lines = ["[[command]]", "at = '00:00:01'", "kind = 'set_bolus'", f"amount_iu = {amount}"]
+    assert Scenario.from_toml(minimal(*lines)).commands[0].amount_iu == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("trace = \n", 1), ("a = 1\na = 2\n", 2), ("trace = 'x'\n[", 2), ("x = '''", 1)]
+)
+def test_a_file_that_is_no_toml_is_refused_with_its_line(text, line):
+    assert problems(text)[0].startswith(f"{line}: this is no TOML: ")
+
+
+def test_a_missing_scenario_is_refused(tmp_path):
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        Scenario.load(tmp_path / "nothing.toml")
+
+
+def test_a_missing_trace_is_named():
+    assert problems("seed = 1\n") == ["1: trace: is missing"]
+
+
+# Commands count from the first sample's effect; the run ends after `hours`, its last second not included.
+@pytest.mark.parametrize(("at", "is_refused"), [("00:59:59", False), ("01:00:00", True), ("30:00:00", True)])
+def test_a_command_after_the_end_of_the_run_is_refused(at, is_refused):
+    text = minimal("hours = 1", "[[command]]", f"at = '{at}'", "kind = 'cancel_tbr'")
+    if is_refused:
+        assert problems(text) == [f"4: command.1.at: {at} lies after the run, which ends at 01:00:00"]
+    else:
+        assert Scenario.from_toml(text).commands[0].at == 3599
+
+
+@pytest.mark.parametrize(
+    ("at", "is_refused"), [("00:10:00", False), ("00:10:01", True), ("00:10:59", True), ("00:11:00", False)]
+)
+def test_a_command_while_the_bearer_is_down_is_refused(at, is_refused):
+    text = minimal(
+        "[[fault]]", "at = '00:10:00'", "kind = 'bearer_down'", "for_seconds = 60",
+        "[[command]]", f"at = '{at}'", "kind = 'cancel_tbr'",
+    )  # fmt: skip
+    if is_refused:
+        assert problems(text) == ["7: command.1.at: the bearer is down then, until 00:11:00"]
+    else:
+        assert Scenario.from_toml(text)
+
+
+def test_bearers_that_go_down_twice_at_once_are_refused():
+    down = ["kind = 'bearer_down'", "for_seconds = 60"]
+    text = minimal("[[fault]]", "at = '00:10:00'", *down, "[[fault]]", "at = '00:10:30'", *down)
+    assert problems(text) == ["7: fault.2.at: the bearer is down already"]
+
+
+def test_lines_are_found_around_strings_comments_and_nested_values():
+    lines = TomlLines(
+        '# [no]\na = 1\n[x]\nb.c = """\n[no]\nd = 1\n"""  # e\n"q r" = [1,\n  2]\n[[y]]\nk = "[x]" # ]\n'
+        "m = [ # {\n  {n = 1},\n  {n = 2, o = ']'},\n]\n[[y]]\nk = 1\n[y.z]\nv = 2\n"
+    )
+    places = {
+        ("a",): 2, ("no",): 1, ("x",): 3, ("x", "b", "c"): 4, ("x", "q r", 0): 8, ("x", "q r", 1): 9,
+        ("y", 0): 10, ("y", 0, "k"): 11, ("y", 0, "m", 0, "n"): 13, ("y", 0, "m", 1, "o"): 14,
+        ("y", 1): 16, ("y", 1, "missing"): 16, ("y", 1, "z", "v"): 19,
+    }  # fmt: skip
+    assert {place: lines.line_of(place) for place in places} == places
