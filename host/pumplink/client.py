@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pumplink.errors import E2EError, ProcedureError, ProcedureTimeout, WireError
+from pumplink.errors import AttError, E2EError, ProcedureError, ProcedureTimeout, WireError
 from pumplink.link import Link
 from pumplink.results import Procedure
 from pumpwire import database, e2e
 from pumpwire.database import Characteristic, Protection
 from pumpwire.declare import TO_CLIENT, Message
-from pumpwire.e2e import E2ECounter
 from pumpwire.enums import RacpResponseCode, ResponseCode
 from pumpwire.errors import E2EError as WireE2EError
 from pumpwire.errors import FieldError
@@ -64,7 +63,7 @@ class Client:
         self.strict = strict
         self.counter_gaps = 0
         self.repeated = 0
-        self._sent: dict[int, E2ECounter] = {}
+        self._sent: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._procedure_callbacks: list[Callable[[Procedure], None]] = []
         for characteristic in database.CHARACTERISTICS.values():
@@ -165,10 +164,18 @@ class Client:
             payload = message.build(**values)
         except FieldError as error:
             raise ValueError(str(error)) from error
+        handle = characteristic.handle
+        last = self._sent.get(handle, 0)
         if characteristic.protection is Protection.TRAILER:
-            counter = self._sent.setdefault(characteristic.handle, E2ECounter()).next()
-            payload = e2e.protect(payload, counter, characteristic.protection)
-        self.link.request_write(characteristic.handle, payload)
+            self._sent[handle] = last % 255 + 1
+            payload = e2e.protect(payload, self._sent[handle], characteristic.protection)
+        try:
+            self.link.request_write(handle, payload)
+        except AttError as error:
+            # The server took no notice of a counter that it refused together with the value.
+            if error.code in (e2e.ATT_ERROR_INVALID_CRC, e2e.ATT_ERROR_INVALID_COUNTER):
+                self._sent[handle] = last
+            raise
 
     def _received(self, characteristic: Characteristic, value: bytes, at_s: float) -> Received:
         message, decoded = decode(characteristic, value, TO_CLIENT)
