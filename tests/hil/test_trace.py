@@ -199,6 +199,11 @@ def test_an_unknown_unit_is_named(tmp_path):
     assert 'trace.csv:1: unknown glucose unit "g_l". Allowed: mg/dL and mmol/L.' in message
 
 
+def test_a_missing_unit_is_asked_for(tmp_path):
+    message = refusal(plain(tmp_path, "2026-03-04T06:05:00,101", header="time,glucose"))
+    assert "trace.csv:1: the header names no glucose unit. Allowed: mg/dL and mmol/L." in message
+
+
 def test_mmol_values_under_a_mg_dl_header_are_refused(tmp_path):
     rows = [f"2026-03-04T06:{minute:02d}:00,{5 + minute / 10}" for minute in (0, 5, 10)]
     assert "they look like mmol/L" in refusal(plain(tmp_path, *rows))

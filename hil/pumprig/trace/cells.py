@@ -22,7 +22,7 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})" + _CLOCK)
 _NUMBER = re.compile(r"[+-]?\d{1,6}(?:[.,]\d{1,6})?$")
 _WORDS: dict[str, OutOfRange] = {"low": "low", "lo": "low", "high": "high", "hi": "high"}
 _UNITS: dict[str, Unit] = {"mg/dl": "mg/dL", "mg_dl": "mg/dL", "mgdl": "mg/dL",
-                           "mmol/l": "mmol/L", "mmol_l": "mmol/L", "mmol": "mmol/L"}  # fmt: skip
+                           "mmol/l": "mmol/L", "mmol_l": "mmol/L", "mmoll": "mmol/L", "mmol": "mmol/L"}  # fmt: skip
 # Made like a time or a number: a digit first, no letters but those of a time, and no number as long as a serial's.
 _SHOWABLE = re.compile(r"(?!.*\d{6})[+-]?\d[\d\s:/.,+\-TZAPMapm]*$")
 SHOWN_CHARACTERS_MAX = 32
@@ -51,7 +51,9 @@ def unit_of(name: str, where: str) -> Unit:
     unit = _UNITS.get(name.strip().lower())
     if unit is None:
         raise TraceError(
-            f'unknown glucose unit "{name.strip()[:UNIT_CHARACTERS_MAX]}"',
+            f'unknown glucose unit "{name.strip()[:UNIT_CHARACTERS_MAX]}"'
+            if name
+            else "the header names no glucose unit",
             where=where,
             allowed="mg/dL and mmol/L",
             remedy="Export the trace again in one of them, or convert it and name the unit in the header.",

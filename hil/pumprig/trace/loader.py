@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median_low
 
-from pumprig.errors import TraceError, UsageError
+from pumprig.errors import TraceError
 from pumprig.trace.cells import UNIT_MISMATCH_MG_DL, DateOrder
 from pumprig.trace.model import Record, Trace
 from pumprig.trace.nightscout import is_entries, read_entries
@@ -125,6 +125,3 @@ def _refuse_other_unit(records: list[Record], file: str) -> None:
             allowed="values in the unit that the header names",
             remedy="Correct the unit in the header.",
         )
-
-
-__all__ = ["ACCEPTED_FORMATS", "UsageError", "bundled_trace_path", "load_trace"]

@@ -14,7 +14,7 @@ from pumprig.trace.model import HIGH_MG_DL, LOW_MG_DL, OutOfRange, Record
 from pumprig.trace.sheet import Row, cell, delimiter_of, read_rows, refuse_short_end
 
 _TIME_NAMES = ("time", "t")
-_GLUCOSE_NAME = re.compile(r"glucose_(\w+(?:/\w+)?)$|(mgdl|mmol_?l)$")
+_GLUCOSE_NAME = re.compile(r"glucose[ _]?\(?([\w/]*)\)?$|(mgdl|mmol_?l)$")
 
 
 def header_of(text: str) -> str | None:
@@ -50,7 +50,7 @@ def read_plain(
     head, body = rows[0], rows[1:]
     name = _GLUCOSE_NAME.match(head.cells[1].lower())
     where = f"{file}:{head.line}"
-    unit = unit_of(_unit_name(name[1] or name[2]), where) if name else unit_of("", where)
+    unit = unit_of((name[1] or name[2] or "") if name else "", where)
     refuse_short_end(rows, file)
     if body and not text.endswith(("\n", "\r")):
         raise TraceError(
@@ -75,10 +75,6 @@ def read_plain(
     if empty:
         notes.append(f"Records without a glucose value, left out: {empty}.")
     return records
-
-
-def _unit_name(name: str) -> str:
-    return {"mmoll": "mmol/L"}.get(name, name)
 
 
 def _flag(row: Row, column: int | None, file: str) -> OutOfRange:
