@@ -1,0 +1,236 @@
+"""Speed and memory of the bench, as lines of `name value unit`: `make bench`, or `python -m pumprig.bench --json`.
+
+A benchmark, not a test: figures depend on the machine. Times are medians over several rounds, in host time; memory is
+what the firmware says of itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from pumplink.boards import default_firmware
+from pumplink.cgm_server import CgmServer
+from pumplink.errors import PumpLinkError
+from pumplink.link import Link
+from pumplink.pump import Pump
+from pumplink.virtual import Lockstep, Realtime, VirtualBoard
+from pumplink.virtual.launch import micropython_command
+from pumprig.trace.synthetic import readings
+from pumpwire import database
+from pumpwire.enums import Controller
+
+__all__ = ["MEASURES", "BenchError", "Figure", "main"]
+
+SAMPLE_S = 300
+HOUR_S = 3600
+WEEK_S = 7 * 24 * HOUR_S
+SESSION_START = datetime(2026, 3, 4)
+ATT_READS = 2000
+ATT_VALUE_OCTETS = 19
+PULSES = 2000
+RUN_TIMEOUT_S = 300.0
+"""A run that takes longer than this is stopped and has no figure."""
+
+# Runs on MicroPython: what the dosing core leaves on the heap while it delivers basal insulin.
+_ALLOCATION = """
+import gc
+import sys
+sys.path.insert(0, {firmware!r})
+import settings
+from pump.core import Pump
+from pump.events import RUN
+
+class Motor:
+    def __init__(self):
+        self.pulses = 0
+    def ready(self, s):
+        return True
+    def pulse(self, s):
+        self.pulses += 1
+
+def emit(event, s, a=0, b=0, c=0, d=0, e=0):
+    pass
+
+def main():
+    motor = Motor()
+    pump = Pump(settings, emit, motor)
+    pump.advance(1)
+    codes = [
+        pump.write_block(1, 1, 1, 1440, 2000),
+        pump.complete_profile(1, 1),
+        pump.activate(1, bytes((1,)), 0, 1),
+        pump.set_therapy_state(1, RUN),
+    ]
+    pump.advance(3600)
+    if not motor.pulses:
+        raise RuntimeError("no pulse in the first hour; the commands answered " + str(codes))
+    gc.collect()
+    gc.disable()
+    wanted = motor.pulses + {pulses}
+    before = gc.mem_alloc()
+    while motor.pulses < wanted:
+        pump.advance(pump.due_s())
+    print(gc.mem_alloc() - before)
+
+main()
+"""
+
+
+class Figure(NamedTuple):
+    """One line of the benchmark."""
+
+    name: str
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        value = f"{self.value:.3f}" if self.unit == "s" else f"{self.value:.10g}"
+        return f"{self.name} {value} {self.unit}"
+
+
+class BenchError(RuntimeError):
+    """What is measured did not work, so there is no figure."""
+
+
+def write_trace(path: Path, days: int) -> None:
+    """Write a plain CSV of synthetic days in a row, each with its own sensor noise."""
+    lines = ["time,glucose_mg_dl"]
+    for day in range(days):
+        lines += [f"{(at + timedelta(days=day)).isoformat()},{mg_dl}" for at, mg_dl in readings(seed=day)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _run_s(days: int, rounds: int) -> float:
+    """Host seconds of `pumprig run` as a whole process, from its start to the finished report."""
+    taken = []
+    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
+        trace = Path(folder) / "trace.csv"
+        write_trace(trace, days)
+        command = [sys.executable, "-m", "pumprig.cli", "run", str(trace)]
+        command += ["--controller", "plgs", "--clock", "lockstep", "--out", str(Path(folder) / "runs")]
+        for _ in range(rounds):
+            start = time.perf_counter()
+            run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_TIMEOUT_S)
+            taken.append(time.perf_counter() - start)
+            if run.returncode:
+                said = (run.stderr or run.stdout).strip().splitlines()[-1:]
+                raise BenchError(f"pumprig run ended with exit code {run.returncode}: {' '.join(said)}")
+    return statistics.median(taken)
+
+
+@contextmanager
+def _pump(clock: Lockstep | Realtime) -> Iterator[tuple[Pump, CgmServer]]:
+    """A virtual pump under plgs with 1 U/h, and its sensor."""
+    board = VirtualBoard(clock=clock)
+    board.start()
+    try:
+        link = Link(board.bearer())
+        sensor = CgmServer(link, SESSION_START)
+        with Pump(link) as pump:
+            pump.set_clock(SESSION_START)
+            pump.write_basal_profile([(1440, 1)])
+            pump.activate(1)
+            pump.set_controller(Controller.PLGS)
+            pump.start()
+            yield pump, sensor
+    finally:
+        board.stop()
+
+
+def run_1_day(rounds: int) -> list[Figure]:
+    """One day under plgs in lockstep as a whole process, report included."""
+    return [Figure("run_1_day_lockstep", _run_s(1, rounds), "s")]
+
+
+def run_14_days(rounds: int) -> list[Figure]:
+    """Fourteen days (4,032 sample times) under plgs in lockstep as a whole process, all checks on."""
+    return [Figure("run_14_days_lockstep", _run_s(14, rounds), "s")]
+
+
+def att_read(_rounds: int) -> list[Figure]:
+    """An ATT read whose response has 20 octets (opcode and 19 of value) through the whole firmware, in real time."""
+    taken_us = []
+    handle = database.EMULATOR_COUNTERS.handle
+    with _pump(Realtime()) as (pump, _):
+        octets = len(pump.link.request_read(handle))
+        if octets != ATT_VALUE_OCTETS:
+            raise BenchError(f"Emulator Counters has {octets} octets; {ATT_VALUE_OCTETS} make a response of 20")
+        for _ in range(ATT_READS):
+            start = time.perf_counter()
+            pump.link.request_read(handle)
+            taken_us.append((time.perf_counter() - start) * 1e6)
+    return [Figure("att_read_20_octets_median", round(statistics.median(taken_us), 1), "us")]
+
+
+def heap(_rounds: int) -> list[Figure]:
+    """Free heap of the firmware after an hour and after a week of basal, samples and decisions."""
+    figures = []
+    samples = [mg_dl for _, mg_dl in readings(seed=0)]
+    with _pump(Lockstep()) as (pump, sensor):
+        start_s = int(pump.now_s) + 1
+        for number in range(WEEK_S // SAMPLE_S + 1):
+            pump.run_until(start_s + number * SAMPLE_S + 0.5)
+            if number * SAMPLE_S in {HOUR_S, WEEK_S}:
+                name = "hour" if number * SAMPLE_S == HOUR_S else "week"
+                figures.append(Figure(f"firmware_free_heap_after_{name}", pump.health().free_heap_octets, "octets"))
+            sensor.send(number * SAMPLE_S // 60, samples[number % len(samples)])
+    return figures
+
+
+def allocation(_rounds: int) -> list[Figure]:
+    """What the dosing core allocates for a pulse, with the garbage collector off."""
+    program = _ALLOCATION.format(firmware=str(default_firmware()), pulses=PULSES)
+    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
+        script = Path(folder) / "allocation.py"
+        script.write_text(program, encoding="utf-8")
+        command = [*micropython_command(), "-X", "heapsize=2M", str(script)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_TIMEOUT_S)
+    if run.returncode:
+        raise BenchError(f"the dosing core did not run: {run.stdout.strip()[-500:]}")
+    return [Figure("allocation_per_pulse", int(run.stdout) / PULSES, "octets")]
+
+
+MEASURES: dict[str, Callable[[int], list[Figure]]] = {
+    measure.__name__: measure for measure in (run_1_day, run_14_days, att_read, heap, allocation)
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the figures as they come; 1 when one could not be had."""
+    parser = argparse.ArgumentParser(prog="python -m pumprig.bench", description="Measure speed and memory.")
+    parser.add_argument("names", nargs="*", metavar="MEASURE", help=f"all when none is named: {', '.join(MEASURES)}")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of which the median is taken (default 3)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.names) - set(MEASURES)):
+        parser.error(f"there is no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    figures: list[Figure] = []
+    failed = False
+    for name in options.names or MEASURES:
+        try:
+            taken = MEASURES[name](max(1, options.rounds))
+        except (BenchError, PumpLinkError, OSError, subprocess.TimeoutExpired) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        figures += taken
+        if not options.json:
+            print(*taken, sep="\n", flush=True)
+    if options.json:
+        print(json.dumps({figure.name: {"value": figure.value, "unit": figure.unit} for figure in figures}, indent=2))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
