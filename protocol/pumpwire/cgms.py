@@ -30,7 +30,9 @@ CGM_MEASUREMENT = Message(
     "CgmMeasurement", on=CGM_MEASUREMENT_CHARACTERISTIC, direction=TO_PUMP, clause="CGMS 1.0.2, 3.1",
     body=Struct(
         "flags" / Bits(Int8ul, CgmMeasurementFlags),
-        "glucose_mg_dl" / Sfloat(1, specials=True, rounding=Rounding.HALF_UP) * "mg/dL; NaN when there is no valid measurement",
+        "glucose_mg_dl"
+        / Sfloat(1, specials=True, rounding=Rounding.HALF_UP)
+        * "mg/dL; NaN when there is no valid measurement",
         "time_offset_minutes" / Int16ul * "since the session's start; serves as sequence number",
         "sensor_status" / Present(CgmMeasurementFlags.STATUS_PRESENT, Bits(Int8ul, CgmStatusFlags)),
         "sensor_calibration_temperature"
@@ -40,7 +42,8 @@ CGM_MEASUREMENT = Message(
         "sensor_warning" / Present(CgmMeasurementFlags.WARNING_PRESENT, Bits(Int8ul, CgmWarningFlags)),
         "trend_mg_dl_per_minute"
         / Present(CgmMeasurementFlags.TREND_PRESENT, Sfloat(1000, specials=True, rounding=Rounding.TOWARD_ZERO)),
-        "quality_percent" / Present(CgmMeasurementFlags.QUALITY_PRESENT, Sfloat(10, specials=True, rounding=Rounding.TOWARD_ZERO)),
+        "quality_percent"
+        / Present(CgmMeasurementFlags.QUALITY_PRESENT, Sfloat(10, specials=True, rounding=Rounding.TOWARD_ZERO)),
     ),
     examples=[
         Example(

@@ -10,6 +10,7 @@ End-to-end counter and CRC are not part of a message; `pumpwire.e2e` adds and re
 from __future__ import annotations
 
 import enum
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -97,7 +98,7 @@ class Message:
         *,
         on: Characteristic,
         direction: str,
-        body: construct.Struct[Any, Any],
+        body: construct.Struct,
         clause: str,
         opcode: int | None = None,
         changes_delivery: bool = False,
@@ -141,9 +142,9 @@ class Message:
         Raises:
             FieldError: a field is missing, unknown, absent by its flag, of the wrong type or beyond its limits.
         """
-        for name in values:
-            if name not in self._known:
-                raise FieldError(self.name, name, None, values[name], "only " + (", ".join(self.names) or "no field"))
+        if not self._known.issuperset(values):
+            name = next(name for name in values if name not in self._known)
+            raise FieldError(self.name, name, None, values[name], "only " + (", ".join(self.names) or "no field"))
         for field in self.fields:
             value = values.get(field.name)
             condition = field.condition
@@ -187,7 +188,7 @@ class Message:
         if not data.startswith(prefix):
             return Decoded(Outcome.BAD_STRUCTURE, {}, "", f"{self.name}: does not start with {prefix.hex()}")
         findings: list[OutOfRange] = []
-        stream = construct.core.io.BytesIO(data)
+        stream = io.BytesIO(data)
         stream.seek(len(prefix))
         try:
             container = self._struct.parse_stream(stream, findings=findings)

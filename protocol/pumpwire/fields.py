@@ -9,7 +9,7 @@ each refuses what it could not have parsed.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,7 @@ __all__ = [
     "Sfloat",
     "Word",
 ]
+
 
 class Rounding(enum.Enum):
     """What the board does with digits beyond its scale."""
@@ -138,7 +139,7 @@ class Bits(construct.Adapter):
     """
 
     def __init__(
-        self, subcon: Any, members: type[enum.IntFlag], requires: dict[enum.IntFlag, enum.IntFlag] | None = None
+        self, subcon: Any, members: type[enum.IntFlag], requires: Mapping[Any, enum.IntFlag] | None = None
     ) -> None:
         super().__init__(subcon)
         self.members = members
@@ -366,7 +367,7 @@ def PresentWhen(field: str, values: Sequence[enum.IntEnum], subcon: Any) -> Any:
         values: the values with which the field is there.
         subcon: the field type.
     """
-    condition = construct.this[field] == int(values[0])
+    condition: Any = construct.this[field] == int(values[0])
     for value in values[1:]:
         condition = condition | (construct.this[field] == int(value))
     return construct.If(condition, subcon)

@@ -10,7 +10,7 @@ import enum
 import operator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import construct
 from construct.expr import BinExpr, Path
@@ -102,7 +102,7 @@ class Field:
         return len(value or b"") if self.length_from else self.octets
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: Any) -> list[str]:
     out: list[str] = []
     while path._Path__parent is not None:
         out.append(path._Path__field)
@@ -111,17 +111,24 @@ def _names(path: Path) -> list[str]:
 
 
 def _condition(expression: Any, where: str) -> Condition:
-    if isinstance(expression, BinExpr) and isinstance(expression.lhs, Path) and isinstance(expression.rhs, int):
+    if not isinstance(expression, BinExpr):
+        raise _no_condition(expression, where)
+    expression = cast(Any, expression)
+    if isinstance(expression.lhs, Path) and isinstance(expression.rhs, int):
         names = _names(expression.lhs)
         if len(names) == 1 and expression.op is operator.and_:
             return Condition(names[0], mask=expression.rhs)
         if len(names) == 1 and expression.op is operator.eq:
             return Condition(names[0], values=(expression.rhs,))
-    if isinstance(expression, BinExpr) and expression.op is operator.or_:
+    if expression.op is operator.or_:
         left, right = _condition(expression.lhs, where), _condition(expression.rhs, where)
         if left.values and right.values and left.field == right.field:
             return Condition(left.field, values=left.values + right.values)
-    raise DeclarationError(f"{where}: declare conditions with Present or PresentWhen, not {expression!r}")
+    raise _no_condition(expression, where)
+
+
+def _no_condition(expression: Any, where: str) -> DeclarationError:
+    return DeclarationError(f"{where}: declare conditions with Present or PresentWhen, not {expression!r}")
 
 
 def _field(name: str, subcon: Any, doc: str, where: str) -> Field:

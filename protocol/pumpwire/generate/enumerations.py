@@ -15,4 +15,3 @@ def enumerations() -> list[Any]:
         for value in vars(enums).values()
         if isinstance(value, type) and issubclass(value, (enum.IntEnum, enum.IntFlag)) and len(value)
     ]
-

@@ -78,12 +78,19 @@ class Tables:
             for characteristic, name in _HEADERS
         }
 
+    def slot_names(self) -> dict[str, int]:
+        """Constant -> slot; a field that is called like something else in the module gets the suffix _SLOT."""
+        taken = {"WIRE_VERSION", "SLOTS", "NUMBERS", "WORDS", *self.headers}
+        taken |= {constant_of(message) for message in MESSAGES.values()}
+        taken |= {name for _, _, name in _TABLES} | {name for _, name in _PROHIBITED}
+        return {name + "_SLOT" * (name in taken): slot for name, slot in self.compiler.slots.names.items()}
+
     def wire_tables(self) -> str:
         """firmware/gatt/wire_tables.py."""
         lines = ["# What gatt/codec.py interprets: programs of messages, the slots of their fields, two shared pools."]
-        lines += [_NOTE.rstrip(), "from micropython import const", "", f"VERSION = const({WIRE_VERSION})", ""]
+        lines += [_NOTE.rstrip(), "from micropython import const", "", f"WIRE_VERSION = const({WIRE_VERSION})", ""]
         lines += ["# Slots in Codec.fields: the low and the high 16 bits of a u32 apart, a count before its elements."]
-        lines += [f"{name} = const({slot})" for name, slot in self.compiler.slots.names.items()]
+        lines += [f"{name} = const({slot})" for name, slot in self.slot_names().items()]
         lines += [f"SLOTS = const({self.compiler.slots.size})", ""]
         lines += _wrapped("NUMBERS", [str(value) for value in self.compiler.numbers.values])
         lines.append("WORDS = (")
