@@ -1,0 +1,158 @@
+"""The timeline's data as compact JSON: times in whole pump seconds, columns instead of objects."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+
+from pumprig.report import summary
+from pumprig.report.reading import Event, Record, number
+from pumprig.report.summary import time_of
+from pumprig.report.words import action_words, compact, plain, reason_words
+
+LANES = ("violation", "fault", "annunciation", "command", "state")
+
+
+def _seconds(value: float) -> int | float:
+    """Whole seconds where nothing is lost by it."""
+    return int(value) if value == int(value) else round(value, 3)
+
+
+def _glucose(record: Record) -> dict[str, list[Any]]:
+    """Samples with what was decided on each; a gap is an empty value between two samples."""
+    decided = {event.get("offset_minutes"): event for event in record.of("decision")}
+    words: dict[tuple[Any, Any], int] = {}
+    columns: dict[str, list[Any]] = {"s": [], "v": [], "decision": [], "predicted": []}
+    breaks = {span.from_s for span in summary.gaps(record)}
+    for sample in record.of("sample"):
+        decision = decided.get(sample.get("offset_minutes"), {})
+        said = (decision.get("action"), decision.get("reason"))
+        index = words.setdefault(said, len(words)) if decision else -1
+        at_s = time_of(sample)
+        row = (_seconds(at_s), sample.get("glucose_mg_dl"), index, decision.get("predicted_mg_dl"))
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+        if at_s in breaks:
+            for column, value in zip(columns.values(), (_seconds(at_s) + 1, None, -1, None), strict=True):
+                column.append(value)
+    columns["words"] = [f"{action_words(action)}: {reason_words(reason)}" for action, reason in words]
+    return columns
+
+
+def _rate(record: Record) -> dict[str, list[Any]]:
+    """Basal rate as steps; the profile under a TBR is the rate that was last in force without one."""
+    columns: dict[str, list[Any]] = {"s": [], "v": [], "tbr": [], "profile": [], "context": []}
+    profile = None
+    for event in record.of("rate"):
+        tbr = bool(event.get("tbr"))
+        rate = number(event.get("rate_iu_per_h")) or 0.0
+        profile = profile if tbr else rate
+        row = (
+            _seconds(time_of(event)),
+            rate,
+            int(tbr),
+            profile,
+            plain(event.get("context") or ""),
+        )
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+    return columns
+
+
+def _boluses(record: Record) -> list[dict[str, Any]]:
+    """Boluses by their number, with start, end and what was delivered."""
+    found: dict[Any, dict[str, Any]] = {}
+    for event in record.of("bolus"):
+        entry = found.setdefault(event.get("id"), {"id": event.get("id"), "s": _seconds(time_of(event)), "end": None})
+        entry["programmed"] = number(event.get("programmed_iu"))
+        if event.get("phase") == "end":
+            entry["end"] = _seconds(time_of(event))
+            entry["delivered"] = number(event.get("delivered_iu"))
+    return list(found.values())
+
+
+def _iob(record: Record) -> dict[str, list[Any]]:
+    """IOB from the decisions, or from the progress where no decision tells it."""
+    events = [event for event in record.of("decision") if event.get("iob_iu") is not None] or record.of("progress")
+    known = [event for event in events if event.get("iob_iu") is not None]
+    return {
+        "s": [_seconds(time_of(event)) for event in known],
+        "v": [number(event["iob_iu"]) or 0.0 for event in known],
+    }
+
+
+def mark_title(event: Event) -> str:
+    """What a mark on the timeline is called."""
+    kind = event.get("kind")
+    if kind == "violation":
+        return f"{event.get('rule', '')} {event.get('check', '')}".strip()
+    if kind == "annunciation":
+        return f"{plain(event.get('type'))} ({plain(event.get('status'))})"
+    if kind == "state":
+        return f"therapy {plain(event.get('therapy'))}"
+    return plain(event.get("name", kind)) if kind == "fault" else str(event.get("name", kind))
+
+
+def mark_text(event: Event) -> str:
+    """What a mark says beyond its title."""
+    kind = event.get("kind")
+    if kind == "violation":
+        numbers = f"Expected {compact(event.get('expected'))}, observed {compact(event.get('observed'))}."
+        return f"{event.get('message', '')} {numbers}"
+    if kind == "command":
+        return f"{compact(event.get('fields') or {})} → {plain(event.get('response'))}"
+    if kind == "annunciation":
+        return f"id {event.get('id')}"
+    left_out = {"kind", "t", "host", "at_s", "name", "therapy"}
+    return compact({key: value for key, value in event.items() if key not in left_out})
+
+
+def _states(record: Record) -> list[Event]:
+    """Only the states in which the therapy differs from the state before."""
+    changed, before = [], None
+    for event in record.of("state"):
+        if event.get("therapy") != before:
+            changed.append(event)
+        before = event.get("therapy")
+    return changed
+
+
+def _marks(record: Record) -> dict[str, dict[str, list[Any]]]:
+    lanes: dict[str, dict[str, list[Any]]] = {}
+    for kind in LANES:
+        events = _states(record) if kind == "state" else record.of(kind)
+        if events:
+            lanes[kind] = {
+                "s": [_seconds(time_of(event)) for event in events],
+                "title": [mark_title(event) for event in events],
+                "text": [mark_text(event) for event in events],
+            }
+    return lanes
+
+
+def chart_data(record: Record) -> dict[str, Any]:
+    """Everything that the timeline draws."""
+    pulses: dict[str, list[Any]] = {"basal": [], "bolus": []}
+    for event in record.of("pulse"):
+        pulses.setdefault(str(event.get("source")), []).append(_seconds(time_of(event)))
+    return {
+        "wall_ms": int(record.wall_start.replace(tzinfo=UTC).timestamp() * 1000),
+        "start_s": _seconds(record.start_s),
+        "end_s": _seconds(record.end_s),
+        "pulse_mu": record.pulse_mu,
+        "glucose": _glucose(record),
+        "gaps": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.gaps(record)],
+        "suspensions": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.suspensions(record)],
+        "rate": _rate(record),
+        "boluses": _boluses(record),
+        "iob": _iob(record),
+        "pulses": pulses,
+        "marks": _marks(record),
+    }
+
+
+def chart_json(record: Record) -> str:
+    """The timeline's data, safe inside a script element: no `<` survives, so nothing can close it."""
+    text = json.dumps(chart_data(record), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,0 +1,374 @@
+"""The sections of the report's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from pumprig.report import summary
+from pumprig.report.chart import mark_text, mark_title
+from pumprig.report.html import Html, esc, join, section, table, tag, verdict_icon
+from pumprig.report.metrics import GlucoseMetrics, glucose_metrics
+from pumprig.report.reading import Event, Record
+from pumprig.report.summary import time_of
+from pumprig.report.words import action_words, duration_words, iu, plain, proven, reason_words
+
+ROWS_MAX = 500
+LATENCY_BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1000.0)
+
+
+def title_of(record: Record) -> str:
+    """What the run is called: its trace, or its scenario."""
+    return record.text("trace_name", "trace", "scenario", "id", default=record.folder.name)
+
+
+def wall(record: Record, at_s: float) -> str:
+    """Local time of a pump second, to the second."""
+    return (record.wall_start + timedelta(seconds=at_s - record.start_s)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def hours_of(record: Record) -> str:
+    """How much was replayed."""
+    hours = record.info.get("hours")
+    seconds = float(hours) * 3600 if isinstance(hours, int | float) else record.end_s - record.start_s
+    return duration_words(seconds)
+
+
+def _pairs(rows: Iterable[tuple[str, object]], class_: str = "pairs") -> Html:
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in rows), class_=class_)
+
+
+def head(record: Record) -> Html:
+    """The verdict, what was run, and what that proves."""
+    verdict = record.verdict
+    board = record.text("board", default="virtual")
+    facts = [
+        ("Controller", record.text("controller", default="unknown")),
+        ("Clock", record.text("clock", default="unknown")),
+        ("Replayed", f"{hours_of(record)} from {wall(record, record.start_s)[:16]}"),
+        ("Board", board),
+        ("Seed", record.text("seed", default="none")),
+    ]
+    claim, limit = proven(record.text("clock"))
+    if verdict not in ("PASS", "RUNNING"):
+        claim = {
+            "FAIL": "The pump broke a rule of its specification.",
+            "ERROR": "The rig broke: nothing was proven.",
+        }.get(verdict, "The bench or the data did not allow a verdict.")
+    if verdict == "RUNNING":
+        claim, limit = "No verdict yet: the run goes on, or was cut off.", f"So far: {record.verdict_so_far}."
+    return tag(
+        "header",
+        tag("p", verdict_icon(verdict), tag("span", verdict), class_="badge"),
+        tag(
+            "div",
+            tag("p", "pumprig run ", tag("code", record.text("id", default=record.folder.name)), class_="eyebrow"),
+            tag("h1", title_of(record)),
+            _pairs(facts, "facts"),
+            class_="what",
+        ),
+        tag("p", tag("strong", claim), " ", limit, class_="proven"),
+        class_="head", data_verdict=verdict,
+    )  # fmt: skip
+
+
+def notices(record: Record) -> Html:
+    """Why the verdict is what it is, and what of the record could not be read."""
+    reasons = record.reasons
+    parts = []
+    if reasons:
+        word = "Reason" if len(reasons) == 1 else "Reasons"
+        parts.append(
+            section(
+                f"{word} for {record.verdict}", tag("ul", *(tag("li", reason) for reason in reasons)), id_="reasons"
+            )
+        )
+    if record.notes:
+        parts.append(tag("aside", *(tag("p", note) for note in record.notes), class_="notice", role="note"))
+    return join(parts)
+
+
+def _tile(label: str, value: object, note: str) -> Html:
+    return tag("div", tag("dt", label), tag("dd", value, tag("small", note)), class_="tile")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def key_figures(record: Record) -> Html:
+    """The run in eight numbers."""
+    counts = summary.pulse_counts(record)
+    spans, holes = summary.suspensions(record), summary.gaps(record)
+    suspended_s = sum(span.seconds for span in spans)
+    actions = {"suspend": 0, "resume": 0}
+    for action, _, count in summary.decisions(record):
+        if action in actions:
+            actions[action] += count
+    dut, host = summary.latency(record, "latency_dut_ms"), summary.latency(record, "latency_host_ms")
+    boluses = {event.get("id") for event in record.of("bolus")}
+    run_s = max(record.end_s - record.start_s, 1)
+    gap_note = (
+        f"{_count(len(holes), 'gap')}, {duration_words(sum(span.seconds for span in holes))}" if holes else "no gaps"
+    )
+    in_iu = {name: count * record.pulse_mu / 1000 for name, count in counts.items()}
+    unit = tag("span", " U", class_="unit")
+    violations = len(record.of("violation"))
+    tiles = [
+        _tile("CGM samples", f"{len(record.of('sample')):,}", gap_note),
+        _tile("Decisions", f"{len(record.of('decision')):,}",
+              f"{actions['suspend']} suspend, {actions['resume']} resume"),
+        _tile("Basal", join([iu(in_iu.get("basal", 0)), unit]), _count(counts["basal"], "pulse")),
+        _tile("Bolus", join([iu(in_iu.get("bolus", 0)), unit]),
+              f"{_count(len(boluses), 'bolus', 'boluses')}, {_count(counts['bolus'], 'pulse')}"),
+        _tile("Suspended", duration_words(suspended_s) if spans else "never",
+              f"{_count(len(spans), 'time')}, {100 * suspended_s / run_s:.1f} % of the run"),
+        _tile("Slowest decision", f"{dut.max_ms:.3g} ms" if dut else "–",
+              f"pump time; host {host.max_ms:.3g} ms" if host else "no decision"),
+        _tile("Motor pulses", f"{sum(counts.values()):,}", f"of {record.pulse_mu / 1000:g} U, each compared"),
+        _tile("Violations", f"{violations:,}", "listed below" if violations else "nothing to list"),
+    ]  # fmt: skip
+    return tag("dl", *tiles, class_="tiles", aria_label="Key figures")
+
+
+LEGEND = (
+    ("glucose", "Glucose"), ("low", "Below 70"), ("high", "Above 180"), ("gap", "Gap in the trace"),
+    ("suspension", "Suspended"), ("rate", "Basal profile"), ("tbr", "TBR"), ("bolus", "Bolus"), ("iob", "IOB"),
+    ("violation", "Violation"),
+)  # fmt: skip
+
+
+def timeline(record: Record) -> Html:
+    """The linked charts; the script draws them into the empty element."""
+    ranges = (("all", "All"), ("72", "3 days"), ("24", "24 h"), ("6", "6 h"), ("1", "1 h"))
+    run_h = (record.end_s - record.start_s) / 3600
+    shown = [(key, name) for key, name in ranges if key == "all" or float(key) < run_h]
+    buttons = [tag("button", name, type="button", data_hours=key) for key, name in shown]
+    steps = [
+        tag("button", "←", type="button", data_step="-1", aria_label="Earlier"),
+        tag("button", "→", type="button", data_step="1", aria_label="Later"),
+    ]
+    label = (
+        f"Timeline of {hours_of(record)}: glucose, events, basal rate, motor pulses, insulin on board and boluses. "
+        "The tables below tell the same in words. Arrow keys move, plus and minus zoom."
+    )
+    return section(
+        "Timeline",
+        tag("div", tag("div", *buttons, class_="buttons"), tag("div", *steps, class_="buttons"),
+            tag("ul", *(tag("li", tag("i", class_=f"key {key}"), name) for key, name in LEGEND), class_="legend"),
+            class_="toolbar"),
+        tag("p", "", id="readout", aria_live="off"),
+        tag("div", id="chart", role="img", tabindex="0", aria_label=label),
+        tag("noscript", tag("p", "The timeline needs JavaScript; the tables below do not.")),
+        id_="timeline", class_="card wide", note="Drag to zoom, double-click for the whole run.",
+    )  # fmt: skip
+
+
+def _zoom_link(record: Record, event: Event) -> Html:
+    at_s = time_of(event)
+    return tag(
+        "a",
+        wall(record, at_s),
+        href="#timeline",
+        data_at=f"{at_s:g}",
+        title=f"Pump second {at_s:g}: show it in the timeline",
+    )
+
+
+def violations(record: Record) -> Html:
+    """Every violation with its numbers; empty when there is none."""
+    found = record.of("violation")
+    if not found:
+        return Html("")
+    rows = [
+        (
+            _zoom_link(record, event), tag("strong", event.get("rule", "")), tag("code", event.get("check", "")),
+            event.get("message", ""), event.get("expected", ""), event.get("observed", ""),
+            "–" if event.get("offset_minutes") is None else f"{event['offset_minutes']} min",
+        )
+        for event in found[:ROWS_MAX]
+    ]  # fmt: skip
+    more = f"The first {ROWS_MAX} of {len(found):,}; all are in events.jsonl." if len(found) > ROWS_MAX else ""
+    headings = ("When", "Rule", "Check", "What", "Expected", "Observed", "Sample")
+    return section(
+        f"Violations ({len(found):,})", table(headings, rows, (6,)), id_="violations", class_="card wide bad", note=more
+    )
+
+
+def checks(record: Record) -> Html:
+    """What the run was judged by: each check with its rules, how often it held and how often not."""
+    states = {"broken": "✕ broken", "held": "✓ held", "idle": "○ did not occur", "off": "– not judged"}
+    rows = []
+    for row in summary.checks(record):
+        state = "off" if not row.judged else "broken" if row.missed else "held" if row.passed else "idle"
+        rules = join(tag("span", rule, class_="rule") for rule in row.rules)
+        counts = (f"{row.passed:,}", f"{row.missed:,}")
+        rows.append((tag("span", states[state], class_=f"state {state}"), row.title, rules, *counts))
+    headings = ("", "What holds", "Rules of DOSING.md", "Held", "Missed")
+    found = table(headings, rows, (3, 4)) if rows else tag("p", "Recorded with the verdict.", class_="empty")
+    off = any(not row.judged for row in summary.checks(record))
+    note = "Checks of speed are judged where time is real." if off else ""
+    return section("Checks", found, id_="checks", class_="card wide", note=note)
+
+
+def ledger(record: Record) -> Html:
+    """Commanded = delivered + remaining + dropped, to the milliunit."""
+    rows = []
+    for account in summary.accounts(record):
+        state = tag("span", "✓ closes", class_="state held")
+        if account.balance_mu:
+            state = tag("span", f"✕ off by {iu(account.balance_mu / 1000, 3)} U", class_="state broken")
+        amounts = (account.commanded_mu, account.delivered_mu, account.remaining_mu, account.dropped_mu)
+        rows.append((tag("strong", plain(account.name)), *(iu(amount / 1000, 3) for amount in amounts), state))
+    headings = ("In U", "Commanded", "= Delivered", "+ Remaining", "+ Dropped", "")
+    body: object = (
+        table(headings, rows, (1, 2, 3, 4)) if rows else tag("p", "Recorded with the verdict.", class_="empty")
+    )
+    return section("Ledger", body, id_="ledger", note="The pump's word, its motor and its reservoir, to the pulse.")
+
+
+def _range_bar(metrics: GlucoseMetrics) -> Html:
+    parts = (
+        ("very-low", "Below 54", metrics.very_low_percent),
+        ("low", "54 to 69", metrics.low_percent - metrics.very_low_percent),
+        ("in-range", "70 to 180", metrics.in_range_percent),
+        ("high", "181 to 250", metrics.high_percent - metrics.very_high_percent),
+        ("very-high", "Above 250", metrics.very_high_percent),
+    )
+    bar = [
+        tag("i", class_=name, style=f"flex-grow:{share:.4f}", title=f"{text}: {share:.1f} %")
+        for name, text, share in parts
+        if share
+    ]
+    items = [tag("li", tag("i", class_=f"key {name}"), text, tag("b", f"{share:.1f} %")) for name, text, share in parts]
+    return join(
+        [
+            tag("div", *bar, class_="range-bar", role="img", aria_label="Time in ranges"),
+            tag("ul", *items, class_="ranges"),
+        ]
+    )
+
+
+def glucose(record: Record) -> Html:
+    """Outcome metrics of the trace that was replayed."""
+    metrics = glucose_metrics([event.get("glucose_mg_dl") or 0 for event in record.of("sample")])
+    if metrics is None:
+        return section("Glucose", tag("p", "No sample yet.", class_="empty"), id_="glucose")
+    rows = [
+        ("Mean", f"{metrics.mean_mg_dl:.1f} mg/dL"), ("SD", f"{metrics.sd_mg_dl:.1f} mg/dL"),
+        ("CV", f"{metrics.cv_percent:.1f} %"), ("GMI", f"{metrics.gmi_percent:.1f} %"),
+        ("LBGI", f"{metrics.lbgi:.2f}"), ("HBGI", f"{metrics.hbgi:.2f}"),
+    ]  # fmt: skip
+    figures = _pairs(rows)
+    note = f"{metrics.readings:,} readings. A replayed trace does not respond to the pump."
+    return section("Glucose", _range_bar(metrics), figures, id_="glucose", note=note)
+
+
+def decisions(record: Record) -> Html:
+    """What the controller decided, and why."""
+    found = summary.decisions(record)
+    total = sum(count for _, _, count in found) or 1
+    rows = [
+        (
+            action_words(action),
+            reason_words(reason),
+            f"{count:,}",
+            tag("i", class_="meter", style=f"width:{100 * count / total:.1f}%"),
+        )
+        for action, reason, count in found
+    ]
+    body: object = (
+        table(("Action", "Reason", "Samples", ""), rows, (2,)) if rows else tag("p", "No decision yet.", class_="empty")
+    )
+    return section("Decisions", body, id_="decisions", note="One for each CGM sample.")
+
+
+def _bars(counts: list[int]) -> Html:
+    peak = max(counts) or 1
+    names = [f"{bound:g}" for bound in LATENCY_BOUNDS_MS] + ["more"]
+    bars = [
+        tag(
+            "li",
+            tag("i", style=f"height:{max(100 * count / peak, 2 if count else 0):.1f}%"),
+            tag("span", name),
+            title=f"up to {name} ms: {count:,}",
+        )
+        for name, count in zip(names, counts, strict=True)
+    ]
+    return tag("ol", *bars, class_="histogram", aria_label="Decisions by host time, up to so many ms")
+
+
+def bench(record: Record) -> Html:
+    """How fit the bench was: times from sample to decision, and what the rig measured of itself."""
+    rows = []
+    for name, text in (("latency_dut_ms", "Pump time"), ("latency_host_ms", "Host time")):
+        times = summary.latency(record, name)
+        if times:
+            rows.append((text, *(f"{value:.3g} ms" for value in (times.median_ms, times.p99_ms, times.max_ms))))
+    parts: list[object] = []
+    if rows:
+        parts.append(table(("Sample to decision", "Median", "99 %", "Longest"), rows, (1, 2, 3)))
+        parts.append(tag("p", "Decisions by host time, up to so many ms", class_="note chart-title"))
+        parts.append(_bars(summary.histogram(record, "latency_host_ms", LATENCY_BOUNDS_MS)))
+    pairs = [
+        (plain(name), f"{value:,.6g}" if isinstance(value, int | float) else value)
+        for name, value in summary.bench_numbers(record).items()
+    ]
+    speed = summary.speed(record)
+    if speed:
+        pairs.append(("speed", f"{speed:,.0f} times real time" if speed >= 2 else f"{speed:.2f} times real time"))
+    parts.append(_pairs(pairs))
+    return section("Bench fitness", *parts, id_="bench", note="A decision is due within 1000 ms (D-951).")
+
+
+def happenings(record: Record) -> Html:
+    """Faults, annunciations and commands, each with its place in the timeline."""
+    events = sorted((event for kind in ("fault", "annunciation", "command") for event in record.of(kind)), key=time_of)
+    if not events:
+        return section("Faults, annunciations, commands", tag("p", "None in this run.", class_="empty"), id_="events")
+    rows = [
+        (_zoom_link(record, event), event["kind"], mark_title(event), mark_text(event)) for event in events[:ROWS_MAX]
+    ]
+    more = f"The first {ROWS_MAX} of {len(events):,}." if len(events) > ROWS_MAX else ""
+    body = table(("When", "Kind", "What", "Details"), rows)
+    return section("Faults, annunciations, commands", body, id_="events", class_="card wide", note=more)
+
+
+def provenance(record: Record) -> Html:
+    """What the run was made of, and the command that makes it again."""
+    left_out = {"verdict", "reasons", "ledger", "rules", "bench", "replay"}
+    flat: list[tuple[str, object]] = []
+    for name, value in record.info.items():
+        if isinstance(value, dict) and name not in left_out:
+            flat += [(f"{name}.{key}", item) for key, item in value.items()]
+        elif name not in left_out:
+            flat.append((name, value))
+    rows = [
+        (plain(name).replace(".", " · "), tag("code", value)) for name, value in flat if value not in (None, "", [], {})
+    ]
+    command = record.text("replay", "replay_command", default=f"pumprig replay {record.folder.name}")
+    replay = tag(
+        "div",
+        tag("code", command, id="replay"),
+        tag("button", "Copy", type="button", data_copy="replay"),
+        class_="replay",
+    )
+    return section(
+        "Record", replay, table(("", ""), rows), id_="record", class_="card wide", note="This command repeats the run."
+    )
+
+
+def body(record: Record) -> Html:
+    """The whole page but its scripts."""
+    pairs = [(ledger(record), glucose(record)), (decisions(record), bench(record))]
+    grid = [tag("div", *pair, class_="pair") for pair in pairs]
+    return join([
+        head(record),
+        tag("main", notices(record), key_figures(record), timeline(record), violations(record), checks(record), *grid,
+            happenings(record), provenance(record)),
+        tag("footer", tag("p", "pumprig is a test tool. It is not for therapy."),
+            tag("p", "Made by pumprig from this run's record. Charts: plotly.js, MIT licence.")),
+    ])  # fmt: skip
+
+
+__all__ = ["body", "esc", "title_of"]

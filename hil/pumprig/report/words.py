@@ -1,0 +1,97 @@
+"""What the views say for the record's names: decisions and their reasons, clocks, durations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_REASONS = {
+    "stale": "sample too old",
+    "invalid_sample": "sample not usable",
+    "manual": "controller is manual",
+    "therapy_not_running": "therapy is not running",
+    "minimum_time": "suspended for less than 5 min",
+    "rising": "glucose is rising",
+    "not_low": "not low",
+    "low_now": "glucose is low now",
+    "predicted_low": "predicted low",
+    "no_prediction": "too few samples to predict",
+    "lockout": "locked out after a client's cancel",
+    "limit_reached": "limit of suspended time reached",
+}
+
+_ACTIONS = {
+    "none": "No action",
+    "keep": "Keep going",
+    "suspend": "Suspend basal",
+    "resume": "Resume basal",
+}
+
+_PROVEN = {
+    "lockstep": (
+        "Proved logic and order of every dose.",
+        "In lockstep computing takes no time, so deadlines of speed were not judged.",
+    ),
+    "scaled": (
+        "Proved logic, order and timing of every dose.",
+        "The pump's own deadlines were judged at {speed} times real time; the host's share of a response was not.",
+    ),
+    "realtime": (
+        "Proved logic, order and timing of every dose.",
+        "Deadlines were judged at the speed of the clock.",
+    ),
+}
+
+
+def key_of(name: object) -> str:
+    """A record's name in one spelling: `Low now`, `LOW_NOW` and `low-now` are the same."""
+    return str(name).strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def plain(name: object) -> str:
+    """A record's name as words."""
+    return key_of(name).replace("_", " ")
+
+
+def reason_words(reason: object) -> str:
+    """A decision's reason in words."""
+    return _REASONS.get(key_of(reason), plain(reason))
+
+
+def action_words(action: object) -> str:
+    """A decision's action in words."""
+    return _ACTIONS.get(key_of(action), plain(action).capitalize())
+
+
+def proven(clock: str) -> tuple[str, str]:
+    """What a run at this clock proves, and what it leaves open.
+
+    Args:
+        clock: `lockstep`, `scaled:N` or `realtime`.
+    """
+    kind, _, speed = clock.lower().partition(":")
+    claim, limit = _PROVEN.get(kind, (f"Clock {clock}." if clock else "The record names no clock.", ""))
+    return claim, limit.format(speed=speed or "N")
+
+
+def duration_words(seconds: float) -> str:
+    """A duration as a person says it: `14 d`, `24 h`, `1 h 20 min`, `45 min`, `12 s`."""
+    whole = round(seconds)
+    days = whole // 86400 if whole >= 2 * 86400 else 0
+    hours, minutes = (whole - days * 86400) // 3600, whole % 3600 // 60
+    parts = [f"{days} d"] * bool(days) + [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
+    return " ".join(parts[:2]) if parts else f"{whole} s"
+
+
+def iu(value: float, digits: int = 2) -> str:
+    """An amount of insulin in IU with at least two digits, and more where they carry something."""
+    text = f"{value:.{max(digits, 3)}f}"
+    return text[:-1] if text.endswith("0") else text
+
+
+def compact(value: Any) -> str:
+    """A field's value in one short line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {compact(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(compact(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
