@@ -71,7 +71,7 @@ configurations and running procedures. Both ends are client and server on the on
 def specification() -> str:
     """protocol/SPEC.md."""
     lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), "", "## Messages", ""]
-    lines += ["Example octets are without end-to-end protection. *Delivery* marks what can change the insulin given.", ""]
+    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given.", ""]
     for service in database.SERVICES:
         for characteristic in service.characteristics:
             lines += _characteristic(characteristic)
@@ -121,9 +121,10 @@ def _handles() -> list[str]:
     for service in database.SERVICES:
         for item in service.characteristics:
             configuration = item.configuration_handle
+            configured = "" if configuration is None else f"0x{configuration:04X}"
             lines.append(
                 f"| {service.name} ({service.owner}) | {item.name} | `{_uuid(item.uuid)}` "
-                f"| {', '.join(item.properties)} | 0x{item.handle:04X} | {'' if configuration is None else f'0x{configuration:04X}'} "
+                f"| {', '.join(item.properties)} | 0x{item.handle:04X} | {configured} "
                 f"| {item.protection.value} | {item.clause} |"
             )
     lines += ["", "| Service | UUID | Handle |", "|---|---|---|"]
@@ -180,7 +181,7 @@ def _message(message: Message) -> list[str]:
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         lines.append("")
     for example in message.examples:
-        values = ", ".join(f"{name} = {_value(value)}" for name, value in example.fields.items() if value is not None)
+        values = ", ".join(f"{name} = {_value(name, value)}" for name, value in example.fields.items())
         lines += [f"Example: `{example.octets.hex(' ')}`" + (f" is {values}." if values else "."), ""]
     return lines
 
@@ -226,7 +227,9 @@ def _remark(field: Field) -> str:
     return "; ".join(parts)
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
+    if name.endswith("opcode"):
+        return f"0x{value:02X}"
     simple = plain(value)
     if isinstance(simple, list):
         return " + ".join(map(str, simple)) or "none"
