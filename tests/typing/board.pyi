@@ -1,4 +1,10 @@
-# The module `board` that the [firmware] table of a board's board.toml becomes when the firmware is put onto it.
+# The module `board` as the firmware sees it. pumplink writes it when the firmware is put onto a board.
+
+# Of the board and of this firmware.
+NAME: str
+FIRMWARE_HASH: bytes
+
+# From the [firmware] table of the board's board.toml; all are whole numbers.
 UART_ID: int
 BAUD: int
 UART_RX_BYTES: int
