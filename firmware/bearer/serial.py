@@ -1,0 +1,203 @@
+# The serial bearer: connections and ATT PDUs in frames on a UART.
+#
+# A frame is COBS(type u8 | body | CRC-16/MCRF4XX u16, low octet first) 0x00. An open frame begins a connection; a
+# close, another open, a reset or three missed keep-alives end it. A damaged frame is dropped and counted.
+#
+# The other side is the `link`: connected(), disconnected(), receive(buffer, start, end). It writes a PDU into
+# `pdu` from `pdu_start` on and calls send(end).
+from clock import Timeout
+from gatt.codec import crc16
+from gatt.wire_tables import WIRE_VERSION
+
+ATT_MTU_MAX = 247
+
+_OPEN = 1
+_OPEN_ACK = 2
+_CLOSE = 3
+_KEEP_ALIVE = 4
+_ATT = 5
+_OPEN_OCTETS = 9
+_OK = 0
+_VERSION_UNSUPPORTED = 1
+_MISSED_MAX = 3
+
+_FRAME_OCTETS = 1 + ATT_MTU_MAX + 2
+_CHUNK_OCTETS = 64
+_BITS_PER_OCTET = 10  # A start and a stop bit travel with the eight.
+
+
+class SerialBearer:
+    def __init__(self, uart, baud, clock):
+        self.link = None
+        self.pdu = bytearray(_FRAME_OCTETS)
+        self.pdu_start = 1
+        self.connected = False
+        self.dropped_frames = 0
+        self._uart = uart
+        self._octets_per_s = baud // _BITS_PER_OCTET
+        self._chunk = bytearray(_CHUNK_OCTETS)
+        self._in = bytearray(_FRAME_OCTETS)
+        self._used = 0
+        self._code = 0
+        self._left = 0
+        self._damaged = False
+        self._out = bytearray(_FRAME_OCTETS + 3)
+        self._views = [None] * (_FRAME_OCTETS + 4)
+        self._drain = Timeout(clock)
+        self._alive = Timeout(clock)
+        self._alive_ms = 0
+
+    # --- Receiving ------------------------------------------------------------------------------------------------
+
+    # Takes what the UART has and hands on each complete frame.
+    def receive(self):
+        count = self._uart.readinto(self._chunk)
+        while count:
+            for at in range(count):
+                octet = self._chunk[at]
+                if octet:
+                    self._take(octet)
+                else:
+                    self._end_of_frame()
+            count = self._uart.readinto(self._chunk)
+
+    # One octet of COBS: a code says how many octets follow before the next zero that was taken out.
+    def _take(self, octet):
+        if self._left:
+            self._left -= 1
+            self._store(octet)
+            return
+        if 0 < self._code < 255:
+            self._store(0)
+        self._code = octet
+        self._left = octet - 1
+
+    def _store(self, octet):
+        if self._used < _FRAME_OCTETS:
+            self._in[self._used] = octet
+            self._used += 1
+        else:
+            self._damaged = True
+
+    def _end_of_frame(self):
+        end = self._used
+        intact = self._left == 0 and not self._damaged and end >= 3 and self._crc_matches(end)
+        empty = self._code == 0
+        self._used = 0
+        self._code = 0
+        self._left = 0
+        self._damaged = False
+        # A zero on its own is how a sender flushes the line.
+        if empty:
+            return
+        if not intact or not self._handle(end - 2):
+            self.dropped_frames += 1
+
+    def _crc_matches(self, end):
+        crc = crc16(self._in, 0, end - 2)
+        return self._in[end - 2] == crc & 0xFF and self._in[end - 1] == crc >> 8
+
+    # False when the frame means nothing here.
+    def _handle(self, end):
+        kind = self._in[0]
+        if kind == _OPEN and end == _OPEN_OCTETS:
+            self._open()
+            return True
+        if not self.connected:
+            return False
+        if self._alive_ms:
+            self._alive.start(self._alive_ms)
+        if kind == _ATT and end > 1:
+            self.link.receive(self._in, 1, end)
+        elif kind == _KEEP_ALIVE and end == 1:
+            self._send_frame(_KEEP_ALIVE, 1)
+        elif kind == _CLOSE and end == 1:
+            self.disconnect()
+        else:
+            return False
+        return True
+
+    # --- Connections ----------------------------------------------------------------------------------------------
+
+    def _open(self):
+        self.disconnect()
+        frame = self._in
+        supported = (frame[5] | frame[6] << 8) == WIRE_VERSION
+        self.pdu[1:5] = frame[1:5]
+        self.pdu[5] = WIRE_VERSION & 0xFF
+        self.pdu[6] = WIRE_VERSION >> 8
+        self.pdu[7] = _OK if supported else _VERSION_UNSUPPORTED
+        self._send_frame(_OPEN_ACK, 8)
+        if not supported:
+            return
+        self.connected = True
+        self._alive_ms = (frame[7] | frame[8] << 8) * _MISSED_MAX
+        if self._alive_ms:
+            self._alive.start(self._alive_ms)
+        self.link.connected()
+
+    def disconnect(self):
+        if not self.connected:
+            return
+        self.connected = False
+        self._alive.stop()
+        self.link.disconnected()
+
+    # Ends the connection from this side.
+    def quiet(self):
+        self._send_frame(_CLOSE, 1)
+        self.disconnect()
+
+    # Ends a connection whose keep-alives stay away; to be called after each reading of the clock.
+    def run(self):
+        if self._alive.over():
+            self.disconnect()
+
+    # Milliseconds until `run` has something to do, or -1.
+    def wait_ms(self):
+        return self._alive.left_ms() if self._alive.running else -1
+
+    # --- Sending --------------------------------------------------------------------------------------------------
+
+    # Sends the PDU that stands in `pdu` up to `end`.
+    def send(self, end):
+        self._send_frame(_ATT, end)
+
+    # Milliseconds until the UART has sent what it was given: who streams waits for it, so that the line can also
+    # say stop.
+    def drain_ms(self):
+        return self._drain.left_ms() if self._drain.running else 0
+
+    def _send_frame(self, kind, end):
+        raw = self.pdu
+        raw[0] = kind
+        crc = crc16(raw, 0, end)
+        raw[end] = crc & 0xFF
+        raw[end + 1] = crc >> 8
+        count = self._stuff(end + 2)
+        view = self._views[count]
+        if view is None:
+            # One view per length ever sent, kept, so that sending takes nothing from the heap.
+            view = memoryview(self._out)[:count]
+            self._views[count] = view
+        self._uart.write(view)
+        self._drain.start(self.drain_ms() + count * 1000 // self._octets_per_s + 1)
+
+    def _stuff(self, end):
+        raw = self.pdu
+        out = self._out
+        code_at = 0
+        to = 1
+        for at in range(end):
+            octet = raw[at]
+            if octet:
+                out[to] = octet
+                to += 1
+                if to - code_at < 255:
+                    continue
+            out[code_at] = to - code_at
+            code_at = to
+            to += 1
+        out[code_at] = to - code_at
+        out[to] = 0
+        return to + 1

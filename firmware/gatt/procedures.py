@@ -1,0 +1,138 @@
+# What the control points have in common: one procedure at a time over all of them, answered by an indication
+# (IDS 1.0.2, 3.11).
+#
+# A procedure lasts from its write to the confirmation of its answer. A write is checked in this order: length and CRC,
+# counter, client configuration, procedure in progress.
+from micropython import const
+
+from gatt import att, e2e
+from gatt import wire_tables as tables
+from gatt.characteristic import INDICATE, WRITE, Characteristic
+from gatt.encode import encode
+
+# Outcomes of a decoding.
+DECODED = const(0)
+OUT_OF_RANGE = const(4)
+
+# Response codes that the control points give by themselves; the pump gives the others.
+SUCCESS = const(0x0F)
+OPCODE_NOT_SUPPORTED = const(0x70)
+INVALID_OPERAND = const(0x71)
+NOT_COMPLETED = const(0x72)
+PARAMETER_OUT_OF_RANGE = const(0x73)
+NOT_APPLICABLE = const(0x74)
+
+_RESPONSE_OCTETS = const(20)
+
+
+class Procedures:
+    def __init__(self, pump):
+        self._pump = pump
+        self.running = None
+
+    # A transaction that writes a profile ends with the connection, too.
+    def reset(self):
+        self.running = None
+        self.drop_write()
+
+    # Any procedure but its own next write drops a transaction that writes a profile (IDS 1.0.2, 3.7.2.6).
+    def drop_write(self):
+        self._pump.drop_profile()
+
+    def begin(self, control_point):
+        self.running = control_point
+
+    def end(self, control_point):
+        if self.running is control_point:
+            self.running = None
+
+
+class ControlPoint(Characteristic):
+    # requests: opcode -> program of the operand. prohibited: first and last of the opcodes that get no answer.
+    def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
+        self.procedures = procedures
+        self.codec = codec
+        self._requests = requests
+        self._opcode_octets = opcode_octets
+        self._prohibited = prohibited
+        self._response = bytearray(_RESPONSE_OCTETS)
+        self._response_end = 0
+        super().__init__(handle, WRITE | INDICATE)
+
+    def write(self, s, buf, start, end):
+        error = self.check(buf, start, end)
+        if error:
+            return error
+        end -= e2e.TRAILER_OCTETS
+        at = start + self._opcode_octets
+        if end < at:
+            return att.INVALID_LENGTH
+        opcode = buf[start] if self._opcode_octets == 1 else buf[start] | buf[start + 1] << 8
+        data = self.data_of(opcode)
+        if not self.indicates() or data is not None and not data.notifies():
+            return att.CONFIGURATION_IMPROPER
+        if self.procedures.running is not None and not self.passes(opcode):
+            return att.PROCEDURE_IN_PROGRESS
+        if not self._prohibited[0] <= opcode <= self._prohibited[1]:
+            self._execute(s, opcode, buf, at, end)
+        return att.OK
+
+    def _execute(self, s, opcode, buf, at, end):
+        if self.procedures.running is None:
+            self.procedures.begin(self)
+        if not self.continues_write(opcode):
+            self.procedures.drop_write()
+        program = self._requests.get(opcode)
+        if program is None:
+            self.unsupported(opcode)
+        else:
+            self.execute(s, opcode, self.codec.decode(program, buf, at, end))
+
+    # The characteristic whose notifications a procedure needs, or None.
+    def data_of(self, opcode):
+        return None
+
+    # Whether a procedure is let through while another one runs.
+    def passes(self, opcode):
+        return False
+
+    # Whether a procedure belongs to a transaction that writes a profile.
+    def continues_write(self, opcode):
+        return False
+
+    def unsupported(self, opcode):
+        self.respond(opcode, OPCODE_NOT_SUPPORTED)
+
+    # Carries a procedure out, given how its operand decoded, and answers it, now or after its last notification.
+    def execute(self, s, opcode, outcome):
+        pass
+
+    # The response code that a decoding which failed is answered with; SUCCESS for one that did not.
+    def code_of(self, outcome):
+        if outcome == DECODED:
+            return SUCCESS
+        return PARAMETER_OUT_OF_RANGE if outcome == OUT_OF_RANGE else INVALID_OPERAND
+
+    # Answers with a response code.
+    def respond(self, opcode, code):
+        fields = self.codec.fields
+        fields[tables.REQUEST_OPCODE] = opcode
+        fields[tables.RESPONSE_CODE] = code
+        self.answer(self.response_opcode, self.response_program)
+
+    # Answers with the message that the fields hold.
+    def answer(self, opcode, program):
+        response = self._response
+        response[0] = opcode & 0xFF
+        if self._opcode_octets == 2:
+            response[1] = opcode >> 8
+        self._response_end = encode(self.codec, program, response, self._opcode_octets)
+        self.pending = True
+
+    def encode(self, s, buf, start):
+        for at in range(self._response_end):
+            buf[start + at] = self._response[at]
+        return start + self._response_end
+
+    def confirmed(self):
+        self.procedures.end(self)

@@ -1,0 +1,258 @@
+# The attribute server of the pump, and the requests it makes of the sensor, over one bearer.
+#
+# A request is answered at once. Indications leave one at a time, each after the confirmation of the one before it;
+# when a confirmation stays away for 30 s the connection gets no further indications and notifications (IDS 1.0.2,
+# 3.11).
+from clock import Timeout
+from gatt import att
+from gatt.characteristic import CCCD_INDICATE, READ, WRITE
+
+_CONFIRMATION_MS = 30000
+
+
+class Server:
+    # pump: has now_s and advance(s); it is brought to the second of effect before a PDU is looked at.
+    def __init__(self, clock, bearer, pump, mtu_max):
+        self.mtu = att.MTU_DEFAULT
+        self._clock = clock
+        self._bearer = bearer
+        self._pump = pump
+        self._mtu_max = mtu_max
+        self._values = {}
+        self._configurations = {}
+        self._indicators = []
+        self._streams = []
+        self._parts = []
+        self._client = None
+        self._indicated = None
+        self._silent = False
+        self._confirmation = Timeout(clock)
+
+    # Indications that wait at the same time leave in the order in which their characteristics were added.
+    def add(self, characteristic):
+        self._values[characteristic.handle] = characteristic
+        bits = characteristic.allowed_cccd()
+        if bits:
+            self._configurations[characteristic.handle + 1] = characteristic
+        if bits & CCCD_INDICATE:
+            self._indicators.append(characteristic)
+        self._parts.append(characteristic)
+
+    # How many writes were refused for their counter or CRC.
+    def e2e_failures(self):
+        failures = 0
+        for characteristic in self._values.values():
+            failures += characteristic.e2e_failures
+        return failures
+
+    # A stream has `streaming` and send_next(s), which notifies one record of many.
+    def add_stream(self, stream):
+        self._streams.append(stream)
+
+    # A part is reset() when a connection begins and when it ends, as every characteristic is.
+    def add_part(self, part):
+        self._parts.append(part)
+
+    # The client gets opened(), response(s, ...), refused(s, error) and notified(s, handle, ...).
+    def set_client(self, client):
+        self._client = client
+        self._parts.append(client)
+
+    # --- The bearer's side ----------------------------------------------------------------------------------------
+
+    def connected(self):
+        self._reset()
+        if self._client is not None:
+            self._client.opened()
+
+    def disconnected(self):
+        self._reset()
+
+    def _reset(self):
+        self.mtu = att.MTU_DEFAULT
+        self._indicated = None
+        self._silent = False
+        self._confirmation.stop()
+        for part in self._parts:
+            part.reset()
+
+    def _advance(self):
+        self._clock.read()
+        s = self._clock.effect_s()
+        self._pump.advance(s)
+        return s
+
+    # Takes one PDU. What arrives takes effect, and is answered, at the next whole second (D-002).
+    def receive(self, buf, start, end):
+        s = self._advance()
+        opcode = buf[start]
+        if opcode == att.WRITE_REQUEST and end - start >= 3:
+            self._write(s, buf, start, end)
+        elif opcode == att.READ_REQUEST and end - start == 3:
+            self._read(s, buf[start + 1] | buf[start + 2] << 8)
+        elif opcode == att.CONFIRMATION and end - start == 1:
+            self._confirmed()
+        elif opcode == att.EXCHANGE_MTU_REQUEST and end - start == 3:
+            self._exchange_mtu(buf[start + 1] | buf[start + 2] << 8)
+        elif opcode & 1:
+            self._from_server(s, opcode, buf, start, end)
+        elif not opcode & att.COMMAND_FLAG and opcode != att.CONFIRMATION:
+            known = opcode in (att.WRITE_REQUEST, att.READ_REQUEST, att.EXCHANGE_MTU_REQUEST)
+            self._error(opcode, 0, att.INVALID_PDU if known else att.REQUEST_NOT_SUPPORTED)
+
+    # What the other side sends as a server has an odd opcode.
+    def _from_server(self, s, opcode, buf, start, end):
+        if opcode == att.INDICATION:
+            self._pdu(att.CONFIRMATION)
+            self._bearer.send(self._bearer.pdu_start + 1)
+        client = self._client
+        if client is None:
+            return
+        if opcode == att.NOTIFICATION and end - start >= 3:
+            client.notified(s, buf[start + 1] | buf[start + 2] << 8, buf, start + 3, end)
+        elif opcode in (att.READ_RESPONSE, att.WRITE_RESPONSE):
+            client.response(s, opcode, buf, start + 1, end)
+        elif opcode == att.ERROR_RESPONSE and end - start == 5:
+            client.refused(s, buf[start + 4])
+
+    # --- Answers --------------------------------------------------------------------------------------------------
+
+    def _pdu(self, opcode):
+        self._bearer.pdu[self._bearer.pdu_start] = opcode
+
+    def _handle(self, at, handle):
+        pdu = self._bearer.pdu
+        at += self._bearer.pdu_start
+        pdu[at] = handle & 0xFF
+        pdu[at + 1] = handle >> 8
+
+    def _error(self, request, handle, error):
+        pdu = self._bearer.pdu
+        start = self._bearer.pdu_start
+        pdu[start] = att.ERROR_RESPONSE
+        pdu[start + 1] = request
+        self._handle(2, handle)
+        pdu[start + 4] = error
+        self._bearer.send(start + 5)
+
+    def _exchange_mtu(self, wanted):
+        self._pdu(att.EXCHANGE_MTU_RESPONSE)
+        self._handle(1, self._mtu_max)
+        self._bearer.send(self._bearer.pdu_start + 3)
+        self.mtu = max(att.MTU_DEFAULT, min(wanted, self._mtu_max))
+
+    def _read(self, s, handle):
+        start = self._bearer.pdu_start
+        characteristic = self._values.get(handle)
+        if characteristic is not None:
+            if not characteristic.properties & READ:
+                self._error(att.READ_REQUEST, handle, att.READ_NOT_PERMITTED)
+                return
+            end = characteristic.value(s, self._bearer.pdu, start + 1)
+        else:
+            characteristic = self._configurations.get(handle)
+            if characteristic is None:
+                self._error(att.READ_REQUEST, handle, att.INVALID_HANDLE)
+                return
+            self._handle(1, characteristic.cccd)
+            end = start + 3
+        self._pdu(att.READ_RESPONSE)
+        self._bearer.send(end)
+
+    def _write(self, s, buf, start, end):
+        handle = buf[start + 1] | buf[start + 2] << 8
+        characteristic = self._values.get(handle)
+        if characteristic is None:
+            error = self._configure(self._configurations.get(handle), buf, start + 3, end)
+        elif not characteristic.properties & WRITE:
+            error = att.WRITE_NOT_PERMITTED
+        else:
+            error = characteristic.write(s, buf, start + 3, end)
+        if error:
+            self._error(att.WRITE_REQUEST, handle, error)
+        else:
+            self._pdu(att.WRITE_RESPONSE)
+            self._bearer.send(self._bearer.pdu_start + 1)
+
+    def _configure(self, characteristic, buf, start, end):
+        if characteristic is None:
+            return att.INVALID_HANDLE
+        if end - start != 2:
+            return att.INVALID_LENGTH
+        bits = buf[start] | buf[start + 1] << 8
+        if bits & ~characteristic.allowed_cccd():
+            return att.VALUE_NOT_ALLOWED
+        characteristic.cccd = bits
+        return att.OK
+
+    # --- Indications and notifications ----------------------------------------------------------------------------
+
+    def _confirmed(self):
+        characteristic = self._indicated
+        if characteristic is not None and not self._silent:
+            self._indicated = None
+            self._confirmation.stop()
+            characteristic.confirmed()
+
+    # Notifies the value of a characteristic now, when the client has asked for it.
+    def notify(self, s, characteristic):
+        if characteristic.notifies() and not self._silent:
+            self._send_value(s, att.NOTIFICATION, characteristic)
+
+    def _send_value(self, s, opcode, characteristic):
+        end = characteristic.value(s, self._bearer.pdu, self._bearer.pdu_start + 3)
+        self._pdu(opcode)
+        self._handle(1, characteristic.handle)
+        self._bearer.send(end)
+
+    # Sends what can be sent; to be called after each reading of the clock and after input.
+    def run(self):
+        if not self._bearer.connected:
+            return
+        if self._confirmation.over():
+            self._confirmation.stop()
+            self._silent = True
+        if self._silent:
+            return
+        for stream in self._streams:
+            if stream.streaming and not self._bearer.drain_ms():
+                stream.send_next(self._pump.now_s)
+        if self._indicated is None:
+            for characteristic in self._indicators:
+                if characteristic.pending:
+                    self._indicate(characteristic)
+                    break
+
+    def _indicate(self, characteristic):
+        characteristic.pending = False
+        self._indicated = characteristic
+        self._confirmation.start(_CONFIRMATION_MS)
+        self._send_value(self._pump.now_s, att.INDICATION, characteristic)
+
+    # Milliseconds until `run` has something to do, or -1.
+    def wait_ms(self):
+        if not self._bearer.connected or self._silent:
+            return -1
+        wait_ms = -1
+        for stream in self._streams:
+            if stream.streaming:
+                wait_ms = self._bearer.drain_ms()
+        if self._confirmation.running:
+            left_ms = self._confirmation.left_ms()
+            if wait_ms < 0 or left_ms < wait_ms:
+                wait_ms = left_ms
+        return wait_ms
+
+    # --- Requests to the sensor -----------------------------------------------------------------------------------
+
+    def request_read(self, handle):
+        self._pdu(att.READ_REQUEST)
+        self._handle(1, handle)
+        self._bearer.send(self._bearer.pdu_start + 3)
+
+    # Writes a client characteristic configuration of the sensor.
+    def request_configuration(self, handle, bits):
+        self._pdu(att.WRITE_REQUEST)
+        self._handle(1, handle)
+        self._handle(3, bits)
+        self._bearer.send(self._bearer.pdu_start + 5)

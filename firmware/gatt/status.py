@@ -1,0 +1,99 @@
+# What the pump shows without being asked: status changed, status, annunciation status, features (IDS 1.0.2, 3.2-3.5).
+from micropython import const
+
+from gatt import e2e, handles
+from gatt import wire_tables as tables
+from gatt.characteristic import INDICATE, READ, Characteristic
+from gatt.codec import NAN
+from gatt.encode import encode
+
+# Bits of Status Changed.
+THERAPY = const(0x01)
+OPERATIONAL = const(0x02)
+RESERVOIR = const(0x04)
+ANNUNCIATION = const(0x08)
+TOTAL_DAILY_INSULIN = const(0x10)
+ACTIVE_BASAL_RATE = const(0x20)
+ACTIVE_BOLUS = const(0x40)
+HISTORY = const(0x80)
+
+_ATTACHED = const(1)
+_PRESENT = const(1)
+
+# E2E-Protection, basal rate, TBR absolute, fast bolus, bolus activation type, insulin on board.
+_FEATURES = const(0x008427)
+_MU_PER_IU = const(1000)
+
+
+# Bits stay set until Reset Status clears them; a bit that becomes set is worth an indication.
+class StatusChanged(Characteristic):
+    def __init__(self):
+        self._flags = 0
+        super().__init__(handles.IDD_STATUS_CHANGED, READ | INDICATE)
+
+    def set(self, bits):
+        fresh = bits & ~self._flags
+        if fresh:
+            self._flags |= fresh
+            self.changed()
+
+    def clear(self, bits):
+        self._flags &= ~bits
+
+    def encode(self, s, buf, start):
+        buf[start] = self._flags & 0xFF
+        buf[start + 1] = self._flags >> 8
+        return start + 2
+
+
+class Status(Characteristic):
+    def __init__(self, codec, pump):
+        self._codec = codec
+        self._pump = pump
+        super().__init__(handles.IDD_STATUS, READ | INDICATE)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        pump = self._pump
+        attached = pump.reservoir.attached
+        fields[tables.THERAPY_CONTROL_STATE] = pump.therapy
+        fields[tables.OPERATIONAL_STATE] = pump.operational
+        fields[tables.RESERVOIR_REMAINING_IU] = pump.reservoir.remaining_mu if attached else NAN
+        fields[tables.FLAGS] = _ATTACHED if attached else 0
+        return encode(self._codec, tables.IDD_STATUS, buf, start)
+
+
+class AnnunciationStatus(Characteristic):
+    def __init__(self, codec, pump):
+        self._codec = codec
+        self._annunciations = pump.annunciations
+        super().__init__(handles.IDD_ANNUNCIATION_STATUS, READ | INDICATE)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        shown = self._annunciations.shown()
+        fields[tables.FLAGS] = 0
+        if shown >= 0:
+            fields[tables.FLAGS] = _PRESENT
+            fields[tables.ANNUNCIATION_ID] = self._annunciations.ids[shown]
+            fields[tables.ANNUNCIATION_TYPE] = self._annunciations.types[shown]
+            fields[tables.ANNUNCIATION_STATUS] = self._annunciations.statuses[shown]
+        return encode(self._codec, tables.IDD_ANNUNCIATION_STATUS, buf, start)
+
+
+# CRC and counter stand at its start.
+class Features(Characteristic):
+    def __init__(self, codec, concentration_iu_per_ml):
+        self._codec = codec
+        self._concentration_iu_per_ml = concentration_iu_per_ml
+        super().__init__(handles.IDD_FEATURES, READ)
+
+    def value(self, s, buf, start):
+        counter_at = start + e2e.CRC_OCTETS
+        buf[counter_at] = self.next_counter()
+        fields = self._codec.fields
+        fields[tables.INSULIN_CONCENTRATION_IU_PER_ML] = self._concentration_iu_per_ml * _MU_PER_IU
+        fields[tables.FLAGS] = _FEATURES
+        end = encode(self._codec, tables.IDD_FEATURES, buf, counter_at + 1)
+        e2e.put_crc(buf, counter_at, end, start)
+        return end

@@ -1,0 +1,176 @@
+# The two vendor services: *controller* runs the on-pump controller, *emulator* has what only an emulator has.
+import gc
+
+from micropython import const
+
+from gatt import att, e2e, handles
+from gatt import wire_tables as tables
+from gatt.characteristic import NOTIFY, READ, WRITE, Characteristic
+from gatt.codec import BAD_STRUCTURE, OK
+from gatt.encode import encode
+from pump.events import SUCCESS
+
+_U16_MAX = const(0xFFFF)
+_S16_MAX = const(0x7FFF)
+_FIRMWARE_HASH_OCTETS = const(8)
+
+
+# Puts a number below 2**32 into the two slots of a u32.
+def _put_u32(fields, low_slot, value):
+    fields[low_slot] = value & 0xFFFF
+    fields[low_slot + 1] = value >> 16 & 0xFFFF
+
+
+# A protected characteristic that is written as one message.
+class _Setting(Characteristic):
+    def __init__(self, handle, properties, codec, program, pump):
+        self._codec = codec
+        self._program = program
+        self._pump = pump
+        super().__init__(handle, properties)
+
+    def write(self, s, buf, start, end):
+        error = self.check(buf, start, end)
+        if error:
+            return error
+        outcome = self._codec.decode(self._program, buf, start, end - e2e.TRAILER_OCTETS)
+        if outcome == BAD_STRUCTURE:
+            return att.INVALID_LENGTH
+        if outcome != OK or self.take(s) != SUCCESS:
+            return att.OUT_OF_RANGE
+        return att.OK
+
+    # Hands what was decoded to the pump; returns its response code.
+    def take(self, s):
+        return SUCCESS
+
+
+class ControllerSettings(_Setting):
+    def __init__(self, codec, pump):
+        super().__init__(handles.CONTROLLER_SETTINGS, READ | WRITE, codec, tables.CONTROLLER_SETTINGS, pump)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        settings = self._pump.control.settings
+        fields[tables.CONTROLLER] = settings.controller
+        fields[tables.SUSPEND_PREDICTED_MG_DL] = settings.suspend_predicted_mg_dl
+        fields[tables.SUSPEND_NOW_MG_DL] = settings.suspend_now_mg_dl
+        fields[tables.HORIZON_MINUTES] = settings.horizon_minutes
+        fields[tables.SUSPEND_LIMIT_MINUTES] = settings.suspend_limit_minutes
+        fields[tables.LIMIT_WINDOW_MINUTES] = settings.limit_window_minutes
+        fields[tables.STALE_MINUTES] = settings.stale_minutes
+        fields[tables.LOCKOUT_MINUTES] = settings.lockout_minutes
+        fields[tables.DIA_MINUTES] = settings.dia_minutes
+        fields[tables.PEAK_MINUTES] = settings.peak_minutes
+        return encode(self._codec, self._program, buf, start)
+
+    def take(self, s):
+        fields = self._codec.fields
+        return self._pump.configure(
+            s, fields[tables.CONTROLLER], fields[tables.SUSPEND_PREDICTED_MG_DL], fields[tables.SUSPEND_NOW_MG_DL],
+            fields[tables.HORIZON_MINUTES], fields[tables.SUSPEND_LIMIT_MINUTES], fields[tables.LIMIT_WINDOW_MINUTES],
+            fields[tables.STALE_MINUTES], fields[tables.LOCKOUT_MINUTES], fields[tables.DIA_MINUTES],
+            fields[tables.PEAK_MINUTES],
+        )  # fmt: skip
+
+
+class ControllerDecision(Characteristic):
+    def __init__(self, codec, decision):
+        self._codec = codec
+        self._decision = decision
+        super().__init__(handles.CONTROLLER_DECISION, READ | NOTIFY)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        decision = self._decision
+        fields[tables.DECISION_SEQUENCE] = decision.sequence
+        fields[tables.TIME_OFFSET_MINUTES] = decision.offset_minutes
+        _put_u32(fields, tables.AT_S_LOW, decision.at_s)
+        fields[tables.GLUCOSE_MG_DL] = decision.glucose_mg_dl
+        fields[tables.PREDICTED_MG_DL] = decision.predicted_mg_dl
+        fields[tables.IOB_MU] = min(decision.iob_mu, _S16_MAX)
+        fields[tables.ACTION] = decision.action
+        fields[tables.REASON] = decision.reason
+        return encode(self._codec, tables.CONTROLLER_DECISION, buf, start)
+
+
+class EmulatorIdentity(Characteristic):
+    def __init__(self, codec, firmware_hash):
+        self._codec = codec
+        self._firmware_hash = firmware_hash
+        super().__init__(handles.EMULATOR_IDENTITY, READ)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        fields[tables.WIRE_VERSION_SLOT] = tables.WIRE_VERSION
+        for i in range(_FIRMWARE_HASH_OCTETS):
+            fields[tables.FIRMWARE_HASH + i] = self._firmware_hash[i]
+        return encode(self._codec, tables.EMULATOR_IDENTITY, buf, start)
+
+
+class EmulatorPumpData(Characteristic):
+    def __init__(self, codec, settings, motor_pulse_ms):
+        self._codec = codec
+        self._settings = settings
+        self._motor_pulse_ms = motor_pulse_ms
+        super().__init__(handles.EMULATOR_PUMP_DATA, READ)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        settings = self._settings
+        fields[tables.PULSE_MU] = settings.PULSE_MU
+        fields[tables.BOLUS_SPEED_MU_PER_MINUTE] = settings.BOLUS_SPEED_MU_PER_MINUTE
+        _put_u32(fields, tables.RESERVOIR_CAPACITY_MU_LOW, settings.RESERVOIR_CAPACITY_MU)
+        fields[tables.BASAL_RATE_LIMIT_MU_PER_H] = settings.BASAL_LIMIT_MU_PER_H
+        fields[tables.BOLUS_LIMIT_MU] = settings.BOLUS_LIMIT_MU
+        fields[tables.MOTOR_PULSE_MS] = self._motor_pulse_ms
+        return encode(self._codec, tables.EMULATOR_PUMP_DATA, buf, start)
+
+
+class EmulatorHealth(Characteristic):
+    # reset_cause: a word of the wire. server, client: count E2E failures.
+    def __init__(self, codec, clock, bearer, reset_cause, server, client):
+        self._codec = codec
+        self._clock = clock
+        self._bearer = bearer
+        self._reset_cause = reset_cause
+        self._server = server
+        self._client = client
+        super().__init__(handles.EMULATOR_HEALTH, READ)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        failures = self._server.e2e_failures() + self._client.e2e_failures
+        fields[tables.RESET_CAUSE] = self._reset_cause
+        _put_u32(fields, tables.UPTIME_S_LOW, self._clock.s)
+        fields[tables.UPTIME_MS] = self._clock.ms
+        _put_u32(fields, tables.FREE_HEAP_OCTETS_LOW, gc.mem_free())
+        fields[tables.DROPPED_FRAMES] = min(self._bearer.dropped_frames, _U16_MAX)
+        fields[tables.E2E_FAILURES] = min(failures, _U16_MAX)
+        return encode(self._codec, tables.EMULATOR_HEALTH, buf, start)
+
+
+class EmulatorCounters(Characteristic):
+    def __init__(self, codec, pump):
+        self._codec = codec
+        self._pump = pump
+        super().__init__(handles.EMULATOR_COUNTERS, READ)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        delivery = self._pump.delivery
+        _put_u32(fields, tables.BASAL_PULSES_LOW, delivery.basal_pulses)
+        _put_u32(fields, tables.BOLUS_PULSES_LOW, delivery.bolus_pulses)
+        _put_u32(fields, tables.PRIME_PULSES_LOW, delivery.prime_pulses)
+        _put_u32(fields, tables.RESERVOIR_PULSES_LOW, self._pump.reservoir.remaining_pulses)
+        return encode(self._codec, tables.EMULATOR_COUNTERS, buf, start)
+
+
+class EmulatorFault(_Setting):
+    def __init__(self, codec, pump):
+        super().__init__(handles.EMULATOR_FAULT, WRITE, codec, tables.EMULATOR_FAULT, pump)
+
+    def take(self, s):
+        fields = self._codec.fields
+        value = fields[tables.FAULT_VALUE_LOW] | fields[tables.FAULT_VALUE_HIGH] << 16
+        return self._pump.inject(s, fields[tables.FAULT_KIND], value)

@@ -1,0 +1,88 @@
+# The firmware, wired: one loop that does what is due and sleeps until the next thing is due or an octet comes.
+import gc
+import select
+
+import board
+
+import machine
+import settings
+from bearer.serial import ATT_MTU_MAX, SerialBearer
+from clock import Clock
+from gatt.order import BolusOrder
+from gatt.peripheral import Peripheral
+from gatt.recorder import Recorder
+from motor import Motor
+from pump.core import Pump
+from pump.history import History
+
+# Names of the causes in `machine`, of which no board has all, and the words of the wire for them.
+_RESET_CAUSES = (
+    ("PWRON_RESET", 0x33), ("HARD_RESET", 0x3C), ("WDT_RESET", 0x55), ("DEEPSLEEP_RESET", 0x5A), ("SOFT_RESET", 0x66),
+)  # fmt: skip
+_CAUSE_UNDETERMINED = 0x0F
+
+
+class Identity:
+    firmware_hash = board.FIRMWARE_HASH
+    motor_pulse_ms = board.MOTOR_PULSE_MS
+
+    def __init__(self):
+        self.reset_cause = _CAUSE_UNDETERMINED
+        cause = machine.reset_cause()
+        for name, word in _RESET_CAUSES:
+            if getattr(machine, name, None) == cause:
+                self.reset_cause = word
+
+
+class Firmware:
+    def __init__(self):
+        self.clock = Clock()
+        pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
+        force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN))
+        self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16)
+        uart = machine.UART(board.UART_ID, board.BAUD, rxbuf=board.UART_RX_BYTES)
+        self.bearer = SerialBearer(uart, board.BAUD, self.clock)
+        order = BolusOrder()
+        history = History(settings.HISTORY_RECORDS)
+        recorder = Recorder(history, order)
+        self.pump = Pump(settings, recorder.emit, self.motor)
+        peripheral = Peripheral(
+            self.clock, self.bearer, self.pump, history, recorder, order, settings, Identity(), ATT_MTU_MAX
+        )
+        self.server = peripheral.server
+        self.client = peripheral.client
+        self._waiting = (self.motor, self.bearer, self.server, self.client)
+        self._poller = select.poll()
+        self._poller.register(uart, select.POLLIN)
+
+    def run(self):
+        gc.collect()
+        self.clock.start()
+        watchdog = machine.WDT(timeout=board.WATCHDOG_MS)
+        try:
+            while True:
+                watchdog.feed()
+                self._step()
+                self._poller.ipoll(self._wait_ms())
+        finally:
+            # Whatever ends the loop, the motor must not go on pushing.
+            self.motor.off()
+
+    def _step(self):
+        self.clock.read()
+        self.pump.advance(self.clock.s)
+        self.motor.run()
+        self.bearer.run()
+        self.client.run()
+        self.bearer.receive()
+        self.server.run()
+
+    # Milliseconds until something is due; the watchdog is fed at half its period at the latest.
+    def _wait_ms(self):
+        self.clock.read()
+        wait_ms = min(board.WATCHDOG_MS // 2, self.clock.ms_until_s(self.pump.due_s()))
+        for part in self._waiting:
+            part_ms = part.wait_ms()
+            if 0 <= part_ms < wait_ms:
+                wait_ms = part_ms
+        return wait_ms
