@@ -1,7 +1,7 @@
 # Annunciations: what the wearer should know, until it is confirmed (D-831).
 #
-# Pure logic: the caller passes s and finds in due_s when the next snooze ends. One slot per type, as no second one of a type is
-# raised before the first is confirmed.
+# Pure logic: the caller passes s and finds in due_s when the next snooze ends. One slot per type, as no second one of a
+# type is raised before the first is confirmed.
 from array import array
 
 from micropython import const

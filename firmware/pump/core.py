@@ -1,7 +1,7 @@
 # The pump: holds its parts, keeps the order of DOSING.md D-003, and is the one thing the outside talks to.
 #
-# advance(s) first, then the commands that take effect at s, in their order of arrival. A command returns an IDS response
-# code. The parts may be read; only commands change them.
+# advance(s) first, then the commands that take effect at s, in their order of arrival. A command returns an IDS
+# response code. The parts may be read; only commands change them.
 from pump.annunciations import Annunciations
 from pump.basal import Basal
 from pump.bolus import Bolus

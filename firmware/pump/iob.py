@@ -24,13 +24,18 @@ class Iob:
         self._pulses = array("H", bytes(2 * _MINUTES_MAX))
         self._shares = array("H", bytes(2 * _MINUTES_MAX))
         self._minute = 0
+        self._dia_minutes = 0
+        self._peak_minutes = 0
         self.configure(dia_minutes, peak_minutes)
 
     # Builds the table by integrating the activity, minute by minute, by Simpson's rule. The closed form of D-701 is
     # the same function, but near a peak of half the duration it subtracts nearly equal numbers, which a board's single
     # precision does not bear.
     def configure(self, dia_minutes, peak_minutes):
+        if dia_minutes == self._dia_minutes and peak_minutes == self._peak_minutes:
+            return
         self._dia_minutes = dia_minutes
+        self._peak_minutes = peak_minutes
         per_tau = (1 - 2 * peak_minutes / dia_minutes) / (peak_minutes * (1 - peak_minutes / dia_minutes))
         used = 0.0
         areas = array("f", [0.0])

@@ -22,7 +22,8 @@ def day_number(year, month, day_of_month):
     if month <= 2:
         year -= 1
         month += 12
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month - 457) // 5 + day_of_month - 1 - _EPOCH_DAYS
+    days_before_year = 365 * year + year // 4 - year // 100 + year // 400
+    return days_before_year + (153 * month - 457) // 5 + day_of_month - 1 - _EPOCH_DAYS
 
 
 class Wall:

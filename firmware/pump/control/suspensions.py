@@ -26,6 +26,8 @@ class Suspensions:
 
     def end(self, s):
         self.running = False
+        if s == self.start_s:
+            return
         while self._count and self._ends_s[0] < s - _WINDOW_S_MAX:
             self._remove_oldest()
         if self._count == _INTERVALS:

@@ -1,0 +1,90 @@
+"""A long random walk through everything a pump can be told, the same on CPython and on MicroPython.
+
+`python pump_walk.py SEED STEPS` prints the fingerprint of all events and pulses of the walk. The commands come from a
+generator of its own, because the two interpreters' random numbers differ.
+"""
+
+import sys
+
+MODULUS = 2147483629
+
+
+class Dice:
+    """Small random numbers from a seed (multiplicative, modulo a prime below 2**31)."""
+
+    def __init__(self, seed):
+        self._state = seed % (MODULUS - 1) + 1
+
+    def roll(self, count):
+        """A number from 0 to count - 1."""
+        self._state = self._state * 16807 % MODULUS
+        return self._state // 7 % count
+
+    def pick(self, *choices):
+        """One of the choices."""
+        return choices[self.roll(len(choices))]
+
+
+def command(dice, s):
+    """A random command with its operands; most are allowed, some are not."""
+    kind = dice.roll(16)
+    if kind < 5:
+        return "cgm_sample", s // 60 - dice.pick(0, 0, 0, 1, 20), dice.pick(-1, 39, 55, 60, 66, 71, 75, 90, 130, 401), 0
+    if kind == 5:
+        return "set_therapy_state", dice.pick(0x55, 0x55, 0x55, 0x3C, 0x33, 0x0F)
+    if kind == 6:
+        return "set_tbr", dice.pick(0, 1, 825, 30000, 30001), dice.pick(0, 1, 30, 1440), dice.pick(False, True), 0x3C
+    if kind == 7:
+        return ("cancel_tbr",)
+    if kind == 8:
+        return "set_bolus", dice.pick(50, 200, 1000, 10000, 75)
+    if kind == 9:
+        return "cancel_bolus", dice.roll(8)
+    if kind == 10:
+        return dice.pick("confirm", "snooze"), 1 + dice.roll(6)
+    if kind == 11:
+        return "set_clock", 2026, 1 + dice.roll(12), 1 + dice.roll(31), dice.roll(24), dice.roll(60), 0, 0, 0
+    if kind == 12:
+        return ("configure", dice.pick(0x33, 0x3C, 0x3C), 80, 70, 30, dice.pick(5, 120), 150, dice.pick(5, 15, 60),
+                dice.pick(0, 30), dice.pick(180, 300), 75)  # fmt: skip
+    if kind == 13:
+        return "inject", 0x33, dice.pick(0, 0, 0, 1)
+    if kind == 14:
+        return "inject", 0x3C, dice.pick(6000, 6000, 500, 401, 3, 0)
+    return "set_max_bolus", dice.pick(10000, 25000, 50, 75)
+
+
+def walk(bench, seed, steps, advance):
+    """Let a bench do a walk; advance(s) is how time passes between the commands. Returns the response codes."""
+    dice = Dice(seed)
+    bench.profile(0, (360, 800), (361, 1200), (719, 30000))
+    bench.do(0, "configure", 0x3C, 80, 70, 30, 120, 150, 15, 0, 300, 75)
+    bench.do(0, "cgm_session", 0)
+    bench.do(0, "set_therapy_state", 0x55)
+    s = 0
+    codes = []
+    for _ in range(steps):
+        s += dice.pick(1, 2, 59, 60, 180, 300, 300, 1800)
+        advance(s)
+        codes.append(bench.do(s, *command(dice, s)))
+    return codes
+
+
+def fingerprint(bench, codes):
+    """A few numbers that differ when any event, pulse or response code does."""
+    total = 1
+    for line in bench.told:
+        for value in line:
+            number = len(value) if isinstance(value, str) else value
+            total = (total * 31 + number) % MODULUS
+    for number in bench.pulses + [code or 0 for code in codes]:
+        total = (total * 31 + number) % MODULUS
+    return [len(bench.told), len(bench.pulses), total]
+
+
+if __name__ == "__main__":
+    from pump_bench import Bench
+
+    walker = Bench()
+    done = walk(walker, int(sys.argv[1]), int(sys.argv[2]), walker.run)
+    print(fingerprint(walker, done))

@@ -1,0 +1,545 @@
+"""Predictive low glucose suspend: every condition of a decision, and what a suspension does.
+
+Method: CGM samples on the bench at chosen offsets; expected are the decision's action, reason and prediction, and the
+TBR that is told. Boundaries and worked examples of D-601 to D-616.
+"""
+
+import itertools
+from fractions import Fraction
+
+import pytest
+
+from firmware.pump_bench import Bench
+from pump import cgm, events
+from pump.control.suspensions import Suspensions
+
+NONE, KEEP, SUSPEND, RESUME = (
+    events.ACTION_NONE, events.ACTION_KEEP, events.ACTION_SUSPEND, events.ACTION_RESUME,
+)  # fmt: skip
+DEFAULTS = {
+    "controller": events.PLGS, "predicted": 80, "now": 70, "horizon": 30, "limit": 120, "window": 150, "stale": 15,
+    "lockout": 30, "dia": 300, "peak": 75,
+}  # fmt: skip
+
+
+def configure(bench, s, **changed):
+    """Write the controller settings, the defaults with some changed."""
+    return bench.do(s, "configure", *{**DEFAULTS, **changed}.values())
+
+
+def plgs(rate=1000, **changed):
+    """A pump in Run under plgs whose session starts at second 0."""
+    bench = Bench().dose(rate)
+    assert configure(bench, 0, **changed) == events.SUCCESS
+    bench.pump.cgm_session(0, 0)
+    return bench
+
+
+def sample(bench, offset, glucose, s=None, status=0):
+    """One sample, measured when it takes effect unless s says otherwise; returns (action, reason)."""
+    bench.do(60 * offset if s is None else s, "cgm_sample", offset, glucose, status)
+    return bench.pump.decision.action, bench.pump.decision.reason
+
+
+def samples(bench, *pairs):
+    """Several (offset, glucose); returns the last decision."""
+    for offset, glucose in pairs:
+        decided = sample(bench, offset, glucose)
+    return decided
+
+
+def last_of(*pairs, **changed):
+    """The decision on the last sample, when therapy was stopped at the ones before."""
+    bench = plgs(**changed)
+    bench.do(0, "set_therapy_state", events.STOP)
+    samples(bench, *pairs[:-1])
+    bench.do(60 * pairs[-1][0], "set_therapy_state", events.RUN)
+    return samples(bench, pairs[-1]), bench.pump.decision.predicted_mg_dl
+
+
+def suspensions(bench):
+    """(start, minutes) and (end, reason) of all TBRs."""
+    started = [(s, minutes) for s, rate, minutes, context, *_ in bench.all("TBR_STARTED") if context == 0x55]
+    return started, [(s, reason) for s, _, reason, *_ in bench.all("TBR_ENDED")]
+
+
+# --- which samples count ---
+
+
+@pytest.mark.parametrize("status", [1 << 0, 1 << 2, 1 << 3, 1 << 5])
+def test_a_faulty_status_makes_a_sample_unusable(status):
+    """D-602: session stopped, sensor type incorrect, malfunction, general fault."""
+    bench = plgs()
+    assert sample(bench, 0, 60, status=status) == (NONE, events.REASON_INVALID_SAMPLE)
+    assert sample(bench, 1, 60, status=0xFFFFFF & ~0x2D) == (SUSPEND, events.REASON_LOW_NOW)
+
+
+@pytest.mark.parametrize("glucose, usable", [(-1, False), (0, False), (1, True), (1000, True), (1001, False)])
+def test_the_range_of_glucose(glucose, usable):
+    """D-602: a number from 1 to 1000 mg/dL."""
+    assert (sample(plgs(), 0, glucose)[0] != NONE) is usable
+
+
+@pytest.mark.parametrize("offset, usable", [(15, False), (10, False), (16, True)])
+def test_offsets_grow(offset, usable):
+    """D-602: equal is not greater, and 10 after 15 is not usable."""
+    bench = plgs()
+    sample(bench, 15, 120)
+    assert (sample(bench, offset, 120, s=1000)[0] != NONE) is usable
+
+
+@pytest.mark.parametrize("s, usable", [(600, True), (540, True), (539, False)])
+def test_no_more_than_a_minute_ahead(s, usable):
+    """D-602: measured up to 60 s after the pump second."""
+    assert (sample(plgs(), 10, 120, s=s) != (NONE, events.REASON_INVALID_SAMPLE)) is usable
+
+
+@pytest.mark.parametrize("s, reason", [(1500, events.REASON_NO_PREDICTION), (1501, events.REASON_STALE)])
+def test_age_is_counted_from_the_measurement(s, reason):
+    """D-601, D-602: the limit itself is usable; one that is only too old is called stale and changes nothing."""
+    bench = plgs()
+    assert sample(bench, 10, 120, s=s)[1] == reason
+    assert bench.pump.decision.predicted_mg_dl == events.NO_PREDICTION_MG_DL
+    if reason == events.REASON_STALE:
+        assert sample(bench, 11, -1, s=s)[1] == events.REASON_INVALID_SAMPLE
+        assert sample(bench, 10, 120, s=s)[1] == events.REASON_STALE
+
+
+def test_too_old_and_invalid_is_invalid():
+    """D-602: stale only when nothing but the age is wrong."""
+    assert sample(plgs(), 1, 0, s=5000) == (NONE, events.REASON_INVALID_SAMPLE)
+
+
+def test_without_a_session_no_sample_is_usable():
+    """D-601: there is no second at which it was measured."""
+    bench = Bench().dose(1000)
+    configure(bench, 0)
+    assert sample(bench, 0, 60) == (NONE, events.REASON_INVALID_SAMPLE)
+
+
+def test_the_same_session_again_keeps_its_samples_and_another_starts_afresh():
+    """D-602, D-604: samples of the session."""
+    bench = plgs()
+    samples(bench, (0, 120), (5, 120), (10, 120))
+    bench.do(700, "cgm_session", 0)
+    assert bench.pump.control.cgm.predicted
+    bench.do(700, "cgm_session", 600)
+    assert sample(bench, 2, 65, s=720) == (SUSPEND, events.REASON_LOW_NOW)
+
+
+def test_setting_the_clock_moves_no_measurement():
+    """D-601: counted on the pump's clock."""
+    bench = plgs()
+    sample(bench, 5, 120)
+    bench.do(310, "set_clock", 2030, 1, 1, 0, 0, 0, 0, 0)
+    bench.run(300 + 900)
+    assert not bench.pump.control.cgm.stale
+    bench.run(300 + 901)
+    assert bench.pump.control.cgm.stale
+
+
+# --- stale ---
+
+
+def test_stale_one_second_after_the_limit():
+    """D-603: measured at 360, limit 15 min, stale at 1261; told once, and ended by a usable sample."""
+    bench = Bench().dose(1000)
+    configure(bench, 0)
+    bench.do(0, "cgm_session", 60)
+    sample(bench, 5, 120, s=400)
+    bench.run(1260)
+    assert bench.all("ANNUNCIATION") == []
+    bench.run(9000)
+    assert bench.all("ANNUNCIATION") == [(1261, 1, events.CGM_STALE, events.PENDING, 0, 0)]
+    sample(bench, 150, 120, s=9060)
+    assert not bench.pump.control.cgm.stale
+
+
+def test_stale_ends_a_suspension():
+    """D-603: canceled, at its second; also before its five minutes are over."""
+    bench = plgs()
+    assert sample(bench, 0, 60, s=700)[0] == SUSPEND
+    bench.run(2000)
+    assert suspensions(bench) == ([(700, 120)], [(901, events.CANCELED)])
+
+
+def test_before_the_first_usable_sample_nothing_is_stale():
+    """D-603: nor by an unusable one."""
+    bench = plgs()
+    sample(bench, 0, -1)
+    bench.run(86400)
+    assert bench.all("ANNUNCIATION") == []
+
+
+def test_a_shorter_limit_counts_from_its_second():
+    """D-603, D-616: what is older than the new limit is stale at the next second, not in the past."""
+    bench = plgs()
+    sample(bench, 0, 120)
+    configure(bench, 600, stale=5)
+    bench.run(700)
+    assert bench.all("ANNUNCIATION") == [(601, 1, events.CGM_STALE, events.PENDING, 0, 0)]
+
+
+def test_a_new_session_does_not_stop_the_ageing():
+    """D-603: the newest usable sample is still the old session's."""
+    bench = plgs()
+    assert sample(bench, 0, 60)[0] == SUSPEND
+    bench.do(500, "cgm_session", 500)
+    bench.run(1000)
+    assert suspensions(bench)[1] == [(901, events.CANCELED)]
+
+
+# --- prediction ---
+
+
+def exact(points, horizon):
+    """The straight line of least squares in fractions: its value at the newest offset plus the horizon."""
+    n = len(points)
+    mean_x = Fraction(sum(x for x, _ in points), n)
+    mean_y = Fraction(sum(y for _, y in points), n)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return mean_y + slope * (points[-1][0] + horizon - mean_x)
+
+
+def test_the_worked_prediction():
+    """D-605, D-606: slope -1.6, 48 at 45 min; 96 is low by its prediction."""
+    assert last_of((0, 120), (5, 112), (10, 104), (15, 96)) == ((SUSPEND, events.REASON_PREDICTED_LOW), 48)
+
+
+def test_two_samples_are_no_prediction():
+    """D-604: three are."""
+    bench = plgs()
+    assert samples(bench, (0, 120), (5, 100)) == (KEEP, events.REASON_NO_PREDICTION)
+    assert sample(bench, 10, 80) == (SUSPEND, events.REASON_PREDICTED_LOW)
+
+
+@pytest.mark.parametrize("newest, predicted", [(17, True), (18, False)])
+def test_the_window_is_seventeen_minutes(newest, predicted):
+    """D-604: newest - 17 is in, newest - 18 is out."""
+    bench = plgs()
+    samples(bench, (0, 120), (10, 120), (newest, 120))
+    assert (bench.pump.decision.predicted_mg_dl == 120) is predicted
+
+
+def test_compared_before_rounding():
+    """D-605: 79.9… is below 80 and shows as 80; exactly 80 is not low."""
+    points = ((0, 103), (5, 102), (10, 97))
+    assert exact(points, 30) == Fraction(239, 3)
+    assert last_of(*points) == ((SUSPEND, events.REASON_PREDICTED_LOW), 80)
+    points = ((0, 100), (5, 98), (10, 96))
+    assert exact(points, 30) == 84
+    assert last_of(*points, predicted=84) == ((KEEP, events.REASON_NOT_LOW), 84)
+    assert last_of(*points, predicted=85) == ((SUSPEND, events.REASON_PREDICTED_LOW), 84)
+
+
+def test_every_prediction_equals_the_exact_one():
+    """D-605: against fractions, all windows of up to five samples, all horizons at their bounds."""
+    random = itertools.cycle([40, 401, 39, 180, 77, 250, 1000, 1, 95, 96, 63])
+    for offsets in itertools.combinations((0, 1, 4, 9, 12, 17), 4):
+        for horizon in (10, 30, 60):
+            model = cgm.Cgm()
+            model.session(0)
+            points = [(offset, next(random)) for offset in offsets]
+            for offset, glucose in points:
+                assert model.accept(60 * offset, offset, glucose, 0, 15) == cgm.USABLE
+            model.predict(horizon)
+            value = exact(points, horizon)
+            assert model.predicted_mg_dl() == (value + Fraction(1, 2)).__floor__()
+            for limit in (60, 80, 120):
+                assert model.prediction_below(limit) is (value < limit)
+
+
+def test_the_fit_stays_a_small_int():
+    """D-605: over every set of offsets in the window, the worst glucose and the longest horizon keep below 2**30."""
+    worst = 0
+    for chosen in range(1 << 17):
+        offsets = [0] + [-x for x in range(1, 18) if chosen >> (x - 1) & 1]
+        n, sum_x = len(offsets), sum(offsets)
+        spread = n * sum(x * x for x in offsets) - sum_x * sum_x
+        factors = [spread + (n * x - sum_x) * (60 * n - sum_x) for x in offsets]
+        worst = max(worst, 1000 * sum(f for f in factors if f > 0), -1000 * sum(f for f in factors if f < 0))
+        if n == 18:
+            assert 1000 * n * spread < 2**30
+    assert worst < 2**30
+
+
+# --- when to suspend ---
+
+
+@pytest.mark.parametrize("glucose, decided", [(70, KEEP), (69, SUSPEND), (39, SUSPEND)])
+def test_low_now_is_strict(glucose, decided):
+    """D-606, D-602: 70 is not low, 69 is, and 39 (Low) is a number."""
+    assert sample(plgs(), 0, glucose)[0] == decided
+
+
+def test_rising_is_strict():
+    """D-607, D-608: 65 after 66 suspends, 66 after 65 keeps, 65 after 65 suspends."""
+    assert last_of((0, 66), (5, 65))[0] == (SUSPEND, events.REASON_LOW_NOW)
+    assert last_of((0, 65), (5, 66))[0] == (KEEP, events.REASON_RISING)
+    assert last_of((0, 39), (5, 39))[0] == (SUSPEND, events.REASON_LOW_NOW)
+
+
+@pytest.mark.parametrize("gap, reason", [(17, events.REASON_RISING), (18, events.REASON_LOW_NOW)])
+def test_rising_looks_back_seventeen_minutes(gap, reason):
+    """D-607: a sample 18 min older says nothing about now."""
+    assert last_of((0, 60), (gap, 61), stale=60)[0][1] == reason
+
+
+def test_a_suspension_is_a_tbr_of_zero_by_the_ap_controller():
+    """D-306, D-609: for the whole allowance; the remainder is kept and the profile returns."""
+    bench = plgs()
+    sample(bench, 5, 60)
+    assert bench.all("TBR_STARTED") == [(300, 0, 120, events.AP_CONTROLLER, 0, 0)]
+    assert bench.all("BASAL_CHANGED")[-1] == (300, 1000, 0, events.AP_CONTROLLER, 0, 0)
+    assert bench.since(300)[:3] == [(300, "TBR_STARTED"), (300, "BASAL_CHANGED"), (300, "DECISION")]
+    configure(bench, 300, stale=60)
+    samples(bench, (10, 60), (15, 61))
+    bench.run(960)
+    assert bench.pulses == [180, 960]
+
+
+def test_it_interrupts_a_clients_tbr_for_good():
+    """D-306: canceled after 10 min at the same second, and not restored."""
+    bench = plgs()
+    bench.do(600, "set_tbr", 2000, 30, False, events.REMOTE_CONTROL)
+    sample(bench, 20, 60)
+    configure(bench, 1200, stale=60)
+    sample(bench, 26, 100)
+    bench.run(3000)
+    assert bench.all("TBR_STARTED", "TBR_ENDED")[1:] == [
+        (1200, "TBR_ENDED", 10, events.CANCELED, 0, 0, 0),
+        (1200, "TBR_STARTED", 0, 120, events.AP_CONTROLLER, 0, 0),
+        (1560, "TBR_ENDED", 6, events.CANCELED, 0, 0, 0),
+    ]
+    assert bench.pump.delivered_rate_mu_per_h() == 1000
+
+
+def test_a_clients_zero_tbr_is_no_suspension():
+    """D-306: it does not count against the limit, and a low sample replaces it."""
+    bench = plgs()
+    bench.do(1, "set_tbr", 0, 120, False, events.AP_CONTROLLER)
+    assert sample(bench, 100, 60) == (SUSPEND, events.REASON_LOW_NOW)
+    assert bench.all("TBR_STARTED")[1] == (6000, 0, 120, events.AP_CONTROLLER, 0, 0)
+
+
+def test_a_bolus_goes_on():
+    """D-612: all 20 pulses of 1 U come, and a client may bolus."""
+    bench = plgs(rate=0)
+    bench.do(299, "set_bolus", 1000)
+    sample(bench, 5, 60)
+    bench.run(400)
+    assert len(bench.pulses) == 20
+    assert bench.do(400, "set_bolus", 50) == events.SUCCESS
+
+
+# --- when to resume ---
+
+
+@pytest.mark.parametrize(
+    "s, decided", [(899, (KEEP, events.REASON_MINIMUM_TIME)), (900, (RESUME, events.REASON_RISING))]
+)
+def test_five_minutes_at_least(s, decided):
+    """D-610: exactly 300 s is enough."""
+    bench = plgs()
+    sample(bench, 10, 60)
+    assert sample(bench, 14, 61, s=s) == decided
+
+
+def test_resume_when_not_low_though_falling():
+    """D-610, D-615: rising comes first, then not low."""
+    bench = plgs()
+    samples(bench, (0, 60), (1, 200))
+    assert sample(bench, 6, 190) == (RESUME, events.REASON_NOT_LOW)
+
+
+def test_go_on_while_low_and_not_rising():
+    """D-615: with the reason of the low."""
+    bench = plgs()
+    assert samples(bench, (0, 65), (5, 64)) == (KEEP, events.REASON_LOW_NOW)
+    bench = plgs()
+    assert samples(bench, (0, 110), (5, 95), (10, 90), (16, 85)) == (KEEP, events.REASON_PREDICTED_LOW)
+
+
+# --- the limit ---
+
+
+def low_from(bench, first, last, step=5):
+    """Low samples, never rising, every step minutes."""
+    for offset in range(first, last + 1, step):
+        sample(bench, offset, 60)
+
+
+def test_two_hours_then_the_profile_then_again_when_the_window_allows():
+    """D-611: suspended from 0 to 7200, the next may start at 9300 for 5 min."""
+    bench = plgs()
+    low_from(bench, 0, 150)
+    assert bench.pump.decision.reason == events.REASON_LIMIT_REACHED
+    assert sample(bench, 154, 60, s=9299) == (KEEP, events.REASON_LIMIT_REACHED)
+    assert sample(bench, 155, 60, s=9300) == (SUSPEND, events.REASON_LOW_NOW)
+    bench.run(9700)
+    assert suspensions(bench) == ([(0, 120), (9300, 5)], [(7200, events.COMPLETE), (9600, events.COMPLETE)])
+
+
+def test_pause_counts_as_suspended():
+    """D-613, D-611: the suspension runs on in Pause."""
+    bench = plgs()
+    low_from(bench, 0, 30)
+    bench.do(1900, "set_therapy_state", events.PAUSE)
+    bench.do(2700, "set_therapy_state", events.RUN)
+    low_from(bench, 45, 125)
+    assert suspensions(bench)[1] == [(7200, events.COMPLETE)]
+
+
+def test_the_allowance_is_whole_minutes_rounded_down():
+    """D-609: 100 s were used of it, 7100 s are 118 min."""
+    bench = plgs()
+    sample(bench, 0, 60)
+    bench.do(100, "set_therapy_state", events.STOP)
+    bench.do(101, "set_therapy_state", events.RUN)
+    sample(bench, 2, 59)
+    assert suspensions(bench)[0] == [(0, 120), (120, 118)]
+
+
+def test_more_suspensions_than_the_ledger_holds_only_shorten_the_allowance():
+    """D-611: the two oldest become one, the time between them counted."""
+    ledger = Suspensions()
+    for n in range(70):
+        ledger.begin(100 * n)
+        ledger.end(100 * n + 10)
+    exact_s = 7200 - 70 * 10
+    assert ledger.allowance_s(7000, 120, 480) == exact_s - 6 * 90
+    ledger.begin(50000)
+    ledger.end(50100)
+    assert ledger.allowance_s(50100, 120, 480) == 7100
+
+
+# --- clients, therapy, settings ---
+
+
+@pytest.mark.parametrize("command", [("cancel_tbr",), ("set_tbr", 500, 5, True, events.REMOTE_CONTROL)])
+def test_lockout_after_a_client_took_the_suspension(command):
+    """D-614: taken at 1000 with 30 min, a low sample at 2799 keeps, at 2800 suspends."""
+    bench = plgs(stale=60)
+    sample(bench, 5, 60)
+    assert bench.do(1000, *command) == events.SUCCESS
+    assert sample(bench, 46, 59, s=2799) == (KEEP, events.REASON_LOCKOUT)
+    assert sample(bench, 47, 58, s=2800) == (SUSPEND, events.REASON_LOW_NOW)
+    assert bench.all("TBR_STARTED")[-1] == (2800, 0, (7200 - 700) // 60, events.AP_CONTROLLER, 0, 0)
+
+
+def test_a_changed_suspension_is_the_same_tbr_but_no_suspension():
+    """D-303, D-614: its effective duration counts from its start, and a rising sample does not end it."""
+    bench = plgs(stale=60)
+    sample(bench, 5, 60)
+    bench.do(900, "set_tbr", 0, 30, True, events.REMOTE_CONTROL)
+    assert sample(bench, 20, 100)[0] == KEEP
+    bench.run(3000)
+    assert bench.all("TBR_ENDED") == [(2700, 40, events.COMPLETE, 0, 0, 0)]
+
+
+def test_cancelling_a_clients_tbr_locks_nothing():
+    """D-614: only a suspension's cancel does."""
+    bench = plgs()
+    bench.do(10, "set_tbr", 500, 30, False, events.REMOTE_CONTROL)
+    bench.do(20, "cancel_tbr")
+    assert sample(bench, 1, 60)[0] == SUSPEND
+
+
+@pytest.mark.parametrize("state", [events.STOP, events.PAUSE])
+def test_outside_run_samples_are_only_kept(state):
+    """D-613: answered none, therapy not running, and part of the fit afterwards."""
+    bench = plgs()
+    sample(bench, 0, 120)
+    bench.do(200, "set_therapy_state", state)
+    assert samples(bench, (5, 112), (10, 60)) == (NONE, events.REASON_NOT_RUNNING)
+    bench.do(700, "set_therapy_state", events.RUN)
+    assert sample(bench, 15, 96) == (KEEP, events.REASON_RISING)
+    value = exact([(0, 120), (5, 112), (10, 60), (15, 96)], 30)
+    assert bench.pump.decision.predicted_mg_dl == (value + Fraction(1, 2)) // 1
+
+
+def test_a_rising_sample_in_pause_does_not_resume():
+    """D-613: the suspension runs on as any TBR."""
+    bench = plgs()
+    sample(bench, 0, 60)
+    bench.do(200, "set_therapy_state", events.PAUSE)
+    assert sample(bench, 10, 100) == (NONE, events.REASON_NOT_RUNNING)
+    assert bench.pump.tbr.suspension
+    bench.do(700, "set_therapy_state", events.RUN)
+    assert sample(bench, 15, 101) == (RESUME, events.REASON_RISING)
+
+
+def test_stop_ends_a_suspension():
+    """D-613: as any TBR, and without a lockout."""
+    bench = plgs()
+    sample(bench, 0, 60)
+    bench.do(200, "set_therapy_state", events.STOP)
+    bench.do(210, "set_therapy_state", events.RUN)
+    assert suspensions(bench)[1] == [(200, events.CANCELED)]
+    assert sample(bench, 4, 59)[0] == SUSPEND
+
+
+def test_manual_only_looks():
+    """D-615: none, manual; an unusable sample is called so first."""
+    bench = plgs(controller=events.MANUAL)
+    assert sample(bench, 0, 40) == (NONE, events.REASON_MANUAL)
+    assert sample(bench, 0, 40) == (NONE, events.REASON_INVALID_SAMPLE)
+    bench.do(70, "set_therapy_state", events.STOP)
+    assert sample(bench, 2, 40) == (NONE, events.REASON_MANUAL)
+    assert bench.all("TBR_STARTED") == []
+
+
+def test_leaving_plgs_ends_the_suspension():
+    """D-616: at its second, canceled; a client's TBR stays."""
+    bench = plgs()
+    sample(bench, 10, 60)
+    assert configure(bench, 1000, controller=events.MANUAL) == events.SUCCESS
+    assert suspensions(bench)[1] == [(1000, events.CANCELED)]
+    bench.do(1100, "set_tbr", 0, 30, False, events.AP_CONTROLLER)
+    configure(bench, 1200, controller=events.MANUAL)
+    assert bench.pump.tbr.active
+
+
+def test_other_changes_leave_the_suspension_as_it_is():
+    """D-616: programmed for 120 min it runs them, though the limit is now 10."""
+    bench = plgs()
+    sample(bench, 0, 60)
+    configure(bench, 10, limit=10, window=10, stale=60)
+    low_from(bench, 40, 120, 40)
+    assert suspensions(bench)[1] == [(7200, events.COMPLETE)]
+
+
+BOUNDS = {"predicted": (60, 120), "now": (50, 100), "horizon": (10, 60), "limit": (5, 150), "window": (120, 480),
+          "stale": (5, 60), "lockout": (0, 240), "dia": (180, 480), "peak": (35, 120)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_settings_within_their_bounds(name):
+    """D-616: bounds included, one beyond refused without any change; the limit is bounded by its window here."""
+    low, high = BOUNDS[name]
+    for value in (low, high):
+        assert configure(Bench(), 1, **{name: value}) == events.SUCCESS
+    for value in (low - 1, high + 1):
+        bench = Bench()
+        assert configure(bench, 1, **{name: value}) == events.OUT_OF_RANGE
+        assert bench.pump.control.settings.controller == events.MANUAL
+
+
+def test_settings_that_do_not_go_together():
+    """D-616: the peak below half the duration, the limit within its window and at most 240 min, a known controller."""
+    assert configure(Bench(), 1, dia=200, peak=99) == events.SUCCESS
+    assert configure(Bench(), 1, dia=200, peak=100) == events.OUT_OF_RANGE
+    assert configure(Bench(), 1, limit=240, window=240) == events.SUCCESS
+    assert configure(Bench(), 1, limit=241, window=480) == events.OUT_OF_RANGE
+    assert configure(Bench(), 1, controller=0x0F) == events.OUT_OF_RANGE
+
+
+def test_each_sample_gets_one_decision():
+    """D-615: told once each, numbered in sequence, with what it was decided on."""
+    bench = plgs()
+    for offset, glucose in ((0, 120), (0, 120), (5, -1), (6, 90)):
+        sample(bench, offset, glucose, s=400)
+    assert [line[0] for line in bench.all("DECISION")] == [400] * 4
+    decision = bench.pump.decision
+    assert (decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl) == (4, 6, 400, 90)
+    assert decision.iob_mu == 2 * 50 - 1
