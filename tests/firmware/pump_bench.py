@@ -50,7 +50,8 @@ class Bench:
         self.pulses.append(s)
 
     def _emit(self, event, s, *values):
-        self.told.append((s, NAMES[event], *values))
+        # MicroPython has no star in a tuple.
+        self.told.append((s, NAMES[event]) + values)  # noqa: RUF005
 
     def run(self, s):
         """Advance to s and return the pump."""
@@ -77,7 +78,7 @@ class Bench:
     def all(self, *names):
         """What was told of these kinds: (s, values ...) of one kind, (s, name, values ...) of several."""
         told = [line for line in self.told if line[1] in names]
-        return [(line[0], *line[2:]) for line in told] if len(names) == 1 else told
+        return [line[:1] + line[2:] for line in told] if len(names) == 1 else told
 
     def since(self, s):
         """The names of what was told from s on, in order, with their seconds."""
