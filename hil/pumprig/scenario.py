@@ -191,6 +191,25 @@ class Scenario(Part):
         trace = self.trace if self.trace == BUNDLED else os.path.abspath(self.trace_path)
         return self.model_copy(update={"trace": trace}).model_dump_json(by_alias=True, exclude_none=True)
 
+    def changed(self, **values: Any) -> Scenario:
+        """A copy with some fields replaced, as options of a command line do.
+
+        Raises:
+            ScenarioError: a value is out of its range.
+        """
+        if not values:
+            return self
+        raw = {name: getattr(self, name) for name in type(self).model_fields} | values
+        if isinstance(raw["start"], str) and raw["start"].replace(".", "", 1).isdigit():
+            raw["start"] = float(raw["start"])
+        try:
+            scenario = type(self).model_validate(raw)
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, raw, "arguments", None)) from None
+        scenario._file, scenario._lines, scenario._folder = self._file, self._lines, self._folder
+        scenario._judge_times()
+        return scenario
+
     @property
     def trace_path(self) -> Path:
         """The trace's file."""

@@ -155,7 +155,7 @@ def test_sequence_has_no_gap_and_groups_stand_together():
         expected += len(event.codes)
         if isinstance(event, ReferenceTime):
             reference_s = event.at_s
-    assert events[0] == ReferenceTime(at_s=0, wall=MIDNIGHT, reason="undetermined")
+    assert events[0] == ReferenceTime(at_s=0, wall=MIDNIGHT, reason="date time loss")
     assert all(0 <= event.offset_s <= 3600 for event in events)
     assert [event.at_s for event in events] == sorted(event.at_s for event in events)
 
@@ -176,7 +176,7 @@ def test_reference_times():
     accept(oracle, 5000, SetClock(datetime(2024, 2, 29, 23)))
     oracle.advance(8600)
     assert take(oracle, ReferenceTime) == [
-        ReferenceTime(at_s=0, wall=MIDNIGHT, reason="undetermined"),
+        ReferenceTime(at_s=0, wall=MIDNIGHT, reason="date time loss"),
         ReferenceTime(at_s=3600, wall=MIDNIGHT + timedelta(hours=1), reason="periodic"),
         ReferenceTime(at_s=5000, wall=datetime(2024, 2, 29, 23), reason="set date time"),
         ReferenceTime(at_s=8600, wall=datetime(2024, 3, 1), reason="periodic"),

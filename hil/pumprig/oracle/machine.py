@@ -71,7 +71,7 @@ class Machine:
         self.limiter = Limiter()
         self.lockout_end_s = 0
         self._delivered_mu_per_h = 0
-        self.history.reference(0, self.clock.wall(0), TimeReason.UNDETERMINED)
+        self.history.reference(0, self.clock.wall(0), TimeReason.LOST)
 
     # --- time ---
 

@@ -117,6 +117,6 @@ class AnnunciationStatus(StrEnum):
 class TimeReason(StrEnum):
     """Why a reference time was recorded, D-906."""
 
-    UNDETERMINED = "undetermined"
+    LOST = "date time loss"
     SET = "set date time"
     PERIODIC = "periodic"

@@ -1,0 +1,192 @@
+"""The audit: what the pump says of itself when asked, against the oracle, the motor and each other.
+
+One question a second, so that at any speed of the clock each answer belongs to a known pump second.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from pumplink.pump import Pump
+from pumprig.checks import CheckBook
+from pumprig.history import ANNUNCIATION_TYPES, Record
+from pumprig.judge import Judge
+from pumprig.oracle import State
+from pumprig.record import RunRecord
+from pumpwire.enums import StatusChangedFlags
+from pumpwire.numbers import toward_zero
+
+__all__ = ["Audit"]
+
+Question = Callable[[int, State], None]
+
+
+def _iu(milliunits: int) -> Decimal:
+    return toward_zero(Decimal(milliunits) / 1000)
+
+
+class Audit:
+    """Asks the pump and judges its answers. A question's answer is that of the pump second at which it is put.
+
+    Args:
+        pump: the pump.
+        judge: holds the oracle, advanced to the second of a question.
+        checks: where each judgement goes.
+        record: where what was read is kept.
+        pulse_mu: pulse size.
+        sees_pulses: whether motor pulses are seen, so that the pump's word can be held against them.
+    """
+
+    def __init__(
+        self, pump: Pump, judge: Judge, checks: CheckBook, record: RunRecord, *, pulse_mu: int, sees_pulses: bool
+    ) -> None:
+        self._pump = pump
+        self._judge = judge
+        self._checks = checks
+        self._record = record
+        self._pulse_mu = pulse_mu
+        self._sees_pulses = sees_pulses
+        self._seen_due_s: list[int] = []
+        self._claims: list[tuple[int, int]] = []
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions of one audit, in their order."""
+        return (
+            self.counters, self.delivered, self.status, self.active_basal, self.daily, self.iob, self.annunciation,
+            self.history, self.reset_status,
+        )  # fmt: skip
+
+    # --- Pulses by the pump's word ------------------------------------------------------------------------------
+
+    def pulse_seen(self, due_s: int) -> None:
+        """A motor pulse was seen; pulses come in order."""
+        self._seen_due_s.append(due_s)
+
+    def settle(self, seen_until_s: int) -> None:
+        """Hold the counters read before against the motor pulses seen since."""
+        while self._claims and self._claims[0][0] <= seen_until_s:
+            at_s, claimed = self._claims.pop(0)
+            seen = bisect.bisect_right(self._seen_due_s, at_s)
+            self._expect("ledger", claimed == seen, at_s, "motor pulses, seen and counted", seen, claimed)
+
+    def counters(self, at_s: int, state: State) -> None:
+        """Pulse counters against oracle, motor and reservoir (D-903, D-904)."""
+        seen = self._pump.pulse_counters()
+        wanted = state.counters
+        for name, right, got in (
+            ("basal pulses", wanted.basal_pulses, seen.basal),
+            ("bolus pulses", wanted.bolus_pulses, seen.bolus),
+            ("prime pulses", wanted.prime_pulses, seen.prime),
+            ("pulses left in the reservoir", wanted.reservoir_pulses, seen.reservoir),
+        ):
+            self._expect("ledger", right == got, at_s, name, right, got, "D-903")
+        if self._sees_pulses:
+            self._claims.append((at_s, seen.basal + seen.bolus + seen.prime))
+        self._close_ledger(at_s)
+
+    def _close_ledger(self, at_s: int) -> None:
+        ledger = self._judge.oracle.ledger()
+        for name in ("basal", "bolus"):
+            account = getattr(ledger, name)
+            accounted = account.delivered_mu + account.remaining_mu + account.dropped_mu
+            self._expect(
+                "ledger", account.balanced, at_s, f"{name} insulin commanded, mU", account.commanded_mu, accounted,
+                "D-904",
+            )  # fmt: skip
+
+    # --- What IDS says ------------------------------------------------------------------------------------------
+
+    def delivered(self, at_s: int, state: State) -> None:
+        """Get Delivered Insulin (D-902)."""
+        seen = self._pump.delivered_insulin()
+        for name, right, got in (
+            ("bolus", Decimal(state.delivered_bolus_mu) / 1000, seen.bolus_iu),
+            ("basal", Decimal(state.delivered_basal_mu) / 1000, seen.basal_iu),
+        ):
+            self._expect("delivered-insulin", right == got, at_s, f"delivered {name} insulin, IU", right, got)
+
+    def status(self, at_s: int, state: State) -> None:
+        """IDD Status: therapy state and reservoir (D-501, D-811)."""
+        seen = self._pump.status()
+        wanted = state.therapy.upper()
+        self._expect("therapy", seen.therapy.name == wanted, at_s, "therapy control state", wanted, seen.therapy.name)
+        right = None if state.reservoir_mu is None else _iu(state.reservoir_mu)
+        self._expect("ledger", right == seen.reservoir_iu, at_s, "reservoir, IU", right, seen.reservoir_iu, "D-811")
+        self._record.event("state", at_s, at_s=at_s, therapy=seen.therapy.name.lower(), reservoir_iu=seen.reservoir_iu)
+
+    def active_basal(self, at_s: int, state: State) -> None:
+        """Get Active Basal Rate Delivery (D-202, D-305, D-907)."""
+        seen = self._pump.active_basal()
+        if state.active_template == 0:
+            self._expect("active-basal", seen is None, at_s, "active basal rate", None, seen, "D-204")
+            return
+        right: tuple[Any, ...] = (state.active_template, _iu(int(state.profile_rate_mu_per_h)))
+        if state.tbr is not None:
+            tbr = state.tbr
+            right += (_iu(tbr.rate_mu_per_h), tbr.programmed_minutes, tbr.remaining_minutes)
+        got: tuple[Any, ...] = ()
+        if seen is not None:
+            got = (seen.profile_template, seen.profile_rate_iu_per_h)
+            if seen.tbr is not None:
+                got += (seen.tbr.value, seen.tbr.programmed_minutes, seen.tbr.remaining_minutes)
+        self._expect(
+            "active-basal", right == got, at_s, "active basal rate (template, rate, TBR rate, programmed, remaining)",
+            " ".join(map(str, right)), " ".join(map(str, got)), "D-305" if right[:2] == got[:2] else "D-202",
+        )  # fmt: skip
+
+    def daily(self, at_s: int, state: State) -> None:
+        """Get Total Daily Insulin Status (D-901)."""
+        seen = self._pump.total_daily_insulin()
+        right = (_iu(state.day_bolus_mu), _iu(state.day_basal_mu), _iu(state.day_bolus_mu + state.day_basal_mu))
+        got = (seen.bolus_iu, seen.basal_iu, seen.total_iu)
+        self._expect("daily-insulin", right == got, at_s, "insulin of the day (bolus, basal, total), IU",
+                     " ".join(map(str, right)), " ".join(map(str, got)))  # fmt: skip
+
+    def iob(self, at_s: int, state: State) -> None:
+        """Get Insulin On Board (D-702 to D-704)."""
+        seen_mu = float(self._pump.insulin_on_board().iob_iu * 1000)
+        # Rounding toward zero may take one unit of the format's last digit away, 10 mU from 2.046 IU on.
+        rounding_mu = state.iob_mu - float(_iu(int(state.iob_mu)) * 1000)
+        low_mu = state.iob_mu - rounding_mu - state.iob_tolerance_mu - (10 if state.iob_mu > 2045 else 1)
+        ok = low_mu <= seen_mu <= state.iob_mu + state.iob_tolerance_mu
+        self._expect("iob", ok, at_s, "insulin on board, mU", round(state.iob_mu, 3), seen_mu, "D-704")
+
+    def annunciation(self, at_s: int, state: State) -> None:
+        """IDD Annunciation Status (D-831)."""
+        seen = self._pump.annunciation()
+        shown = state.shown
+        right = "none"
+        if shown is not None:
+            right = f"{shown.annunciation_id} {ANNUNCIATION_TYPES[shown.type].name} {shown.status.upper()}"
+        got = "none" if seen is None else f"{seen.id} {seen.type.name} {seen.status.name}"
+        self._expect("annunciation", right == got, at_s, "annunciation shown", right, got, "D-831")
+
+    def history(self, at_s: int, state: State) -> None:
+        """All history records since the last audit (D-905)."""
+        for record in self._pump.history(self._judge.history.next_sequence):
+            self._judge.history.read(
+                Record(record.sequence, record.relative_offset_s, record.event, record.fields), at_s
+            )
+        self._judge.history.settle(at_s, at_s)
+
+    def reset_status(self, at_s: int, state: State) -> None:
+        """Clear the bits of Status Changed, so that the next change is indicated again."""
+        flags = self._pump.status_changed() & ~StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED
+        if flags:
+            self._pump.reset_status(flags)
+
+    def _expect(
+        self, check: str, ok: bool, at_s: int, what: str, right: object, got: object, rule: str = ""
+    ) -> None:
+        self._checks.expect(
+            check, ok, at_s, message="" if ok else f"{what}: due {right}, the pump says {got}",
+            expected=_plain(right), observed=_plain(got), rule=rule,
+        )  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else value

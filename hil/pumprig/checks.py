@@ -1,0 +1,193 @@
+"""The checks a run is judged by: what each holds, and the dosing rules behind it.
+
+A check is declared here once, with the rules it enforces; the rig says what it expected and what it saw. Checks
+of speed are judged only where time is real (realtime, scaled, hardware): in lockstep computing takes no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pumprig.verdict import Reason, Verdict, VerdictBook
+
+__all__ = ["CHECKS", "Check", "CheckBook", "Violation"]
+
+# A pump that is wrong once is usually wrong for the rest of the day: the first violations tell, the rest is counted.
+VIOLATIONS_KEPT_PER_CHECK = 25
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing a run is judged by.
+
+    Args:
+        id: short name, as in records, JUnit and `--without`.
+        title: what holds when the check passes, for a person.
+        rules: the dosing rules it enforces.
+        speed: judged only where time is real.
+        fitness: a miss says that the bench, not the pump, was unfit: INCONCLUSIVE instead of FAIL.
+    """
+
+    id: str
+    title: str
+    rules: tuple[str, ...]
+    speed: bool = False
+    fitness: bool = False
+
+
+def _declare(*checks: Check) -> dict[str, Check]:
+    return {check.id: check for check in checks}
+
+
+CHECKS: dict[str, Check] = _declare(
+    Check("pulse", "Every pulse falls at the second it is due, and no other pulse does",
+          ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107")),
+    Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",), speed=True),
+    Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612")),
+    Check("suspension-limit", "No window holds more suspended time than allowed", ("D-609", "D-611")),
+    Check("rate-limit", "No clock hour delivers more basal than the limit", ("D-801",)),
+    Check("bolus-limit", "No bolus exceeds the maximum bolus", ("D-802",)),
+    Check("decision", "Each sample gets the decision that the rules give", (
+        "D-601", "D-602", "D-604", "D-605", "D-606", "D-607", "D-608", "D-610", "D-613", "D-614", "D-615", "D-616")),
+    Check("decision-count", "Each sample gets exactly one decision", ("D-615",)),
+    Check("decision-deadline", "A decision comes within a second of the sample", ("D-951",)),
+    Check("decision-deadline-host", "A decision comes within a second of the host's time", ("D-951",), speed=True),
+    Check("iob", "Insulin on board is what the delivered pulses leave", ("D-701", "D-702", "D-703", "D-704")),
+    Check("response", "Each command gets the answer that the rules give", (
+        "D-002", "D-301", "D-303", "D-304", "D-401", "D-402", "D-403", "D-404", "D-405", "D-501", "D-802", "D-831")),
+    Check("response-deadline", "A command is answered within 250 ms", ("D-952",), speed=True),
+    Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse", ("D-811", "D-903", "D-904")),
+    Check("delivered-insulin", "Get Delivered Insulin is exact to the pulse", ("D-902",)),
+    Check("daily-insulin", "Total daily insulin is what was delivered since midnight", ("D-901",)),
+    Check("active-basal", "The active basal rate is the one in force", ("D-201", "D-202", "D-204", "D-305", "D-907")),
+    Check("therapy", "The therapy control state is the one commanded", ("D-501", "D-502", "D-504")),
+    Check("history", "Each change is recorded once, at its second, with its numbers", (
+        "D-001", "D-003", "D-203", "D-302", "D-303", "D-305", "D-306", "D-502", "D-503", "D-603", "D-812", "D-813",
+        "D-814", "D-821", "D-905", "D-907")),
+    Check("history-sequence", "History has no gap and no repetition", ("D-905",)),
+    Check("reference-time", "History holds a reference time when it must", ("D-906",)),
+    Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831")),
+    Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
+    Check("bench-fitness", "The rig sends every stimulus in time", ("D-955",), fitness=True),
+    Check("expectation", "The scenario's own expectations hold", ()),
+)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One check missed: where, by which rule, and the two numbers."""
+
+    at_s: float
+    check: str
+    rule: str
+    message: str
+    expected: Any
+    observed: Any
+    offset_minutes: int | None = None
+
+
+@dataclass
+class _Tally:
+    passed: int = 0
+    missed: int = 0
+    kept: list[Violation] = field(default_factory=list)
+
+
+class CheckBook:
+    """Counts what each check saw and turns a miss into a reason of the verdict.
+
+    Args:
+        book: the verdict that misses worsen.
+        real_time: whether checks of speed are judged in this run.
+        without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
+        on_violation: called with each violation that is kept.
+    """
+
+    def __init__(
+        self,
+        book: VerdictBook,
+        *,
+        real_time: bool,
+        without: Iterable[str] = (),
+        on_violation: Callable[[Violation], None] = lambda violation: None,
+    ) -> None:
+        self.book = book
+        self._real_time = real_time
+        self._without = frozenset(without)
+        self._on_violation = on_violation
+        self._tallies = {check_id: _Tally() for check_id in CHECKS}
+
+    def judged(self, check_id: str) -> bool:
+        """Whether this run judges the check at all."""
+        check = CHECKS[check_id]
+        return check_id not in self._without and (self._real_time or not check.speed)
+
+    def expect(
+        self,
+        check_id: str,
+        ok: bool,
+        at_s: float,
+        *,
+        message: str = "",
+        expected: Any = None,
+        observed: Any = None,
+        rule: str = "",
+        offset_minutes: int | None = None,
+    ) -> bool:
+        """Record one judgement.
+
+        Args:
+            check_id: a key of CHECKS.
+            ok: whether what was seen is what had to be.
+            at_s: pump second.
+            message: what is wrong, for a person; needed when ok is false.
+            expected, observed: the two numbers.
+            rule: the rule that decides here; the check's first rule by default.
+            offset_minutes: the CGM sample concerned.
+
+        Returns:
+            `ok`, so that a caller may stop at a miss.
+        """
+        if not self.judged(check_id):
+            return ok
+        tally = self._tallies[check_id]
+        if ok:
+            tally.passed += 1
+            return True
+        check = CHECKS[check_id]
+        tally.missed += 1
+        if tally.missed > VIOLATIONS_KEPT_PER_CHECK:
+            return False
+        violation = Violation(
+            at_s, check_id, rule or (check.rules[0] if check.rules else ""), message, expected, observed, offset_minutes
+        )
+        tally.kept.append(violation)
+        if tally.missed == 1:
+            verdict = Verdict.INCONCLUSIVE if check.fitness else Verdict.FAIL
+            self.book.add(Reason(verdict, message, violation.rule, check_id, at_s))
+        self._on_violation(violation)
+        return False
+
+    @property
+    def violations(self) -> list[Violation]:
+        """All violations kept, in the order of the checks."""
+        return [violation for tally in self._tallies.values() for violation in tally.kept]
+
+    def missed(self, check_id: str) -> int:
+        """How often the check was missed."""
+        return self._tallies[check_id].missed
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """For each check: passed, missed, whether it was judged, its rules and title."""
+        return {
+            check_id: {
+                "passed": tally.passed,
+                "missed": tally.missed,
+                "judged": self.judged(check_id),
+                "rules": list(CHECKS[check_id].rules),
+                "title": CHECKS[check_id].title,
+            }
+            for check_id, tally in self._tallies.items()
+        }

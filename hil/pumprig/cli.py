@@ -1,0 +1,92 @@
+"""The command line: `pumprig run`, `replay`, `report`, `verify-suite`, `doctor`, `board`.
+
+Commands are loaded when they are used, so that `--help` is quick. Every error of ours ends as one message on
+standard error and the exit code of its class.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from pumprig.errors import PumprigError
+from pumprig.verdict import INTERRUPTED_EXIT_CODE
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "run": ("pumprig.commands.run", "Replay a CGM trace or a scenario into a pump and prove every dose."),
+    "replay": ("pumprig.commands.replay", "Repeat a run from its record and compare the doses."),
+    "report": ("pumprig.commands.report", "Make the report of a run again, also while it goes on."),
+    "verify-suite": ("pumprig.commands.verify_suite", "Show that the rig catches pumps that are wrong on purpose."),
+    "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
+    "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
+}
+
+_EXIT_CODES = """\b
+Exit codes:
+  0 pass   1 fail   2 usage   3 blocked (no board, board busy, bench unfit from the start)
+  4 rig error   5 the board does not run this build   6 breaking change of the wire
+  7 inconclusive   130 interrupted"""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pumprig", message="%(prog)s %(version)s")
+def _cli() -> None:
+    """An open bench for insulin pumps: replay recorded CGM into real pump firmware, prove every dose.
+
+    A test tool. Not for therapy.
+
+    \b
+    Try:
+      pumprig run                                    the bundled demo day, live
+      pumprig run export.csv --controller plgs       a recorded trace
+      pumprig run scenario.toml --clock realtime     a scenario in real time
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = _cli.main(args=argv, prog_name="pumprig", standalone_mode=False)
+    except PumprigError as error:
+        click.echo(f"pumprig: {error.message}", err=True)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        click.echo("pumprig: interrupted", err=True)
+        code = INTERRUPTED_EXIT_CODE
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except KeyboardInterrupt:
+        click.echo("pumprig: interrupted", err=True)
+        code = INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

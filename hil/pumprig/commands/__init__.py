@@ -1,0 +1,1 @@
+"""One module a command; each has `command`, loaded when it is used."""

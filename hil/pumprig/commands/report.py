@@ -1,0 +1,42 @@
+"""`pumprig report`: make the reports of a run again from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pumprig.errors import UsageError
+
+__all__ = ["command"]
+
+
+def run_folder(path: Path) -> Path:
+    """The folder of a run, or a message that says what was expected.
+
+    Raises:
+        UsageError: when `path` holds no record of a run.
+    """
+    if path.name in {"run.json", "events.jsonl", "report.html"}:
+        path = path.parent
+    if not (path / "events.jsonl").is_file():
+        raise UsageError(
+            "this is no record of a run", where=str(path),
+            allowed="a folder with run.json and events.jsonl, as `pumprig run` makes them under runs/",
+        )
+    return path
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Make report.html, junit.xml and signals.npz of RUN again.
+
+    RUN is the folder of a run. It may still be going on: the report then shows what has been recorded so far.
+    """
+    from pumprig.report import write_junit, write_report, write_signals
+
+    folder = run_folder(run)
+    write_signals(folder)
+    write_junit(folder)
+    click.echo(f"report {write_report(folder)}")

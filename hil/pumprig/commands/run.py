@@ -1,0 +1,114 @@
+"""`pumprig run`: replay a trace or a scenario into a pump and prove every dose."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from pumprig.errors import UsageError
+from pumprig.runs import Outcome, RunOptions, execute, make_plan
+from pumprig.scenario import Scenario, demo_scenario_path
+from pumprig.verdict import Verdict
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("source", metavar="[TRACE|SCENARIO]", required=False)
+@click.option("--controller", type=click.Choice(["manual", "plgs"]), help="On-pump controller.  [default: plgs]")
+@click.option(
+    "--clock", default="lockstep", show_default=True, metavar="lockstep|realtime|scaled:N",
+    help="How the pump's time passes. Lockstep proves logic and order; the others also judge deadlines of speed.",
+)  # fmt: skip
+@click.option(
+    "--board", default="virtual", show_default=True, metavar="virtual|id:SERIAL|port:DEVICE",
+    help="The device under test.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of everything random in the run.")
+@click.option("--hours", type=float, help="Length of the run; the whole trace by default.")
+@click.option("--start", metavar="H|TIME", help="Begin H hours into the trace, or at a local time of it.")
+@click.option("--date-order", type=click.Choice(["mdy", "dmy"]), help="For traces whose dates can be read in two ways.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder that holds runs."
+)
+@click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder, for the virtual board.")
+@click.option("--without", multiple=True, metavar="CHECK", help="Switch a check off; may be given more than once.")
+@click.option("--live/--no-live", default=None, help="Live view.  [default: when the output is a terminal]")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
+def command(
+    source: str | None,
+    controller: str | None,
+    clock: str,
+    board: str,
+    seed: int | None,
+    hours: float | None,
+    start: str | None,
+    date_order: str | None,
+    out: Path,
+    firmware: Path | None,
+    without: tuple[str, ...],
+    live: bool | None,
+    as_json: bool,
+) -> int:
+    """Replay a CGM trace or a scenario into a pump and prove every dose.
+
+    TRACE is an export of Dexcom Clarity, LibreView, CareLink or Nightscout, or a CSV with the columns
+    time,glucose_mg_dl. SCENARIO is a TOML file that adds commands and faults at their times. Without either the
+    bundled demo day runs.
+
+    \b
+    Examples:
+      pumprig run
+      pumprig run export.csv --controller plgs --hours 24
+      pumprig run scenario.toml --clock scaled:60 --json
+    """
+    from pumprig.checks import CHECKS
+    from pumprig.dut import clock_of
+
+    unknown = sorted(set(without) - set(CHECKS))
+    if unknown:
+        raise UsageError(f"no check is called {unknown[0]}", where="--without", allowed=", ".join(CHECKS))
+    overrides = {
+        "controller": controller, "seed": seed, "hours": hours, "start": start, "date_order": date_order,
+    }  # fmt: skip
+    scenario = _scenario(source, {key: value for key, value in overrides.items() if value is not None})
+    plan = make_plan(scenario, without=frozenset(without))
+    options = RunOptions(
+        board=board, clock=clock_of(clock), out=out, firmware=firmware,
+        live=not as_json and (sys.stdout.isatty() if live is None else live),
+    )  # fmt: skip
+    outcome = execute(plan, options)
+    show(outcome, as_json=as_json)
+    return outcome.exit_code
+
+
+def _scenario(source: str | None, overrides: dict[str, object]) -> Scenario:
+    if source is None or source.endswith(".toml"):
+        return Scenario.load(demo_scenario_path() if source is None else source).changed(**overrides)
+    return Scenario.from_trace(source, **overrides)  # type: ignore[arg-type]
+
+
+def show(outcome: Outcome, *, as_json: bool) -> None:
+    """Print how a run ended: one line a fact, or JSON."""
+    if as_json:
+        summary = {**outcome.summary, "run": str(outcome.folder), "report": str(outcome.folder / "report.html")}
+        click.echo(json.dumps(summary, indent=1))
+        return
+    summary = outcome.summary
+    for reason in outcome.reasons[:10]:
+        rule = f" ({reason.rule})" if reason.rule else ""
+        click.echo(f"{reason.verdict.name}: {reason.message}{rule}", err=True)
+    judged = [check for check in summary.get("checks", {}).values() if check["judged"]]
+    click.echo(
+        f"{click.style(outcome.verdict.name, bold=True, fg=_COLOURS[outcome.verdict])}"
+        f"  {summary.get('samples_sent', 0)} samples, {sum(summary.get('pulses', {}).values())} pulses,"
+        f" {summary.get('suspensions', 0)} suspensions;"
+        f" {sum(check['passed'] for check in judged)} judgements, {summary.get('violations', 0)} violations"
+    )
+    click.echo(f"report {outcome.folder / 'report.html'}")
+
+
+_COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "magenta", Verdict.FAIL: "red"}

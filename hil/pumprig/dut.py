@@ -1,0 +1,151 @@
+"""The device under test: which board, over which bearer, by which clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pumplink.bearer import Bearer
+from pumplink.boards import board_names, load_board
+from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
+from pumplink.serial_bearer import SerialBearer
+from pumplink.virtual.board import VirtualBoard
+from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
+from pumprig.errors import BlockedError, UsageError
+
+__all__ = ["Dut", "clock_of", "open_dut"]
+
+
+@dataclass
+class Dut:
+    """An opened board.
+
+    Args:
+        name: as given on the command line.
+        bearer: the way to it.
+        clock: by what its time passes.
+        board: the virtual board, None for a real one.
+    """
+
+    name: str
+    bearer: Bearer
+    clock: Clock
+    board: VirtualBoard | None = None
+
+    @property
+    def real_time(self) -> bool:
+        """Whether computing takes time, so that checks of speed can be judged."""
+        return not isinstance(self.clock, Lockstep)
+
+    @property
+    def sees_pulses(self) -> bool:
+        """Whether the rig sees the motor itself, apart from the pump's word."""
+        return self.board is not None
+
+    @property
+    def output(self) -> list[str]:
+        """What the board printed, as far as it can be seen."""
+        return self.board.output if self.board is not None else []
+
+    def close(self) -> None:
+        """Give the board up: a virtual one ends."""
+        self.bearer.close()
+        if self.board is not None:
+            self.board.stop()
+
+
+def clock_of(text: str) -> Clock:
+    """The clock named on a command line.
+
+    Raises:
+        UsageError: no such clock.
+    """
+    try:
+        return parse_clock(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def open_dut(
+    name: str,
+    clock: Clock,
+    *,
+    firmware: Path | None = None,
+    on_pulse: Callable[[int, int], None] = lambda at_us, due_us: None,
+) -> Dut:
+    """Open the board named on a command line.
+
+    Args:
+        name: `virtual`, `id:SERIAL` or `port:DEVICE`.
+        clock: lockstep needs the virtual board.
+        firmware: another firmware folder for the virtual board.
+        on_pulse: called with (at_us, due_us) for each motor pulse that is seen.
+
+    Raises:
+        UsageError: a name or clock that cannot be.
+        BlockedError: no such board, or it is busy.
+    """
+    if name.startswith(("port:", "id:")):
+        if isinstance(clock, Lockstep):
+            raise UsageError(
+                f"lockstep needs the virtual board, {name} keeps its own time", where="--clock",
+                allowed="realtime, scaled:N",
+            )  # fmt: skip
+        if firmware is not None:
+            raise UsageError("this is for the virtual board alone", where="--firmware", remedy="Flash it instead.")
+        device = name.removeprefix("port:") if name.startswith("port:") else _device_of(name.removeprefix("id:"))
+        try:
+            bearer = SerialBearer(device, scale=max(1, clock.scale))
+        except (BearerBusy, BearerMissing) as error:
+            raise BlockedError(str(error)) from None
+        return Dut(name, bearer, clock)
+    try:
+        data = load_board(name)
+    except ValueError as error:
+        raise UsageError(str(error), where="--board", allowed="virtual, id:SERIAL, port:DEVICE") from None
+    if data.kind != "virtual":
+        raise UsageError(
+            f"{name} is a real board and is reached over its port", where="--board",
+            allowed="id:SERIAL or port:DEVICE", remedy="`pumprig doctor` lists the ports.",
+        )  # fmt: skip
+    return _start_virtual(name, clock, firmware, on_pulse)
+
+
+def _start_virtual(
+    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None]
+) -> Dut:
+    try:
+        board = VirtualBoard(name, firmware, clock)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
+    board.on_pulse(on_pulse)
+    try:
+        board.start()
+    except BoardUnavailable as error:
+        raise BlockedError(str(error)) from None
+    return Dut(name, board.bearer(), clock, board)
+
+
+def _device_of(serial_number: str) -> str:
+    from serial.tools import list_ports
+
+    ports = sorted(list_ports.comports())
+    found = [port for port in ports if port.serial_number == serial_number]
+    if len(found) == 1:
+        return str(found[0].device)
+    listed = ", ".join(f"{port.device} (id:{port.serial_number})" for port in ports if port.serial_number) or "none"
+    what = "no board has this serial number" if not found else "several ports have this serial number"
+    raise BlockedError(what, where=f"id:{serial_number}", allowed=f"one of the ports that are there: {listed}")
+
+
+def known_boards() -> list[str]:
+    """Names of the boards whose data is installed."""
+    return board_names()
+
+
+def is_dead(error: BearerError) -> bool:
+    """Whether an error of the bearer proves that the pump itself died, not the way to it."""
+    from pumplink.errors import BoardDied, BoardHung
+
+    return isinstance(error, (BoardDied, BoardHung))

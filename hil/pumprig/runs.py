@@ -1,0 +1,214 @@
+"""A run from plan to reports: opens the board, lets the rig work, and leaves a folder that tells everything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pumplink.boards import default_firmware, firmware_hash
+from pumplink.errors import BearerError
+from pumplink.virtual.clocks import Clock, Lockstep
+from pumprig.dut import is_dead, open_dut
+from pumprig.errors import BlockedError, PumprigError, RigError
+from pumprig.plan import BRING_UP_S, RunPlan
+from pumprig.record import RunRecord, new_run_folder
+from pumprig.rig import Rig
+from pumprig.scenario import Scenario
+from pumprig.schedule import make_schedule
+from pumprig.verdict import EXIT_CODES, INTERRUPTED_EXIT_CODE, Reason, Verdict, VerdictBook
+from pumpwire.vendor import WIRE_VERSION
+
+__all__ = ["Outcome", "RunOptions", "execute", "make_plan"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a plan is run, apart from what it is.
+
+    Args:
+        board: `virtual`, `id:SERIAL` or `port:DEVICE`.
+        clock: by what time passes.
+        out: the folder that holds runs.
+        firmware: another firmware folder for the virtual board.
+        live: start the live view in a process of its own.
+        report: write report.html, junit.xml and signals.npz.
+    """
+
+    board: str
+    clock: Clock
+    out: Path
+    firmware: Path | None = None
+    live: bool = False
+    report: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        folder: its record.
+        verdict: the verdict.
+        reasons: why it is no PASS.
+        exit_code: for the command line.
+        summary: run.json's content.
+    """
+
+    folder: Path
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    exit_code: int
+    summary: dict[str, Any]
+
+
+def make_plan(scenario: Scenario, *, without: frozenset[str] = frozenset(), fixed: bytes | None = None) -> RunPlan:
+    """Read a scenario's trace and lay out its schedule.
+
+    Raises:
+        UsageError: the trace or the scenario cannot be used.
+    """
+    trace = scenario.load_trace()
+    return RunPlan(scenario, trace, make_schedule(scenario, trace, BRING_UP_S), without, fixed)
+
+
+def execute(plan: RunPlan, options: RunOptions) -> Outcome:
+    """Run a plan and write its record and reports.
+
+    Raises:
+        PumprigError: the run could not be made; its record is kept up to that moment.
+    """
+    folder = new_run_folder(options.out, _run_id(plan, options))
+    record = RunRecord(folder)
+    book = VerdictBook()
+    record.meta(**_inputs(plan, options), verdict=None)
+    viewer = _start_viewer(folder) if options.live else None
+    rigs: list[Rig] = []
+    problem: PumprigError | None = None
+    interrupted = False
+    try:
+        _open_and_run(plan, options, record, book, rigs)
+    except PumprigError as error:
+        problem = error
+        book.add(Reason(Verdict.ERROR, error.message))
+    except KeyboardInterrupt:
+        interrupted = True
+        book.add(Reason(Verdict.INCONCLUSIVE, "the run was interrupted"))
+    # A proven FAIL is final, whatever broke or was broken off afterwards.
+    exit_code = EXIT_CODES[book.verdict]
+    if book.verdict is not Verdict.FAIL:
+        exit_code = INTERRUPTED_EXIT_CODE if interrupted else problem.exit_code if problem else exit_code
+    summary = _close(record, rigs[0] if rigs else None, book, exit_code)
+    if viewer is not None:
+        viewer.wait()
+    if options.report:
+        _write_reports(folder)
+    if problem is not None and book.verdict is not Verdict.FAIL:
+        raise problem
+    return Outcome(folder, book.verdict, book.reasons, exit_code, summary)
+
+
+def _open_and_run(
+    plan: RunPlan, options: RunOptions, record: RunRecord, book: VerdictBook, rigs: list[Rig]
+) -> None:
+    motor: list[tuple[int, int]] = []
+    try:
+        dut = open_dut(
+            options.board, options.clock, firmware=options.firmware,
+            on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)),
+        )  # fmt: skip
+    except BearerError as error:
+        if not is_dead(error):
+            raise BlockedError(str(error)) from None
+        _log_output(record, getattr(error, "output", []))
+        book.add(Reason(Verdict.FAIL, str(error), "D-954", "alive"))
+        return
+    try:
+        rig = Rig(plan, dut, record, book, motor)
+        rigs.append(rig)
+        rig.run()
+    finally:
+        _log_output(record, dut.output)
+        dut.close()
+
+
+def _log_output(record: RunRecord, lines: Sequence[str]) -> None:
+    for line in lines:
+        record.log(line)
+
+
+def _run_id(plan: RunPlan, options: RunOptions) -> str:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{plan.scenario.controller}-{options.board.partition(':')[0]}"
+
+
+def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
+    scenario, trace = plan.scenario, plan.trace
+    firmware = options.firmware
+    if firmware is None and not options.board.startswith(("port:", "id:")):
+        firmware = default_firmware()
+    return {
+        "pumprig": version("pumprig"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "scenario": json.loads(scenario.to_json()),
+        "seed": scenario.seed,
+        "controller": scenario.controller,
+        "board": options.board,
+        "clock": str(options.clock),
+        "without": sorted(plan.without),
+        "trace_sha256": trace.source_sha256,
+        "trace_format": trace.source_format,
+        "trace_notes": list(trace.notes),
+        "trace_duplicates_dropped": trace.duplicates_dropped,
+        "samples": len(trace.samples),
+        "firmware_hash": firmware_hash(firmware).hex() if firmware is not None else None,
+        "firmware_folder": str(options.firmware) if options.firmware is not None else None,
+        "wire_version": WIRE_VERSION,
+        "proves": "logic and order" if isinstance(options.clock, Lockstep) else "logic, order and deadlines of speed",
+    }
+
+
+def _start_viewer(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "pumprig.live", str(folder)])
+
+
+def _close(record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "verdict": book.verdict.name,
+        "reasons": [reason.as_dict() for reason in book.reasons],
+        "exit_code": exit_code,
+    }
+    now_s = 0.0
+    if rig is not None:
+        summary |= rig.summary()
+        now_s = rig.now_s
+    record.event(
+        "verdict", now_s, verdict=book.verdict.name, reasons=summary["reasons"], checks=summary.get("checks", {})
+    )
+    record.meta(**summary, host_seconds=round(record.host_s, 3))
+    record.close()
+    doses = (record.folder / "doses.jsonl").read_bytes()
+    return summary | {"doses_sha256": hashlib.sha256(doses).hexdigest()}
+
+
+def _write_reports(folder: Path) -> None:
+    from pumprig.report import write_junit, write_report, write_signals
+
+    try:
+        write_signals(folder)
+        write_junit(folder)
+        write_report(folder)
+    except OSError as error:
+        raise RigError(
+            f"cannot write the report: {error.strerror}; the record is kept", where=str(folder),
+            remedy="Free some space and run `pumprig report` on it.",
+        ) from None  # fmt: skip

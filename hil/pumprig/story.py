@@ -1,0 +1,159 @@
+"""The story of a run as its record tells it: what was sent, seen, decided and judged, with the totals of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pumprig.checks import Violation
+from pumprig.dut import Dut
+from pumprig.history import Record
+from pumprig.judge import SeenDecision
+from pumprig.oracle import State
+from pumprig.oracle import events as expected
+from pumprig.plan import RunPlan
+from pumprig.pulses import SeenPulse
+from pumprig.record import RunRecord
+from pumprig.trace import Sample
+from pumprig.verdict import Verdict
+
+__all__ = ["Story", "Totals"]
+
+_DOSE_RECORDS = (
+    "HistoryBolus", "HistoryTbr", "HistoryTherapy", "HistoryDeliveredBasal", "HistoryTotalDaily", "HistoryReservoir",
+)  # fmt: skip
+
+
+@dataclass
+class Totals:
+    """Counts of a run."""
+
+    samples: int = 0
+    boluses: int = 0
+    last_bolus_id: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+    pulses: dict[str, int] = field(default_factory=dict)
+    latency_dut_ms_max: float = 0.0
+    latency_host_ms_max: float = 0.0
+    lateness_ms_max: float = 0.0
+
+
+class Story:
+    """Writes events and dose events.
+
+    Args:
+        record: where they go.
+        plan: the run.
+    """
+
+    def __init__(self, record: RunRecord, plan: RunPlan) -> None:
+        self.record = record
+        self.totals = Totals()
+        self._plan = plan
+        self._start_s = plan.schedule.start_s
+        self._end_s = plan.schedule.end_s
+
+    def begin(self, now_s: float, dut: Dut, pulse_mu: int) -> None:
+        """What runs, and the gaps of its trace."""
+        scenario, trace = self._plan.scenario, self._plan.trace
+        self.record.event(
+            "run", now_s, id=self.record.folder.name, scenario=scenario.name or "trace", seed=scenario.seed,
+            controller=scenario.controller, clock=str(dut.clock), board=dut.name, wall_start=trace.start.isoformat(),
+            start_s=self._start_s, end_s=self._end_s, hours=round((self._end_s - self._start_s) / 3600, 3),
+            samples=len(trace.samples), interval_minutes=trace.interval_minutes, pulse_mu=pulse_mu,
+            basal_profile=[[b.duration_minutes, str(b.rate_iu_per_h)] for b in scenario.pump.basal_profile],
+            sees_pulses=dut.sees_pulses,
+        )  # fmt: skip
+        for gap in trace.gaps:
+            self.record.event(
+                "gap", now_s, at_s=self._start_s + 60 * gap.from_offset_minutes,
+                until_s=self._start_s + 60 * gap.to_offset_minutes, minutes=gap.minutes,
+            )  # fmt: skip
+
+    def violation(self, violation: Violation) -> None:
+        """A check was missed."""
+        self.record.event(
+            "violation", violation.at_s, at_s=violation.at_s, check=violation.check, rule=violation.rule,
+            message=violation.message, expected=violation.expected, observed=violation.observed,
+            offset_minutes=violation.offset_minutes,
+        )  # fmt: skip
+
+    def sample(self, sent_s: float, at_s: int, sample: Sample) -> None:
+        """A sample was sent."""
+        self.record.event(
+            "sample", sent_s, offset_minutes=sample.offset_minutes, glucose_mg_dl=sample.glucose_mg_dl, at_s=at_s,
+            flag=sample.flag,
+        )  # fmt: skip
+
+    def progress(self, now_s: float, at_s: int, state: State, verdict: Verdict) -> None:
+        """How far the run is and how the pump stands."""
+        share = (at_s - self._start_s) / max(1, self._end_s - self._start_s)
+        self.record.event(
+            "progress", now_s, at_s=at_s, share=round(share, 5), iob_iu=round(state.iob_mu / 1000, 3),
+            rate_iu_per_h=float(state.delivered_rate_mu_per_h) / 1000,
+            profile_rate_iu_per_h=float(state.profile_rate_mu_per_h) / 1000,
+            reservoir_iu=None if state.reservoir_mu is None else state.reservoir_mu / 1000,
+            suspended=state.suspended, verdict=verdict.name,
+        )  # fmt: skip
+
+    def pulse(self, pulse: SeenPulse, source: str) -> None:
+        """A motor pulse was judged."""
+        self.totals.pulses[source] = self.totals.pulses.get(source, 0) + 1
+        self.record.event("pulse", pulse.at_s, due_s=pulse.due_s, source=source)
+        self.record.dose(pulse.due_s - self._start_s, "pulse")
+
+    def history(self, now_s: float, record: Record, at_s: int) -> None:
+        """A history record was read; `at_s` is the pump second it speaks of."""
+        fields = {key: plain(value) for key, value in record.fields.items() if value is not None}
+        self.record.event("history", now_s, sequence=record.sequence, at_s=at_s, event=record.name, fields=fields)
+        if at_s >= self._start_s - 10 and record.name.startswith(_DOSE_RECORDS):
+            self.record.dose(at_s - self._start_s, record.name, **fields)
+
+    def expected(self, event: expected.Event, tbr_active: bool) -> None:
+        """Something the rules give, for pictures that cannot wait for the next reading of the history."""
+        at_s = event.at_s
+        match event:
+            case expected.BasalChanged():
+                self.record.event(
+                    "rate", at_s, at_s=at_s, rate_iu_per_h=event.new_mu_per_h / 1000, tbr=tbr_active,
+                    context=str(event.context),
+                )  # fmt: skip
+            case expected.BolusStarted():
+                self.record.event(
+                    "bolus", at_s, at_s=at_s, phase="start", id=event.bolus_id, programmed_iu=event.amount_mu / 1000
+                )
+            case expected.BolusEnded():
+                self.record.event(
+                    "bolus", at_s, at_s=at_s, phase="end", id=event.bolus_id, delivered_iu=event.delivered_mu / 1000,
+                    reason=str(event.reason),
+                )  # fmt: skip
+            case expected.Annunciation():
+                self.record.event(
+                    "annunciation", at_s, at_s=at_s, id=event.annunciation_id, type=str(event.type),
+                    status=str(event.status),
+                )  # fmt: skip
+
+    def decision(self, seen: SeenDecision, latency_dut_ms: float, latency_host_ms: float) -> None:
+        """A decision was judged."""
+        totals = self.totals
+        totals.decisions[seen.reason] = totals.decisions.get(seen.reason, 0) + 1
+        totals.latency_dut_ms_max = max(totals.latency_dut_ms_max, latency_dut_ms)
+        totals.latency_host_ms_max = max(totals.latency_host_ms_max, latency_host_ms)
+        self.record.event(
+            "decision", seen.at_s, sequence=seen.sequence, offset_minutes=seen.offset_minutes,
+            glucose_mg_dl=seen.glucose_mg_dl, predicted_mg_dl=seen.predicted_mg_dl, iob_iu=seen.iob_mu / 1000,
+            action=seen.action, reason=seen.reason, at_s=seen.at_s, latency_dut_ms=round(latency_dut_ms, 3),
+            latency_host_ms=round(latency_host_ms, 3),
+        )  # fmt: skip
+        if seen.action in ("suspend", "resume"):
+            self.record.dose(seen.at_s - self._start_s, seen.action, reason=seen.reason)
+
+
+def plain(value: Any) -> Any:
+    """A value of the wire as plain data: enumerations by name, exact numbers as text."""
+    if isinstance(value, (bool, str)):
+        return value
+    name = getattr(value, "name", None)
+    if name is not None:
+        return name
+    return int(value) if isinstance(value, int) else str(value)
