@@ -42,7 +42,7 @@ class SerialBearer:
         self._left = 0
         self._damaged = False
         self._out = bytearray(_FRAME_OCTETS + 3)
-        self._views = [None] * (_FRAME_OCTETS + 4)
+        self._views = {}
         self._drain = Timeout(clock)
         self._alive = Timeout(clock)
         self._alive_ms = 0
@@ -175,7 +175,7 @@ class SerialBearer:
         raw[end] = crc & 0xFF
         raw[end + 1] = crc >> 8
         count = self._stuff(end + 2)
-        view = self._views[count]
+        view = self._views.get(count)
         if view is None:
             # One view per length ever sent, kept, so that sending takes nothing from the heap.
             view = memoryview(self._out)[:count]

@@ -16,7 +16,7 @@ _CONFIGURATION = const(2)
 _SUBSCRIBED = const(3)
 
 _NOTIFY = const(1)
-_E2E_CRC = const(0x1000)
+_CGM_FEATURE_FLAGS_E2E_CRC = const(0x1000)
 _RETRY_MS = const(10000)
 _ANSWER_MS = const(30000)
 _CRC_UNSUPPORTED = const(0xFFFF)
@@ -109,7 +109,7 @@ class CgmsClient:
         if stop <= start or self._codec.decode(tables.CGM_FEATURE, buf, start, stop) != OK:
             self.malformed += 1
             return False
-        self._protected = self._codec.fields[tables.FLAGS] & _E2E_CRC != 0
+        self._protected = self._codec.fields[tables.FLAGS] & _CGM_FEATURE_FLAGS_E2E_CRC != 0
         if not self._protected:
             return buf[stop] | buf[stop + 1] << 8 == _CRC_UNSUPPORTED
         return self._intact(buf, start, end)

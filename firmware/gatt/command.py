@@ -5,41 +5,41 @@ from gatt import handles
 from gatt import wire_tables as tables
 from gatt.procedures import INVALID_OPERAND, SUCCESS, ControlPoint
 
-_RESPONSE_CODE = const(0x0F55)
+_COMMAND_RESPONSE_CODE = const(0x0F55)
 _SET_THERAPY_CONTROL_STATE = const(0x0F5A)
 _SET_FLIGHT_MODE = const(0x0F66)
 _SNOOZE_ANNUNCIATION = const(0x0F69)
 _SNOOZE_ANNUNCIATION_RESPONSE = const(0x0F96)
 _CONFIRM_ANNUNCIATION = const(0x0F99)
 _CONFIRM_ANNUNCIATION_RESPONSE = const(0x0FA5)
-_SET_TBR = const(0x0FFF)
-_CANCEL_TBR = const(0x1111)
+_SET_TBR_ADJUSTMENT = const(0x0FFF)
+_CANCEL_TBR_ADJUSTMENT = const(0x1111)
 _SET_BOLUS = const(0x114B)
 _SET_BOLUS_RESPONSE = const(0x1177)
 _CANCEL_BOLUS = const(0x1178)
 _CANCEL_BOLUS_RESPONSE = const(0x1187)
 _GET_AVAILABLE_BOLUSES = const(0x1188)
-_AVAILABLE_BOLUSES = const(0x11B4)
+_GET_AVAILABLE_BOLUSES_RESPONSE = const(0x11B4)
 _GET_MAX_BOLUS_AMOUNT = const(0x147D)
-_MAX_BOLUS_AMOUNT = const(0x1482)
+_GET_MAX_BOLUS_AMOUNT_RESPONSE = const(0x1482)
 _SET_MAX_BOLUS_AMOUNT = const(0x148D)
 
-_UNDETERMINED = const(0x0F)
-_RUN = const(0x55)
-_ABSOLUTE = const(0x33)
-_REMOTE_CONTROL = const(0x3C)
-_FAST = const(0x33)
-_FAST_AVAILABLE = const(1)
+_THERAPY_CONTROL_STATE_UNDETERMINED = const(0x0F)
+_THERAPY_CONTROL_STATE_RUN = const(0x55)
+_TBR_TYPE_ABSOLUTE = const(0x33)
+_DELIVERY_CONTEXT_REMOTE_CONTROL = const(0x3C)
+_BOLUS_TYPE_FAST = const(0x33)
+_AVAILABLE_BOLUSES_FLAGS_FAST_AVAILABLE = const(1)
 
 # Flags of Set TBR Adjustment.
-_TBR_TEMPLATE_PRESENT = const(1)
-_TBR_CONTEXT_PRESENT = const(2)
-_TBR_CHANGE = const(4)
+_TBR_FLAGS_TEMPLATE_NUMBER_PRESENT = const(1)
+_TBR_FLAGS_CONTEXT_PRESENT = const(2)
+_TBR_FLAGS_CHANGE_TBR = const(4)
 
 # Flags of Set Bolus.
-_DELAY_PRESENT = const(1)
-_BOLUS_TEMPLATE_PRESENT = const(2)
-_ACTIVATION_PRESENT = const(4)
+_BOLUS_FLAGS_DELAY_PRESENT = const(1)
+_BOLUS_FLAGS_TEMPLATE_NUMBER_PRESENT = const(2)
+_BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT = const(4)
 
 
 class CommandControlPoint(ControlPoint):
@@ -51,7 +51,7 @@ class CommandControlPoint(ControlPoint):
         self._bearer = bearer
         self._flight_mode = False
         self.templates = None
-        self.response_opcode = _RESPONSE_CODE
+        self.response_opcode = _COMMAND_RESPONSE_CODE
         self.response_program = tables.COMMAND_RESPONSE_CODE
         super().__init__(
             handles.IDD_COMMAND_CONTROL_POINT, procedures, codec, tables.IDD_COMMAND_CONTROL_POINT_REQUESTS, 2,
@@ -73,11 +73,11 @@ class CommandControlPoint(ControlPoint):
             return
         if opcode == _SET_BOLUS:
             self._set_bolus(s, opcode, outcome)
-        elif opcode == _SET_TBR:
+        elif opcode == _SET_TBR_ADJUSTMENT:
             self.respond(opcode, self._set_tbr(s, outcome))
         elif self.code_of(outcome) != SUCCESS:
             self.respond(opcode, self.code_of(outcome))
-        elif opcode == _CANCEL_TBR:
+        elif opcode == _CANCEL_TBR_ADJUSTMENT:
             self.respond(opcode, self._pump.cancel_tbr(s))
         elif opcode == _CANCEL_BOLUS:
             bolus_id = self.codec.fields[tables.BOLUS_ID]
@@ -100,11 +100,12 @@ class CommandControlPoint(ControlPoint):
             self._echo(opcode, pump.confirm(s, number), _CONFIRM_ANNUNCIATION_RESPONSE,
                        tables.CONFIRM_ANNUNCIATION_RESPONSE, tables.ANNUNCIATION_ID, number)  # fmt: skip
         elif opcode == _GET_AVAILABLE_BOLUSES:
-            fields[tables.FLAGS] = _FAST_AVAILABLE if pump.therapy == _RUN and not pump.bolus.active else 0
-            self.answer(_AVAILABLE_BOLUSES, tables.GET_AVAILABLE_BOLUSES_RESPONSE)
+            possible = pump.therapy == _THERAPY_CONTROL_STATE_RUN and not pump.bolus.active
+            fields[tables.FLAGS] = _AVAILABLE_BOLUSES_FLAGS_FAST_AVAILABLE if possible else 0
+            self.answer(_GET_AVAILABLE_BOLUSES_RESPONSE, tables.GET_AVAILABLE_BOLUSES_RESPONSE)
         elif opcode == _GET_MAX_BOLUS_AMOUNT:
             fields[tables.MAX_BOLUS_IU] = pump.max_bolus_mu
-            self.answer(_MAX_BOLUS_AMOUNT, tables.GET_MAX_BOLUS_AMOUNT_RESPONSE)
+            self.answer(_GET_MAX_BOLUS_AMOUNT_RESPONSE, tables.GET_MAX_BOLUS_AMOUNT_RESPONSE)
         elif opcode == _SET_MAX_BOLUS_AMOUNT:
             self.respond(opcode, pump.set_max_bolus(s, fields[tables.MAX_BOLUS_IU]))
         elif opcode == _SET_FLIGHT_MODE:
@@ -122,7 +123,7 @@ class CommandControlPoint(ControlPoint):
             self.respond(opcode, code)
 
     def _set_therapy_control_state(self, s, state):
-        if state == _UNDETERMINED:
+        if state == _THERAPY_CONTROL_STATE_UNDETERMINED:
             return INVALID_OPERAND
         return self._pump.set_therapy_state(s, state)
 
@@ -133,13 +134,13 @@ class CommandControlPoint(ControlPoint):
         if code == INVALID_OPERAND:
             return code
         flags = fields[tables.FLAGS]
-        if flags & _TBR_TEMPLATE_PRESENT or fields[tables.TBR_TYPE] != _ABSOLUTE:
+        if flags & _TBR_FLAGS_TEMPLATE_NUMBER_PRESENT or fields[tables.TBR_TYPE] != _TBR_TYPE_ABSOLUTE:
             return INVALID_OPERAND
         if code != SUCCESS:
             return code
-        context = fields[tables.CONTEXT] if flags & _TBR_CONTEXT_PRESENT else _REMOTE_CONTROL
+        context = fields[tables.CONTEXT] if flags & _TBR_FLAGS_CONTEXT_PRESENT else _DELIVERY_CONTEXT_REMOTE_CONTROL
         return self._pump.set_tbr(
-            s, fields[tables.VALUE], fields[tables.DURATION_MINUTES], flags & _TBR_CHANGE != 0, context
+            s, fields[tables.VALUE], fields[tables.DURATION_MINUTES], flags & _TBR_FLAGS_CHANGE_TBR != 0, context
         )
 
     # As with a TBR (D-401).
@@ -151,7 +152,7 @@ class CommandControlPoint(ControlPoint):
         if code == SUCCESS:
             self._order.take(
                 fields[tables.FLAGS],
-                fields[tables.ACTIVATION_TYPE] if fields[tables.FLAGS] & _ACTIVATION_PRESENT else 0,
+                fields[tables.ACTIVATION_TYPE] if fields[tables.FLAGS] & _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT else 0,
             )
             code = self._pump.set_bolus(s, fields[tables.FAST_AMOUNT_IU])
             if code != SUCCESS:
@@ -163,8 +164,8 @@ class CommandControlPoint(ControlPoint):
     def _bolus_supported(self):
         fields = self.codec.fields
         return (
-            fields[tables.BOLUS_TYPE] == _FAST
-            and not fields[tables.FLAGS] & (_DELAY_PRESENT | _BOLUS_TEMPLATE_PRESENT)
+            fields[tables.BOLUS_TYPE] == _BOLUS_TYPE_FAST
+            and not fields[tables.FLAGS] & (_BOLUS_FLAGS_DELAY_PRESENT | _BOLUS_FLAGS_TEMPLATE_NUMBER_PRESENT)
             and fields[tables.EXTENDED_AMOUNT_IU] == 0
             and fields[tables.DURATION_MINUTES] == 0
         )

@@ -7,23 +7,23 @@ from gatt.characteristic import NOTIFY, Characteristic
 from gatt.encode import encode
 from gatt.procedures import NOT_APPLICABLE, PARAMETER_OUT_OF_RANGE, SUCCESS
 
-_READ_TEMPLATE = const(0x0FAA)
-_WRITE_TEMPLATE = const(0x0FCC)
-_WRITE_TEMPLATE_RESPONSE = const(0x0FF0)
-_GET_TEMPLATE_STATUS = const(0x11EE)
-_RESET_TEMPLATES = const(0x121D)
-_RESET_TEMPLATES_RESPONSE = const(0x1221)
-_ACTIVATE_TEMPLATES = const(0x122E)
-_ACTIVATE_TEMPLATES_RESPONSE = const(0x1247)
-_GET_ACTIVATED_TEMPLATES = const(0x1248)
-_ACTIVATED_TEMPLATES = const(0x1274)
-_TEMPLATE_DATA = const(0x0FC3)
-_TEMPLATE_STATUS = const(0x1212)
+_READ_BASAL_RATE_TEMPLATE = const(0x0FAA)
+_WRITE_BASAL_RATE_TEMPLATE = const(0x0FCC)
+_WRITE_BASAL_RATE_TEMPLATE_RESPONSE = const(0x0FF0)
+_GET_TEMPLATE_STATUS_AND_DETAILS = const(0x11EE)
+_RESET_TEMPLATE_STATUS = const(0x121D)
+_RESET_TEMPLATE_STATUS_RESPONSE = const(0x1221)
+_ACTIVATE_PROFILE_TEMPLATES = const(0x122E)
+_ACTIVATE_PROFILE_TEMPLATES_RESPONSE = const(0x1247)
+_GET_ACTIVATED_PROFILE_TEMPLATES = const(0x1248)
+_GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE = const(0x1274)
+_BASAL_RATE_TEMPLATE_DATA = const(0x0FC3)
+_TEMPLATE_STATUS_DATA = const(0x1212)
 
 _BLOCKS_PER_MESSAGE = const(3)
-_BASAL_RATE_PROFILE = const(0x33)
-_END_TRANSACTION = const(1)
-_TRANSACTION_COMPLETED = const(1)
+_TEMPLATE_TYPE_BASAL_RATE_PROFILE = const(0x33)
+_PROFILE_WRITE_FLAGS_END_TRANSACTION = const(1)
+_PROFILE_WRITE_RESPONSE_FLAGS_TRANSACTION_COMPLETED = const(1)
 _CONFIGURABLE = const(1)
 _CONFIGURED = const(2)
 _TEMPLATES_PER_OCTET = const(4)
@@ -61,28 +61,28 @@ class TemplateProcedures:
         self.streaming = False
 
     def data_of(self, opcode):
-        return self._data if opcode in (_READ_TEMPLATE, _GET_TEMPLATE_STATUS) else None
+        return self._data if opcode in (_READ_BASAL_RATE_TEMPLATE, _GET_TEMPLATE_STATUS_AND_DETAILS) else None
 
     def continues_write(self, opcode):
-        return opcode == _WRITE_TEMPLATE
+        return opcode == _WRITE_BASAL_RATE_TEMPLATE
 
     # False when the procedure is not one of these.
     def execute(self, s, opcode, outcome):
         if opcode not in (
-            _READ_TEMPLATE, _WRITE_TEMPLATE, _GET_TEMPLATE_STATUS, _RESET_TEMPLATES, _ACTIVATE_TEMPLATES,
-            _GET_ACTIVATED_TEMPLATES,
+            _READ_BASAL_RATE_TEMPLATE, _WRITE_BASAL_RATE_TEMPLATE, _GET_TEMPLATE_STATUS_AND_DETAILS,
+            _RESET_TEMPLATE_STATUS, _ACTIVATE_PROFILE_TEMPLATES, _GET_ACTIVATED_PROFILE_TEMPLATES,
         ):  # fmt: skip
             return False
         code = self._control_point.code_of(outcome)
-        if opcode == _WRITE_TEMPLATE:
+        if opcode == _WRITE_BASAL_RATE_TEMPLATE:
             self._write(s, opcode, code)
         elif code != SUCCESS:
             self._control_point.respond(opcode, code)
-        elif opcode == _READ_TEMPLATE:
+        elif opcode == _READ_BASAL_RATE_TEMPLATE:
             self._read(opcode)
-        elif opcode == _GET_TEMPLATE_STATUS:
+        elif opcode == _GET_TEMPLATE_STATUS_AND_DETAILS:
             self._stream(opcode)
-        elif opcode == _GET_ACTIVATED_TEMPLATES:
+        elif opcode == _GET_ACTIVATED_PROFILE_TEMPLATES:
             self._activated()
         else:
             self._choose(s, opcode)
@@ -99,14 +99,14 @@ class TemplateProcedures:
                 s, template, first + block, fields[_DURATIONS[block]], fields[_RATES[block]]
             )
             block += 1
-        completed = flags & _END_TRANSACTION
+        completed = flags & _PROFILE_WRITE_FLAGS_END_TRANSACTION
         if code == SUCCESS and completed:
             code = self._pump.complete_profile(s, template)
         if code == SUCCESS:
-            fields[tables.FLAGS] = _TRANSACTION_COMPLETED if completed else 0
+            fields[tables.FLAGS] = _PROFILE_WRITE_RESPONSE_FLAGS_TRANSACTION_COMPLETED if completed else 0
             fields[tables.TEMPLATE_NUMBER] = template
             fields[tables.FIRST_BLOCK_NUMBER] = first
-            self._control_point.answer(_WRITE_TEMPLATE_RESPONSE, tables.WRITE_BASAL_RATE_TEMPLATE_RESPONSE)
+            self._control_point.answer(_WRITE_BASAL_RATE_TEMPLATE_RESPONSE, tables.WRITE_BASAL_RATE_TEMPLATE_RESPONSE)
         else:
             self._pump.drop_profile()
             self._control_point.respond(opcode, code)
@@ -125,12 +125,12 @@ class TemplateProcedures:
     def _choose(self, s, opcode):
         fields = self._codec.fields
         count = fields[tables.TEMPLATE_NUMBERS_COUNT]
-        if opcode == _RESET_TEMPLATES:
+        if opcode == _RESET_TEMPLATE_STATUS:
             code = self._pump.reset_templates(s, fields, tables.TEMPLATE_NUMBERS, count)
-            response, program = _RESET_TEMPLATES_RESPONSE, tables.RESET_TEMPLATE_STATUS_RESPONSE
+            response, program = _RESET_TEMPLATE_STATUS_RESPONSE, tables.RESET_TEMPLATE_STATUS_RESPONSE
         else:
             code = self._pump.activate(s, fields, tables.TEMPLATE_NUMBERS, count)
-            response, program = _ACTIVATE_TEMPLATES_RESPONSE, tables.ACTIVATE_PROFILE_TEMPLATES_RESPONSE
+            response, program = _ACTIVATE_PROFILE_TEMPLATES_RESPONSE, tables.ACTIVATE_PROFILE_TEMPLATES_RESPONSE
         if code == SUCCESS:
             self._control_point.answer(response, program)
         else:
@@ -140,7 +140,9 @@ class TemplateProcedures:
         fields = self._codec.fields
         fields[tables.TEMPLATE_NUMBERS_COUNT] = 1 if self._pump.basal.template else 0
         fields[tables.TEMPLATE_NUMBERS] = self._pump.basal.template
-        self._control_point.answer(_ACTIVATED_TEMPLATES, tables.GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE)
+        self._control_point.answer(
+            _GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE, tables.GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE
+        )
 
     # --- Command Data -----------------------------------------------------------------------------------------------
 
@@ -151,7 +153,7 @@ class TemplateProcedures:
 
     # Notifies one message; after the last the control point answers.
     def send_next(self, s):
-        if self._opcode == _READ_TEMPLATE:
+        if self._opcode == _READ_BASAL_RATE_TEMPLATE:
             self._fill_blocks()
         else:
             self._fill_status()
@@ -173,13 +175,13 @@ class TemplateProcedures:
             fields[_RATES[i]] = templates.rate_mu_per_h(self._template, self._block + i)
         self._block += count
         self.streaming = left > count
-        self._data.opcode = _TEMPLATE_DATA
+        self._data.opcode = _BASAL_RATE_TEMPLATE_DATA
         self._data.program = tables.BASAL_RATE_TEMPLATE_DATA
 
     def _fill_status(self):
         fields = self._codec.fields
         templates = self._pump.templates
-        fields[tables.TEMPLATE_TYPE] = _BASAL_RATE_PROFILE
+        fields[tables.TEMPLATE_TYPE] = _TEMPLATE_TYPE_BASAL_RATE_PROFILE
         fields[tables.FIRST_TEMPLATE_NUMBER] = 1
         fields[tables.TEMPLATE_COUNT] = templates.number_max
         fields[tables.MAX_BLOCKS] = templates.blocks_max
@@ -189,5 +191,5 @@ class TemplateProcedures:
             state = _CONFIGURABLE | (_CONFIGURED if templates.configured(i + 1) else 0)
             fields[tables.TEMPLATE_STATES + i // _TEMPLATES_PER_OCTET] |= state << 2 * (i % _TEMPLATES_PER_OCTET)
         self.streaming = False
-        self._data.opcode = _TEMPLATE_STATUS
+        self._data.opcode = _TEMPLATE_STATUS_DATA
         self._data.program = tables.TEMPLATE_STATUS_DATA

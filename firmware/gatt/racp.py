@@ -6,30 +6,31 @@ from gatt import wire_tables as tables
 from gatt.characteristic import NOTIFY, Characteristic
 from gatt.procedures import DECODED, ControlPoint
 
-_REPORT = const(0x33)
-_ABORT = const(0x55)
-_REPORT_NUMBER = const(0x5A)
-_NUMBER = const(0x66)
-_RESPONSE = const(0x0F)
+_RACP_REPORT_STORED_RECORDS = const(0x33)
+_RACP_ABORT = const(0x55)
+_RACP_REPORT_NUMBER_OF_STORED_RECORDS = const(0x5A)
+_RACP_NUMBER_OF_STORED_RECORDS_RESPONSE = const(0x66)
+_RACP_RESPONSE_CODE = const(0x0F)
 
-_OPERATOR_NULL = const(0x0F)
-_OPERATOR_FIRST = const(0x66)
-_OPERATOR_LAST = const(0x69)
-_OPERATOR_UP_TO = const(0x3C)
-_OPERATOR_FROM = const(0x55)
-_OPERATOR_RANGE = const(0x5A)
-_FILTER_ANY = const(0x0F)
-_FILTER_REFERENCE_TIME = const(0x33)
+_RACP_OPERATOR_NULL = const(0x0F)
+_RACP_OPERATOR_ALL = const(0x33)
+_RACP_OPERATOR_FIRST = const(0x66)
+_RACP_OPERATOR_LAST = const(0x69)
+_RACP_OPERATOR_LESS_THAN_OR_EQUAL = const(0x3C)
+_RACP_OPERATOR_GREATER_THAN_OR_EQUAL = const(0x55)
+_RACP_OPERATOR_WITHIN_RANGE = const(0x5A)
+_RACP_FILTER_SEQUENCE_NUMBER = const(0x0F)
+_RACP_FILTER_SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS = const(0x33)
 
-_OPCODE_NOT_SUPPORTED = const(0x02)
-_INVALID_OPERATOR = const(0x03)
-_OPERATOR_NOT_SUPPORTED = const(0x04)
-_INVALID_OPERAND = const(0x05)
-_NO_RECORDS_FOUND = const(0x06)
-_OPERAND_NOT_SUPPORTED = const(0x09)
-_SUCCESS = const(0xF0)
+_RACP_RESPONSE_CODE_OPCODE_NOT_SUPPORTED = const(0x02)
+_RACP_RESPONSE_CODE_INVALID_OPERATOR = const(0x03)
+_RACP_RESPONSE_CODE_OPERATOR_NOT_SUPPORTED = const(0x04)
+_RACP_RESPONSE_CODE_INVALID_OPERAND = const(0x05)
+_RACP_RESPONSE_CODE_NO_RECORDS_FOUND = const(0x06)
+_RACP_RESPONSE_CODE_OPERAND_NOT_SUPPORTED = const(0x09)
+_RACP_RESPONSE_CODE_SUCCESS = const(0xF0)
 
-_REFERENCE_TIME = const(0x000F)
+_HISTORY_REFERENCE_TIME = const(0x000F)
 _REFERENCE_TIME_BASE_OFFSET = const(0x0033)
 
 
@@ -63,7 +64,7 @@ class RecordAccess(ControlPoint):
         self._server = server
         self._next = 0
         self._last = -1
-        self._filter = _FILTER_ANY
+        self._filter = _RACP_FILTER_SEQUENCE_NUMBER
         self.streaming = False
         super().__init__(
             handles.IDD_RECORD_ACCESS_CONTROL_POINT, procedures, codec,
@@ -75,10 +76,10 @@ class RecordAccess(ControlPoint):
         self.streaming = False
 
     def data_of(self, opcode):
-        return self._data if opcode == _REPORT else None
+        return self._data if opcode == _RACP_REPORT_STORED_RECORDS else None
 
     def passes(self, opcode):
-        return opcode == _ABORT
+        return opcode == _RACP_ABORT
 
     # A report goes on while an abort that could not be understood is answered.
     def confirmed(self):
@@ -86,39 +87,39 @@ class RecordAccess(ControlPoint):
             super().confirmed()
 
     def unsupported(self, opcode):
-        self.respond(opcode, _OPCODE_NOT_SUPPORTED)
+        self.respond(opcode, _RACP_RESPONSE_CODE_OPCODE_NOT_SUPPORTED)
 
     def respond(self, opcode, code):
         fields = self.codec.fields
-        fields[tables.OPERATOR] = _OPERATOR_NULL
+        fields[tables.OPERATOR] = _RACP_OPERATOR_NULL
         fields[tables.REQUEST_OPCODE] = opcode
         fields[tables.RESPONSE_CODE] = code
-        self.answer(_RESPONSE, tables.RACP_RESPONSE_CODE)
+        self.answer(_RACP_RESPONSE_CODE, tables.RACP_RESPONSE_CODE)
 
     def execute(self, s, opcode, outcome):
         operator = self.codec.fields[tables.OPERATOR]
         if outcome != DECODED:
             self.respond(opcode, self._refusal())
-        elif (operator == _OPERATOR_NULL) != (opcode == _ABORT):
-            self.respond(opcode, _INVALID_OPERATOR)
-        elif opcode == _ABORT:
+        elif (operator == _RACP_OPERATOR_NULL) != (opcode == _RACP_ABORT):
+            self.respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERATOR)
+        elif opcode == _RACP_ABORT:
             self.streaming = False
-            self.respond(opcode, _SUCCESS)
+            self.respond(opcode, _RACP_RESPONSE_CODE_SUCCESS)
         elif not self._select(operator):
-            self.respond(opcode, _INVALID_OPERAND)
-        elif opcode == _REPORT:
+            self.respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERAND)
+        elif opcode == _RACP_REPORT_STORED_RECORDS:
             self.streaming = self._find()
             if not self.streaming:
-                self.respond(opcode, _NO_RECORDS_FOUND)
+                self.respond(opcode, _RACP_RESPONSE_CODE_NO_RECORDS_FOUND)
         else:
             self._number()
 
     def _refusal(self):
         if self.codec.bad_slot == tables.OPERATOR:
-            return _OPERATOR_NOT_SUPPORTED
+            return _RACP_RESPONSE_CODE_OPERATOR_NOT_SUPPORTED
         if self.codec.bad_slot == tables.FILTER:
-            return _OPERAND_NOT_SUPPORTED
-        return _INVALID_OPERAND
+            return _RACP_RESPONSE_CODE_OPERAND_NOT_SUPPORTED
+        return _RACP_RESPONSE_CODE_INVALID_OPERAND
 
     # Sets the bounds of what is asked for, both included, among the records that there are now. False when they
     # contradict one another.
@@ -127,18 +128,18 @@ class RecordAccess(ControlPoint):
         newest = self._history.next_sequence - 1
         self._next = 0
         self._last = newest
-        self._filter = _FILTER_ANY
-        if operator == _OPERATOR_FIRST:
+        self._filter = _RACP_FILTER_SEQUENCE_NUMBER
+        if operator == _RACP_OPERATOR_FIRST:
             self._last = self._history.scan(0)
-        elif operator == _OPERATOR_LAST:
+        elif operator == _RACP_OPERATOR_LAST:
             self._next = newest
-        elif operator in (_OPERATOR_UP_TO, _OPERATOR_FROM, _OPERATOR_RANGE):
+        elif operator != _RACP_OPERATOR_ALL:
             self._filter = fields[tables.FILTER]
-            if operator != _OPERATOR_UP_TO:
+            if operator != _RACP_OPERATOR_LESS_THAN_OR_EQUAL:
                 self._next = fields[tables.MINIMUM_SEQUENCE_LOW] | fields[tables.MINIMUM_SEQUENCE_HIGH] << 16
-            if operator != _OPERATOR_FROM:
+            if operator != _RACP_OPERATOR_GREATER_THAN_OR_EQUAL:
                 last = fields[tables.MAXIMUM_SEQUENCE_LOW] | fields[tables.MAXIMUM_SEQUENCE_HIGH] << 16
-                if operator == _OPERATOR_RANGE and last < self._next:
+                if operator == _RACP_OPERATOR_WITHIN_RANGE and last < self._next:
                     return False
                 self._last = min(last, newest)
         return True
@@ -151,10 +152,10 @@ class RecordAccess(ControlPoint):
             if sequence > self._last or not history.load(sequence):
                 return False
             self._next = sequence + 1
-            if self._filter == _FILTER_ANY:
+            if self._filter == _RACP_FILTER_SEQUENCE_NUMBER:
                 return True
-            is_reference = history.event in (_REFERENCE_TIME, _REFERENCE_TIME_BASE_OFFSET)
-            if is_reference == (self._filter == _FILTER_REFERENCE_TIME):
+            is_reference = history.event in (_HISTORY_REFERENCE_TIME, _REFERENCE_TIME_BASE_OFFSET)
+            if is_reference == (self._filter == _RACP_FILTER_SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS):
                 return True
 
     def _number(self):
@@ -162,14 +163,14 @@ class RecordAccess(ControlPoint):
         while self._find():
             count += 1
         fields = self.codec.fields
-        fields[tables.OPERATOR] = _OPERATOR_NULL
+        fields[tables.OPERATOR] = _RACP_OPERATOR_NULL
         fields[tables.RECORD_COUNT_LOW] = count & 0xFFFF
         fields[tables.RECORD_COUNT_HIGH] = count >> 16
-        self.answer(_NUMBER, tables.RACP_NUMBER_OF_STORED_RECORDS_RESPONSE)
+        self.answer(_RACP_NUMBER_OF_STORED_RECORDS_RESPONSE, tables.RACP_NUMBER_OF_STORED_RECORDS_RESPONSE)
 
     # Notifies the record that is loaded; after the last one the control point answers.
     def send_next(self, s):
         self._server.notify(s, self._data)
         self.streaming = self._find()
         if not self.streaming:
-            self.respond(_REPORT, _SUCCESS)
+            self.respond(_RACP_REPORT_STORED_RECORDS, _RACP_RESPONSE_CODE_SUCCESS)

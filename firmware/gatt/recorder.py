@@ -10,19 +10,19 @@ from gatt.codec import NAN, Codec
 from gatt.encode import encode
 from pump import events
 
-_BOLUS_PROGRAMMED_2 = const(0x0066)
-_BOLUS_DELIVERED_2 = const(0x0096)
-_ANNUNCIATION_2 = const(0x0356)
+_HISTORY_BOLUS_PROGRAMMED_2 = const(0x0066)
+_HISTORY_BOLUS_DELIVERED_2 = const(0x0096)
+_HISTORY_ANNUNCIATION_STATUS_CHANGED_2 = const(0x0356)
 
-_FAST = const(0x33)
-_ABSOLUTE = const(0x33)
-_BASAL_RATE = const(0x33)
-_ACTIVATION_PRESENT = const(4)
-_DELIVERED_ACTIVATION_PRESENT = const(1)
-_END_REASON_PRESENT = const(2)
-_BOLUS_ANNUNCIATION_PRESENT = const(4)
-_TBR_ANNUNCIATION_PRESENT = const(2)
-_CONTEXT_PRESENT = const(1)
+_BOLUS_TYPE_FAST = const(0x33)
+_TBR_TYPE_ABSOLUTE = const(0x33)
+_PROFILE_TEMPLATE_TYPE_BASAL_RATE = const(0x33)
+_BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT = const(4)
+_BOLUS_DELIVERED_FLAGS_ACTIVATION_TYPE_PRESENT = const(1)
+_BOLUS_DELIVERED_FLAGS_END_REASON_PRESENT = const(2)
+_BOLUS_DELIVERED_FLAGS_ANNUNCIATION_ID_PRESENT = const(4)
+_TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT = const(2)
+_BASAL_RATE_CHANGED_FLAGS_CONTEXT_PRESENT = const(1)
 _DAY_BITS = const(5)
 
 _BASAL_BITS = status.ACTIVE_BASAL_RATE | status.TOTAL_DAILY_INSULIN
@@ -81,7 +81,7 @@ class Recorder:
 
     def _basal_changed(self, s, old_mu_per_h, new_mu_per_h, context):
         fields = self._codec.fields
-        fields[tables.FLAGS] = _CONTEXT_PRESENT
+        fields[tables.FLAGS] = _BASAL_RATE_CHANGED_FLAGS_CONTEXT_PRESENT
         fields[tables.OLD_RATE_IU_PER_H] = old_mu_per_h
         fields[tables.NEW_RATE_IU_PER_H] = new_mu_per_h
         fields[tables.CONTEXT] = context
@@ -91,11 +91,11 @@ class Recorder:
     def _tbr(self, event, s, a, b, c):
         fields = self._codec.fields
         fields[tables.FLAGS] = 0
-        fields[tables.TBR_TYPE] = _ABSOLUTE
+        fields[tables.TBR_TYPE] = _TBR_TYPE_ABSOLUTE
         if event == events.TBR_ENDED:
             fields[tables.EFFECTIVE_DURATION_MINUTES] = a
             fields[tables.TBR_END_REASON] = b
-            fields[tables.FLAGS] = _TBR_ANNUNCIATION_PRESENT if c else 0
+            fields[tables.FLAGS] = _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT if c else 0
             fields[tables.ANNUNCIATION_ID] = c
         else:
             fields[tables.VALUE] = a
@@ -107,30 +107,30 @@ class Recorder:
     def _bolus_started(self, s, bolus_id, amount_mu):
         fields = self._codec.fields
         fields[tables.BOLUS_ID] = bolus_id
-        fields[tables.BOLUS_TYPE] = _FAST
+        fields[tables.BOLUS_TYPE] = _BOLUS_TYPE_FAST
         fields[tables.FAST_AMOUNT_IU] = amount_mu
         fields[tables.EXTENDED_AMOUNT_IU] = 0
         fields[tables.DURATION_MINUTES] = 0
         self._append(events.BOLUS_STARTED, s)
         fields[tables.FLAGS] = self._order.bolus_flags
         fields[tables.ACTIVATION_TYPE] = self._order.activation_type
-        self._append(_BOLUS_PROGRAMMED_2, s)
+        self._append(_HISTORY_BOLUS_PROGRAMMED_2, s)
         self._programmed_s = s
         return status.ACTIVE_BOLUS
 
     def _bolus_ended(self, s, bolus_id, delivered_mu, reason, annunciation_id, start_s):
         fields = self._codec.fields
         fields[tables.BOLUS_ID] = bolus_id
-        fields[tables.BOLUS_TYPE] = _FAST
+        fields[tables.BOLUS_TYPE] = _BOLUS_TYPE_FAST
         fields[tables.FAST_DELIVERED_IU] = delivered_mu
         fields[tables.EXTENDED_DELIVERED_IU] = 0
         fields[tables.EFFECTIVE_DURATION_MINUTES] = 0
         self._append(events.BOLUS_ENDED, s)
-        flags = _END_REASON_PRESENT
-        if self._order.bolus_flags & _ACTIVATION_PRESENT:
-            flags |= _DELIVERED_ACTIVATION_PRESENT
+        flags = _BOLUS_DELIVERED_FLAGS_END_REASON_PRESENT
+        if self._order.bolus_flags & _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT:
+            flags |= _BOLUS_DELIVERED_FLAGS_ACTIVATION_TYPE_PRESENT
         if annunciation_id:
-            flags |= _BOLUS_ANNUNCIATION_PRESENT
+            flags |= _BOLUS_DELIVERED_FLAGS_ANNUNCIATION_ID_PRESENT
         offset_s = start_s - self._programmed_s
         fields[tables.FLAGS] = flags
         fields[tables.START_OFFSET_S_LOW] = offset_s & 0xFFFF
@@ -138,7 +138,7 @@ class Recorder:
         fields[tables.ACTIVATION_TYPE] = self._order.activation_type
         fields[tables.BOLUS_END_REASON] = reason
         fields[tables.ANNUNCIATION_ID] = annunciation_id
-        self._append(_BOLUS_DELIVERED_2, s)
+        self._append(_HISTORY_BOLUS_DELIVERED_2, s)
         return status.ACTIVE_BOLUS | status.TOTAL_DAILY_INSULIN
 
     def _reference_time(self, s, reason):
@@ -165,7 +165,7 @@ class Recorder:
         fields[tables.ANNUNCIATION_STATUS] = state
         self._append(events.ANNUNCIATION, s)
         fields[tables.FLAGS] = 0
-        self._append(_ANNUNCIATION_2, s)
+        self._append(_HISTORY_ANNUNCIATION_STATUS_CHANGED_2, s)
         self._annunciation_status.changed()
         return status.ANNUNCIATION
 
@@ -191,7 +191,7 @@ class Recorder:
         fields = self._codec.fields
         bits = 0
         if event == events.PROFILE_ACTIVATED:
-            fields[tables.PROFILE_TEMPLATE_TYPE] = _BASAL_RATE
+            fields[tables.PROFILE_TEMPLATE_TYPE] = _PROFILE_TEMPLATE_TYPE_BASAL_RATE
             fields[tables.OLD_TEMPLATE_NUMBER] = a
             fields[tables.NEW_TEMPLATE_NUMBER] = b
             bits = status.ACTIVE_BASAL_RATE

@@ -17,8 +17,8 @@ ACTIVE_BASAL_RATE = const(0x20)
 ACTIVE_BOLUS = const(0x40)
 HISTORY = const(0x80)
 
-_ATTACHED = const(1)
-_PRESENT = const(1)
+_STATUS_FLAGS_RESERVOIR_ATTACHED = const(1)
+_ANNUNCIATION_STATUS_FLAGS_ANNUNCIATION_PRESENT = const(1)
 
 # E2E-Protection, basal rate, TBR absolute, fast bolus, bolus activation type, insulin on board.
 _FEATURES = const(0x008427)
@@ -59,7 +59,7 @@ class Status(Characteristic):
         fields[tables.THERAPY_CONTROL_STATE] = pump.therapy
         fields[tables.OPERATIONAL_STATE] = pump.operational
         fields[tables.RESERVOIR_REMAINING_IU] = pump.reservoir.remaining_mu if attached else NAN
-        fields[tables.FLAGS] = _ATTACHED if attached else 0
+        fields[tables.FLAGS] = _STATUS_FLAGS_RESERVOIR_ATTACHED if attached else 0
         return encode(self._codec, tables.IDD_STATUS, buf, start)
 
 
@@ -74,7 +74,7 @@ class AnnunciationStatus(Characteristic):
         shown = self._annunciations.shown()
         fields[tables.FLAGS] = 0
         if shown >= 0:
-            fields[tables.FLAGS] = _PRESENT
+            fields[tables.FLAGS] = _ANNUNCIATION_STATUS_FLAGS_ANNUNCIATION_PRESENT
             fields[tables.ANNUNCIATION_ID] = self._annunciations.ids[shown]
             fields[tables.ANNUNCIATION_TYPE] = self._annunciations.types[shown]
             fields[tables.ANNUNCIATION_STATUS] = self._annunciations.statuses[shown]

@@ -144,6 +144,7 @@ class EmulatorHealth(Characteristic):
         fields[tables.RESET_CAUSE] = self._reset_cause
         _put_u32(fields, tables.UPTIME_S_LOW, self._clock.s)
         fields[tables.UPTIME_MS] = self._clock.ms
+        gc.collect()
         _put_u32(fields, tables.FREE_HEAP_OCTETS_LOW, gc.mem_free())
         fields[tables.DROPPED_FRAMES] = min(self._bearer.dropped_frames, _U16_MAX)
         fields[tables.E2E_FAILURES] = min(failures, _U16_MAX)
