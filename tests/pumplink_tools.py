@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pumplink import Bearer
-from pumplink.framing import Deframer, Frame, build_frame
+from pumpwire.frame import Decoder, Frame, FrameType, encode
 
 HEAD = """
 import machine, select, time
@@ -61,14 +61,14 @@ class Peer(Bearer):
         self.closed = False
         self._time_s = 0.0
         self._coming: list[tuple[float, bytes]] = []
-        self._deframer = Deframer()
+        self._decoder = Decoder()
 
     @property
     def now_s(self) -> float:
         return self._time_s
 
     def write(self, data: bytes) -> None:
-        for frame in self._deframer.feed(data):
+        for frame in self._decoder.feed(data):
             self.sent.append(frame)
             for item in self.answer(frame):
                 after_s, octets = item if isinstance(item, tuple) else (0.0, item)
@@ -95,9 +95,9 @@ class Peer(Bearer):
 
 def accept(frame: Frame, status: int = 0) -> bytes:
     """The frame that answers an open frame."""
-    return build_frame(2, frame.body[:4] + b"\x01\x00" + bytes((status,)))
+    return encode(FrameType.OPEN_ACK, frame.body[:4] + b"\x01\x00" + bytes((status,)))
 
 
 def att(pdu: bytes) -> bytes:
     """An ATT PDU in its frame."""
-    return build_frame(5, pdu)
+    return encode(FrameType.ATT, pdu)

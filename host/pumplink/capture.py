@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from pumplink.bearer import Bearer
-from pumplink.framing import Deframer, build_frame
+from pumpwire.frame import parse
 
 __all__ = ["CaptureBearer"]
 
@@ -64,13 +65,11 @@ class CaptureBearer(Bearer):
         for part in parts:
             if not part:
                 continue
-            frames = Deframer().feed(part + b"\0")
-            if frames and build_frame(*frames[0]) == part + b"\0":
-                self._line(direction, at_s, {"type": frames[0].type, "body": frames[0].body.hex()})
-            else:
-                self._line(direction, at_s, {"damaged": part.hex()})
+            frame = parse(part)
+            content = {"damaged": part.hex()} if frame is None else {"type": int(frame.type), "body": frame.body.hex()}
+            self._line(direction, at_s, content)
 
-    def _line(self, direction: str, at_s: float, content: dict[str, object]) -> None:
+    def _line(self, direction: str, at_s: float, content: Mapping[str, object]) -> None:
         if not self._file.closed:
             line = {"at_s": round(at_s, 6), "direction": direction, **content}
             self._file.write(json.dumps(line, sort_keys=True) + "\n")

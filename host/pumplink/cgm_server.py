@@ -9,6 +9,7 @@ from decimal import Decimal
 from pumplink.errors import AttError
 from pumplink.link import Link
 from pumpwire import database
+from pumpwire.att import AttErrorCode
 from pumpwire.cgms import CGM_FEATURE, CGM_MEASUREMENT, CGM_SESSION_START_TIME, build_notification
 from pumpwire.clock import from_datetime
 from pumpwire.database import Protection
@@ -21,8 +22,6 @@ __all__ = ["CgmServer"]
 TIME_ZONE_UNKNOWN = -128
 INTERSTITIAL_FLUID_SUBCUTANEOUS = 0x59
 
-_INVALID_LENGTH = 0x0D
-_INVALID_VALUE = 0xFD
 _NOTIFY = 1
 
 
@@ -128,10 +127,10 @@ class CgmServer:
 
     def _write_configuration(self, value: bytes) -> None:
         if len(value) != 2:
-            raise AttError(_INVALID_LENGTH, database.CGM_MEASUREMENT.handle + 1)
+            raise AttError(AttErrorCode.INVALID_ATTRIBUTE_VALUE_LENGTH, database.CGM_MEASUREMENT.handle + 1)
         bits = value[0] | value[1] << 8
         if bits & ~_NOTIFY:
-            raise AttError(_INVALID_VALUE, database.CGM_MEASUREMENT.handle + 1)
+            raise AttError(AttErrorCode.CCCD_IMPROPERLY_CONFIGURED, database.CGM_MEASUREMENT.handle + 1)
         self.subscribed = bool(bits)
         if self.subscribed:
             for callback in self._subscribe_callbacks:

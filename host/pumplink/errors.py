@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pumpwire.att import AttErrorCode
+
 __all__ = [
     "AttError",
     "AttTimeout",
@@ -43,24 +45,6 @@ __all__ = [
 
 RESET_CAUSES = {1: "power on", 2: "reset by the firmware", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 _SHOWN_LINES = 12
-
-ATT_ERRORS = {
-    0x01: "invalid handle",
-    0x02: "read not permitted",
-    0x03: "write not permitted",
-    0x04: "invalid PDU",
-    0x06: "request not supported",
-    0x07: "invalid offset",
-    0x0A: "attribute not found",
-    0x0D: "invalid attribute value length",
-    0x0E: "unlikely error",
-    0x81: "invalid CRC",
-    0x82: "invalid counter",
-    0xFC: "write request rejected",
-    0xFD: "client characteristic configuration improperly configured",
-    0xFE: "procedure already in progress",
-    0xFF: "out of range",
-}
 
 
 class PumpLinkError(Exception):
@@ -140,8 +124,9 @@ class AttError(PumpLinkError):
     def __init__(self, code: int, handle: int, request: str = "request") -> None:
         self.code = code
         self.handle = handle
-        name = ATT_ERRORS.get(code, "unknown error")
-        super().__init__(f"ATT {request} of handle 0x{handle:04X} refused: 0x{code:02X} ({name})")
+        known = code in AttErrorCode.__members__.values()
+        name = AttErrorCode(code).name.lower().replace("_", " ") if known else "unknown error"
+        super().__init__(f"the {request} of handle 0x{handle:04X} was refused: 0x{code:02X} ({name})")
 
 
 class AttTimeout(PumpLinkError):

@@ -7,37 +7,34 @@ their handlers afterwards, in order, so that a handler may make requests of its 
 from __future__ import annotations
 
 import secrets
-import struct
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from pumplink import framing
 from pumplink.bearer import Bearer
 from pumplink.errors import AttError, AttTimeout, BearerLost, E2EError
-from pumplink.framing import Deframer, build_frame
+from pumpwire import att, frame
+from pumpwire.att import AttErrorCode, AttOpcode, Pdu
+from pumpwire.errors import FrameError, PduError
+from pumpwire.frame import Frame, FrameType, OpenStatus
 from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["Link", "Value"]
 
 ATT_TIMEOUT_S = 2.0
+INDICATION_TIMEOUT_S = 30.0
 OPEN_RETRY_S = 1.0
 OPEN_ATTEMPTS = 5
 MISSED_KEEP_ALIVES_MAX = 3
-ATT_MTU_MIN = 23
 
-_ERROR, _MTU_REQUEST, _MTU_RESPONSE = 0x01, 0x02, 0x03
-_READ_REQUEST, _READ_RESPONSE = 0x0A, 0x0B
-_WRITE_REQUEST, _WRITE_RESPONSE = 0x12, 0x13
-_NOTIFY, _INDICATE, _CONFIRM = 0x1B, 0x1D, 0x1E
-_RESPONSES = (_ERROR, _MTU_RESPONSE, _READ_RESPONSE, _WRITE_RESPONSE, _CONFIRM)
-
-_INVALID_HANDLE, _READ_NOT_PERMITTED, _WRITE_NOT_PERMITTED = 0x01, 0x02, 0x03
-_INVALID_PDU, _NOT_SUPPORTED = 0x04, 0x06
-
-_OPEN_BODY = struct.Struct("<IHH")
-_OPEN_ACK_BODY = struct.Struct("<IHB")
-_HANDLE = struct.Struct("<BH")
+_EXPECTED = {
+    AttOpcode.READ_REQUEST: AttOpcode.READ_RESPONSE,
+    AttOpcode.WRITE_REQUEST: AttOpcode.WRITE_RESPONSE,
+    AttOpcode.EXCHANGE_MTU_REQUEST: AttOpcode.EXCHANGE_MTU_RESPONSE,
+    AttOpcode.INDICATION: AttOpcode.CONFIRMATION,
+}
+_RESPONSES = (*_EXPECTED.values(), AttOpcode.ERROR_RESPONSE)
+_NOTIFY, _INDICATE = b"\x01\x00", b"\x02\x00"
 
 Handler = Callable[[bytes, float], None]
 Check = Callable[[bytes], bytes | None]
@@ -74,10 +71,10 @@ class Link:
     ) -> None:
         self.bearer = bearer
         self.wire_version = wire_version
-        self.mtu = ATT_MTU_MIN
+        self.mtu = att.MTU_DEFAULT
         self.is_open = False
         self._nonce = nonce or (lambda: secrets.randbits(32))
-        self._deframer = Deframer()
+        self._decoder = frame.Decoder()
         self._unexpected = 0
         self._served: dict[int, _Served] = {}
         self._handlers: dict[int, list[Handler]] = {}
@@ -85,8 +82,8 @@ class Link:
         self._failed: E2EError | None = None
         self._open_callbacks: list[Callable[[], None]] = []
         self._values: deque[Value] = deque()
-        self._reading: int | None = None
-        self._response: bytes | None = None
+        self._request_pdu: Pdu | None = None
+        self._response: Pdu | None = None
         self._offered: int | None = None
         self._refused = False
         self._busy = False
@@ -104,7 +101,7 @@ class Link:
     @property
     def dropped_frames(self) -> int:
         """Damaged frames, and PDUs nobody waited for."""
-        return self._deframer.dropped + self._unexpected
+        return self._decoder.dropped + self._unexpected
 
     # --- Connection ---------------------------------------------------------------------------------------------
 
@@ -116,14 +113,14 @@ class Link:
         Raises:
             BearerLost: no answer, or the pump does not speak this wire version.
         """
-        self._deframer.clear()
+        self._decoder.clear()
         self._values.clear()
         self.is_open = False
         self._refused = False
-        self.mtu = ATT_MTU_MIN
+        self.mtu = att.MTU_DEFAULT
         self._offered = self._nonce()
         for _ in range(OPEN_ATTEMPTS):
-            self._send(framing.OPEN, _OPEN_BODY.pack(self._offered, self.wire_version, keep_alive_ms))
+            self._send(FrameType.OPEN, nonce=self._offered, wire_version=self.wire_version, keep_alive_ms=keep_alive_ms)
             self._pump_until(self.now_s + OPEN_RETRY_S, lambda: self.is_open or self._refused)
             if self.is_open or self._refused:
                 break
@@ -144,7 +141,7 @@ class Link:
         """Ends the connection; the bearer stays. A second call does nothing."""
         if self.is_open:
             self.is_open = False
-            self._send(framing.CLOSE, b"")
+            self._send(FrameType.CLOSE)
 
     def on_open(self, callback: Callable[[], None]) -> None:
         """Calls `callback()` when a connection begins, before anything else of it is looked at."""
@@ -163,7 +160,7 @@ class Link:
             AttError: the other end refused.
             AttTimeout: no answer within `timeout_s` DUT seconds.
         """
-        return self._request(_HANDLE.pack(_READ_REQUEST, handle), _READ_RESPONSE, handle, timeout_s)
+        return self._request(Pdu(AttOpcode.READ_REQUEST, handle), timeout_s).value
 
     def request_write(self, handle: int, value: bytes, timeout_s: float = ATT_TIMEOUT_S) -> None:
         """Writes a value and waits for the write response.
@@ -172,18 +169,17 @@ class Link:
             AttError: the other end refused.
             AttTimeout: no answer within `timeout_s` DUT seconds.
         """
-        self._request(_HANDLE.pack(_WRITE_REQUEST, handle) + value, _WRITE_RESPONSE, handle, timeout_s)
+        self._request(Pdu(AttOpcode.WRITE_REQUEST, handle, value), timeout_s)
 
     def exchange_mtu(self, mtu: int, timeout_s: float = ATT_TIMEOUT_S) -> int:
         """Offers an ATT_MTU and returns the one both ends use from now on."""
-        pdu = struct.pack("<BH", _MTU_REQUEST, mtu)
-        answer = self._request(pdu, _MTU_RESPONSE, 0, timeout_s)
-        self.mtu = max(ATT_MTU_MIN, min(mtu, int.from_bytes(answer, "little")))
+        offer = self._request(Pdu(AttOpcode.EXCHANGE_MTU_REQUEST, mtu=mtu), timeout_s).mtu
+        self.mtu = max(att.MTU_DEFAULT, min(mtu, offer))
         return self.mtu
 
     def subscribe(self, handle: int, *, indicate: bool = False) -> None:
         """Writes the client configuration beside a value: notifications, or indications."""
-        self.request_write(handle + 1, b"\x02\x00" if indicate else b"\x01\x00")
+        self.request_write(handle + 1, _INDICATE if indicate else _NOTIFY)
 
     def unsubscribe(self, handle: int) -> None:
         """Takes a subscription back."""
@@ -216,30 +212,29 @@ class Link:
                 return value
         return None
 
-    def _request(self, pdu: bytes, expected: int, handle: int, timeout_s: float) -> bytes:
+    def _request(self, pdu: Pdu, timeout_s: float) -> Pdu:
         if not self.is_open:
             raise BearerLost("the connection is not open; call open() first")
         if self._busy:
             raise RuntimeError("a request is already under way on this link")
         self._busy = True
         self._response = None
-        self._reading = handle if pdu[0] == _READ_REQUEST else None
+        self._request_pdu = pdu
         try:
             self._send_att(pdu)
             self._pump_until(self.now_s + timeout_s, lambda: self._response is not None)
             response = self._response
         finally:
             self._busy = False
-            self._reading = None
+            self._request_pdu = None
+        what = pdu.opcode.name.lower().replace("_", " ")
         if response is None:
-            raise AttTimeout(f"no answer within {timeout_s:g} s to ATT request 0x{pdu[0]:02X} of 0x{handle:04X}")
-        if response[0] == _ERROR:
-            if len(response) == 5:
-                raise AttError(response[4], handle, "read" if pdu[0] == _READ_REQUEST else "write")
-            raise BearerLost("an ATT error response has a wrong length; the other end is no pump of this wire version")
-        if response[0] != expected:
-            raise BearerLost(f"ATT request 0x{pdu[0]:02X} was answered by 0x{response[0]:02X}; close and open again")
-        return response[1:]
+            raise AttTimeout(f"no answer within {timeout_s:g} s to the {what} of handle 0x{pdu.handle:04X}")
+        if response.opcode is AttOpcode.ERROR_RESPONSE:
+            raise AttError(response.error, pdu.handle, what)
+        if response.opcode is not _EXPECTED[pdu.opcode]:
+            raise BearerLost(f"a {what} was answered by 0x{response.opcode:02X}; open the connection again")
+        return response
 
     # --- Server role --------------------------------------------------------------------------------------------
 
@@ -255,11 +250,11 @@ class Link:
 
     def notify(self, handle: int, value: bytes) -> None:
         """Sends a notification."""
-        self._send_att(_HANDLE.pack(_NOTIFY, handle) + value)
+        self._send_att(Pdu(AttOpcode.NOTIFICATION, handle, value))
 
-    def indicate(self, handle: int, value: bytes, timeout_s: float = 30.0) -> None:
+    def indicate(self, handle: int, value: bytes, timeout_s: float = INDICATION_TIMEOUT_S) -> None:
         """Sends an indication and waits for its confirmation."""
-        self._request(_HANDLE.pack(_INDICATE, handle) + value, _CONFIRM, handle, timeout_s)
+        self._request(Pdu(AttOpcode.INDICATION, handle, value), timeout_s)
 
     # --- Time ---------------------------------------------------------------------------------------------------
 
@@ -288,8 +283,8 @@ class Link:
         data = self.bearer.receive(wait_s)
         if data:
             at_s = self.bearer.received_at_s
-            for frame in self._deframer.feed(data):
-                self._take(frame.type, frame.body, at_s)
+            for got in self._decoder.feed(data):
+                self._take(got, at_s)
             if self._failed is not None:
                 failed, self._failed = self._failed, None
                 raise failed
@@ -305,7 +300,7 @@ class Link:
             raise BearerLost(f"{MISSED_KEEP_ALIVES_MAX} keep-alives went unanswered; open the connection again")
         self._unanswered += 1
         self._keep_alive_due_s = self.now_s + self._keep_alive_s
-        self._send(framing.KEEP_ALIVE, b"")
+        self._send(FrameType.KEEP_ALIVE)
 
     def _dispatch(self) -> None:
         if self._dispatching:
@@ -321,58 +316,70 @@ class Link:
 
     # --- Frames -------------------------------------------------------------------------------------------------
 
-    def _send(self, type_: int, body: bytes) -> None:
-        self.bearer.write(build_frame(type_, body))
+    def _send(self, kind: FrameType, **values: int) -> None:
+        self.bearer.write(frame.encode(kind, frame.body(kind, **values)))
 
-    def _send_att(self, pdu: bytes) -> None:
+    def _send_att(self, pdu: Pdu) -> None:
+        data = att.build(pdu)
         for watcher in self._watchers:
-            watcher("to_pump", pdu)
-        self._send(framing.ATT, pdu)
+            watcher("to_pump", data)
+        self.bearer.write(frame.encode(FrameType.ATT, data))
 
-    def _take(self, type_: int, body: bytes, at_s: float) -> None:
-        if type_ == framing.ATT:
-            if self.is_open and body:
+    def _take(self, got: Frame, at_s: float) -> None:
+        if got.type is FrameType.ATT:
+            if self.is_open:
                 self._unanswered = 0
-                self._take_att(body, at_s)
+                self._take_att(got.body, at_s)
             else:
                 self._unexpected += 1
-        elif type_ == framing.OPEN_ACK and len(body) == _OPEN_ACK_BODY.size:
-            nonce, _version, status = _OPEN_ACK_BODY.unpack(body)
-            # An answer to an earlier attempt, late, is none to this connection. What follows it may be ATT already.
-            if nonce == self._offered:
-                self._offered = None
-                self.is_open = status == 0
-                self._refused = status != 0
-                if self.is_open:
-                    for callback in self._open_callbacks:
-                        callback()
-        elif type_ == framing.KEEP_ALIVE:
+        elif got.type is FrameType.OPEN_ACK:
+            self._take_open_ack(got)
+        elif got.type is FrameType.KEEP_ALIVE:
             self._unanswered = 0
-        elif type_ == framing.CLOSE:
+        elif got.type is FrameType.CLOSE:
             if self.is_open:
                 self.is_open = False
                 raise BearerLost("the pump closed the connection; open it again")
         else:
             self._unexpected += 1
 
-    def _take_att(self, pdu: bytes, at_s: float) -> None:
+    # An answer to an earlier attempt, late, is none to this connection. What follows the right one may be ATT already.
+    def _take_open_ack(self, got: Frame) -> None:
+        try:
+            values = frame.parse_body(got)
+        except FrameError:
+            self._unexpected += 1
+            return
+        if values["nonce"] != self._offered:
+            return
+        self._offered = None
+        self.is_open = values["status"] == OpenStatus.OK
+        self._refused = not self.is_open
+        if self.is_open:
+            for callback in self._open_callbacks:
+                callback()
+
+    def _take_att(self, data: bytes, at_s: float) -> None:
         for watcher in self._watchers:
-            watcher("to_client", pdu)
-        opcode = pdu[0]
-        if opcode in (_NOTIFY, _INDICATE) and len(pdu) >= 3:
-            handle = pdu[1] | pdu[2] << 8
-            value = self._check(handle, pdu[3:])
+            watcher("to_client", data)
+        try:
+            pdu = att.parse(data)
+        except PduError:
+            self._refuse(data)
+            return
+        if pdu.opcode in (AttOpcode.NOTIFICATION, AttOpcode.INDICATION):
+            value = self._check(pdu.handle, pdu.value)
             if value is not None:
-                self._values.append(Value(handle, value, at_s))
-            if opcode == _INDICATE:
-                self._send_att(bytes((_CONFIRM,)))
-        elif opcode in _RESPONSES:
-            if self._busy and self._response is None:
-                self._response = pdu
-                if opcode == _READ_RESPONSE and self._reading is not None:
-                    self._response = pdu[:1] + (self._check(self._reading, pdu[1:]) or b"")
-            else:
+                self._values.append(Value(pdu.handle, value, at_s))
+            if pdu.opcode is AttOpcode.INDICATION:
+                self._send_att(Pdu(AttOpcode.CONFIRMATION))
+        elif pdu.opcode in _RESPONSES:
+            if self._request_pdu is None or self._response is not None:
                 self._unexpected += 1
+                return
+            if pdu.opcode is AttOpcode.READ_RESPONSE:
+                pdu = pdu._replace(value=self._check(self._request_pdu.handle, pdu.value) or b"")
+            self._response = pdu
         else:
             self._answer(pdu)
 
@@ -387,38 +394,40 @@ class Link:
             self._failed = self._failed or error
             return None
 
-    def _answer(self, pdu: bytes) -> None:
-        opcode = pdu[0]
-        handle = pdu[1] | pdu[2] << 8 if len(pdu) >= 3 else 0
+    # Requests have even opcodes without the command bit; whatever else makes no sense gets no answer.
+    def _refuse(self, data: bytes) -> None:
+        self._unexpected += 1
+        if data and not data[0] & 0x41:
+            known = data[0] in _EXPECTED
+            code = AttErrorCode.INVALID_PDU if known else AttErrorCode.REQUEST_NOT_SUPPORTED
+            self._send_att(Pdu(AttOpcode.ERROR_RESPONSE, request_opcode=data[0], error=code))
+
+    def _answer(self, pdu: Pdu) -> None:
         try:
-            if len(pdu) < 3:
-                raise AttError(_INVALID_PDU, handle)
-            if opcode == _MTU_REQUEST:
-                self.mtu = max(ATT_MTU_MIN, handle)
-                answer = _HANDLE.pack(_MTU_RESPONSE, self.mtu)
-            elif opcode == _READ_REQUEST:
-                answer = bytes((_READ_RESPONSE,)) + self._serve_read(handle)
-            elif opcode == _WRITE_REQUEST:
-                self._serve_write(handle, pdu[3:])
-                answer = bytes((_WRITE_RESPONSE,))
+            if pdu.opcode is AttOpcode.EXCHANGE_MTU_REQUEST:
+                self.mtu = max(att.MTU_DEFAULT, pdu.mtu)
+                answer = Pdu(AttOpcode.EXCHANGE_MTU_RESPONSE, mtu=self.mtu)
+            elif pdu.opcode is AttOpcode.READ_REQUEST:
+                answer = Pdu(AttOpcode.READ_RESPONSE, value=self._serve_read(pdu.handle))
             else:
-                raise AttError(_NOT_SUPPORTED, 0)
+                self._serve_write(pdu.handle, pdu.value)
+                answer = Pdu(AttOpcode.WRITE_RESPONSE)
         except AttError as error:
-            answer = struct.pack("<BBHB", _ERROR, opcode, handle, error.code)
+            answer = Pdu(AttOpcode.ERROR_RESPONSE, pdu.handle, request_opcode=pdu.opcode, error=error.code)
         self._send_att(answer)
 
     def _serve_read(self, handle: int) -> bytes:
         served = self._served.get(handle)
         if served is None:
-            raise AttError(_INVALID_HANDLE, handle)
+            raise AttError(AttErrorCode.INVALID_HANDLE, handle)
         if served.read is None:
-            raise AttError(_READ_NOT_PERMITTED, handle)
+            raise AttError(AttErrorCode.READ_NOT_PERMITTED, handle)
         return served.read()
 
     def _serve_write(self, handle: int, value: bytes) -> None:
         served = self._served.get(handle)
         if served is None:
-            raise AttError(_INVALID_HANDLE, handle)
+            raise AttError(AttErrorCode.INVALID_HANDLE, handle)
         if served.write is None:
-            raise AttError(_WRITE_NOT_PERMITTED, handle)
+            raise AttError(AttErrorCode.WRITE_NOT_PERMITTED, handle)
         served.write(value)

@@ -15,9 +15,9 @@ import pytest
 
 from pumplink import CaptureBearer, Cut, Faults, FaultyBearer, Lockstep, Realtime, SerialBearer, VirtualBoard
 from pumplink.errors import BearerBusy, BearerLost, BearerMissing
-from pumplink.framing import ATT, Deframer, Frame, build_frame
 from pumplink.virtual.pty import BoardPty
 from pumplink_tools import ECHO, Peer
+from pumpwire.frame import Decoder, Frame, FrameType, encode
 
 MakeBoard = Callable[..., VirtualBoard]
 
@@ -106,17 +106,17 @@ def test_a_port_that_cannot_be_opened_says_why(port: str, message: str) -> None:
 
 def test_a_capture_holds_every_frame_with_time_and_direction(tmp_path: Path) -> None:
     path = tmp_path / "capture.jsonl"
-    peer = Peer(lambda frame: [(1.5, build_frame(ATT, b"answer") + b"\x05noise\x00")])
+    peer = Peer(lambda frame: [(1.5, encode(FrameType.ATT, b"answer") + b"\x05noise\x00")])
     with CaptureBearer(peer, path) as bearer:
-        bearer.write(build_frame(ATT, b"question"))
+        bearer.write(encode(FrameType.ATT, b"question"))
         assert bearer.receive(10) != b""
         assert bearer.wait_until(20) == 0
         peer.come(1, b"\x03cut")
         assert bearer.receive(30) == b"\x03cut"
     assert peer.closed
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
-        {"at_s": 0.0, "direction": "to_pump", "type": ATT, "body": b"question".hex()},
-        {"at_s": 1.5, "direction": "to_client", "type": ATT, "body": b"answer".hex()},
+        {"at_s": 0.0, "direction": "to_pump", "type": FrameType.ATT, "body": b"question".hex()},
+        {"at_s": 1.5, "direction": "to_client", "type": FrameType.ATT, "body": b"answer".hex()},
         {"at_s": 1.5, "direction": "to_client", "damaged": b"\x05noise".hex()},
         {"at_s": 21.0, "direction": "to_client", "damaged": b"\x03cut".hex()},
     ]
@@ -127,16 +127,16 @@ def test_a_capture_holds_every_frame_with_time_and_direction(tmp_path: Path) -> 
 
 def echo_of(count: int, seed: int = 1, cuts: tuple[Cut, ...] = (), **faults: float) -> tuple[FaultyBearer, list[str]]:
     """What comes back of numbered frames, one a second, when the way to the client is faulty."""
-    peer = Peer(lambda frame: [build_frame(frame.type, frame.body)])
+    peer = Peer(lambda frame: [encode(frame.type, frame.body)])
     bearer = FaultyBearer(peer, seed, to_client=Faults(**faults), cuts=cuts)
-    deframer = Deframer()
+    decoder = Decoder()
     came: list[str] = []
     for number in range(count):
-        bearer.write(build_frame(ATT, b"%d" % number))
+        bearer.write(encode(FrameType.ATT, b"%d" % number))
         while data := bearer.receive(number + 1):
-            came += [f"{frame.body.decode()}@{bearer.now_s:g}" for frame in deframer.feed(data)]
+            came += [f"{frame.body.decode()}@{bearer.now_s:g}" for frame in decoder.feed(data)]
     while data := bearer.receive(count + 10):
-        came += [f"{frame.body.decode()}@{bearer.now_s:g}" for frame in deframer.feed(data)]
+        came += [f"{frame.body.decode()}@{bearer.now_s:g}" for frame in decoder.feed(data)]
     return bearer, came
 
 
@@ -183,11 +183,11 @@ def test_a_cut_takes_everything_from_its_start_to_before_its_end(cut: Cut, missi
 def test_frames_to_the_pump_are_hit_too() -> None:
     peer = Peer(lambda frame: [])
     bearer = FaultyBearer(peer, 1, to_pump=Faults(delay=1, delay_s=3))
-    bearer.write(build_frame(ATT, b"x"))
+    bearer.write(encode(FrameType.ATT, b"x"))
     assert bearer.receive(2) == b""
     assert peer.sent == []
     assert bearer.receive(10) == b""
-    assert peer.sent == [Frame(ATT, b"x")]
+    assert peer.sent == [Frame(FrameType.ATT, b"x")]
     assert bearer.now_s == 10
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from pumplink import CgmServer, Client, Link, Pump
 from pumplink.errors import AttError, E2EError, ProcedureError, ProcedureTimeout, PumpLinkError, WireError
-from pumplink.framing import ATT, OPEN, Frame
 from pumplink.results import DeliveredInsulin, Procedure
 from pumplink_tools import Peer, accept, att
 from pumpwire import database, e2e
@@ -29,6 +28,7 @@ from pumpwire.enums import (
     ResponseCode,
     StatusChangedFlags,
 )
+from pumpwire.frame import Frame, FrameType
 from pumpwire.registry import MESSAGES
 
 CCP = database.COMMAND_CONTROL_POINT
@@ -49,11 +49,11 @@ class ScriptedPump:
         self.counters: dict[int, int] = {}
 
     def _answer(self, frame: Frame) -> list[bytes | tuple[float, bytes]]:
-        if frame.type == OPEN:
+        if frame.type == FrameType.OPEN:
             self.counters.clear()
             return [accept(frame)]
         pdu = frame.body
-        if frame.type != ATT or pdu[0] not in (0x0A, 0x12):
+        if frame.type != FrameType.ATT or pdu[0] not in (0x0A, 0x12):
             return []
         handle = pdu[1] | pdu[2] << 8
         if pdu[0] == 0x0A:

@@ -9,8 +9,8 @@ import pytest
 
 from pumplink import Link
 from pumplink.errors import AttError, AttTimeout, BearerLost, E2EError
-from pumplink.framing import ATT, CLOSE, KEEP_ALIVE, OPEN, Frame, build_frame
 from pumplink_tools import Peer, accept, att
+from pumpwire.frame import Frame, FrameType, encode
 
 HANDLE = 0x0015
 OTHER = 0x0018
@@ -32,7 +32,7 @@ def connected(answer: object = None, keep_alive_ms: int = 0) -> tuple[Link, Peer
     """An open link; `answer` serves its ATT frames."""
 
     def serve(frame: Frame) -> list[bytes | tuple[float, bytes]]:
-        if frame.type == OPEN:
+        if frame.type == FrameType.OPEN:
             return [accept(frame)]
         return answer(frame) if callable(answer) else []
 
@@ -49,11 +49,11 @@ def connected(answer: object = None, keep_alive_ms: int = 0) -> tuple[Link, Peer
 def test_opening_says_nonce_version_and_period() -> None:
     peer = Peer(lambda frame: [accept(frame)])
     Link(peer, wire_version=1, nonce=lambda: 0xA1B2C3D4).open(keep_alive_ms=5000)
-    assert peer.sent == [Frame(OPEN, bytes.fromhex("d4c3b2a1 0100 8813"))]
+    assert peer.sent == [Frame(FrameType.OPEN, bytes.fromhex("d4c3b2a1 0100 8813"))]
 
 
 def test_an_answer_to_another_open_is_none_to_this() -> None:
-    stale = build_frame(2, b"\x99\x99\x99\x99\x01\x00\x00")
+    stale = encode(FrameType.OPEN_ACK, b"\x99\x99\x99\x99\x01\x00\x00")
     peer = Peer(lambda frame: [stale])
     with pytest.raises(BearerLost, match="no answer to 5 attempts"):
         Link(peer).open()
@@ -77,11 +77,11 @@ def test_an_unknown_wire_version_is_told() -> None:
 
 
 def test_requests_of_the_pump_in_the_same_breath_as_its_answer_are_served() -> None:
-    peer = Peer(lambda frame: [accept(frame) + att(b"\x0a\x05\x01")] if frame.type == OPEN else [])
+    peer = Peer(lambda frame: [accept(frame) + att(b"\x0a\x05\x01")] if frame.type == FrameType.OPEN else [])
     link = Link(peer)
     link.serve(0x0105, read=lambda: b"feature")
     link.open()
-    assert peer.sent[-1] == Frame(ATT, b"\x0bfeature")
+    assert peer.sent[-1] == Frame(FrameType.ATT, b"\x0bfeature")
 
 
 def test_without_a_connection_nothing_is_asked() -> None:
@@ -92,7 +92,7 @@ def test_without_a_connection_nothing_is_asked() -> None:
 
 def test_a_close_of_the_pump_is_told_once() -> None:
     link, peer = connected()
-    peer.come(1, build_frame(CLOSE))
+    peer.come(1, encode(FrameType.CLOSE))
     with pytest.raises(BearerLost, match="closed the connection"):
         link.run_until(10)
     link.close()
@@ -103,14 +103,14 @@ def test_closing_tells_the_pump_once() -> None:
     link, peer = connected()
     link.close()
     link.close()
-    assert peer.sent == [Frame(CLOSE, b"")]
+    assert peer.sent == [Frame(FrameType.CLOSE, b"")]
 
 
 @pytest.mark.parametrize(("answered", "lost_at_s"), [(0, 20.0), (2, 30.0)])
 def test_the_third_missed_keep_alive_ends_the_connection(answered: int, lost_at_s: float) -> None:
     def answer(frame: Frame) -> list[bytes | tuple[float, bytes]]:
-        alive = frame.type == KEEP_ALIVE and len(peer.sent) <= answered
-        return [build_frame(KEEP_ALIVE)] if alive else []
+        alive = frame.type == FrameType.KEEP_ALIVE and len(peer.sent) <= answered
+        return [encode(FrameType.KEEP_ALIVE)] if alive else []
 
     link, peer = connected(answer, keep_alive_ms=5000)
     with pytest.raises(BearerLost, match="keep-alives went unanswered"):
@@ -120,9 +120,9 @@ def test_the_third_missed_keep_alive_ends_the_connection(answered: int, lost_at_
 
 
 def test_answered_keep_alives_keep_it() -> None:
-    link, peer = connected(lambda frame: [build_frame(KEEP_ALIVE)], keep_alive_ms=5000)
+    link, peer = connected(lambda frame: [encode(FrameType.KEEP_ALIVE)], keep_alive_ms=5000)
     assert link.run_until(100) == 0
-    assert len([frame for frame in peer.sent if frame.type == KEEP_ALIVE]) in (19, 20)
+    assert len([frame for frame in peer.sent if frame.type == FrameType.KEEP_ALIVE]) in (19, 20)
 
 
 # --- Client role ------------------------------------------------------------------------------------------------
@@ -166,11 +166,18 @@ def test_an_answer_in_time_counts_and_a_late_one_is_not_the_next_ones(after_s: f
     assert link.request_read(HANDLE) == b"second"
 
 
-@pytest.mark.parametrize("pdu", [b"\x13", b"\x01\x0a", b"\x1e"])
+@pytest.mark.parametrize("pdu", [b"\x13", b"\x03\x17\x00", b"\x1e"])
 def test_a_wrong_answer_ends_the_trust_in_the_connection(pdu: bytes) -> None:
     link, _ = connected(lambda frame: [att(pdu)])
     with pytest.raises(BearerLost):
         link.request_read(HANDLE)
+
+
+@pytest.mark.parametrize("pdu", [b"\x01\x0a", b"\x13\x00", b"\x1b", b"\xff", b""])
+def test_octets_that_are_no_answer_are_counted_and_not_waited_for_twice(pdu: bytes) -> None:
+    link, _ = connected(lambda frame: [att(pdu), (1, read_response(b"real"))])
+    assert link.request_read(HANDLE) == b"real"
+    assert link.dropped_frames == 1
 
 
 def test_the_mtu_is_the_smaller_offer_and_never_below_23() -> None:
@@ -193,7 +200,7 @@ def test_values_during_a_request_are_handed_out_after_it_in_order() -> None:
     link.on_value(OTHER, lambda value, at_s: seen.append((OTHER, value, at_s)))
     assert link.request_read(HANDLE) == b"value"
     assert seen == []
-    assert peer.sent[1] == Frame(ATT, b"\x1e")
+    assert peer.sent[1] == Frame(FrameType.ATT, b"\x1e")
     link.run_until(link.now_s)
     assert seen == [(OTHER, b"1", 0.0), (HANDLE, b"2", 0.0), (OTHER, b"3", 0.5)]
 
@@ -294,7 +301,7 @@ def test_the_server_answers_and_refuses_as_att_says() -> None:
         "13",
         "0112440101",
         "03ff00",
-        "0104000004",
+        "0104000006",
         "010a000004",
     ]
     assert written == [b"\xbb"]
@@ -304,7 +311,7 @@ def test_an_indication_waits_for_its_confirmation() -> None:
     link, peer = connected(lambda frame: [(3, att(b"\x1e"))])
     link.indicate(0x0102, b"v")
     assert link.now_s == 3
-    assert peer.sent == [Frame(ATT, b"\x1d\x02\x01v")]
+    assert peer.sent == [Frame(FrameType.ATT, b"\x1d\x02\x01v")]
 
 
 def test_every_pdu_can_be_watched() -> None:

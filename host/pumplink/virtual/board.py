@@ -48,7 +48,7 @@ _OUTPUT_LINES = 4000
 _KEPT_FRAMES = 100
 _BUFFER_BYTES = 1 << 20
 _US = 1_000_000
-_OVERRUN_US = 1_000_000
+_OVERRUN_US = 100_000
 """How far a board in lockstep may compute past its grant before that is called a hang."""
 
 
