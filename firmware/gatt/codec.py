@@ -295,6 +295,9 @@ class Codec:
             while exponent < 0 and mantissa % 10 == 0:
                 mantissa //= 10
                 exponent += 1
+            if exponent > 0 and _fits(mantissa * 10, exponent - 1, half, negative):
+                mantissa *= 10
+                exponent -= 1
             if negative:
                 mantissa = (half << 1) - mantissa
         buf[start] = mantissa & 0xFF

@@ -197,7 +197,8 @@ class InRange(construct.Adapter):
         return obj
 
     def _encode(self, obj: Any, context: Any, path: str) -> Any:
-        if isinstance(obj, bool) or not isinstance(obj, (int, Decimal, Special)) or not self._inside(obj):
+        number = isinstance(obj, (int, Decimal, Special)) and not isinstance(obj, bool)
+        if not number or (isinstance(obj, Decimal) and not obj.is_finite()) or not self._inside(obj):
             raise Refused(obj, self.allowed)
         return obj
 

@@ -133,7 +133,9 @@ def encode(form: Format, value: Decimal | Special) -> int:
 
 
 def toward_zero(value: Decimal, form: Format = SFLOAT) -> Decimal:
-    """The value that a format can say and that lies nearest on the side of zero.
+    """The value without the last digits that a format cannot hold.
+
+    Digits are dropped at the right until the mantissa fits: 2045 stays, 2046 becomes 2040, 20.482 becomes 20.4.
 
     Args:
         value: a finite number.

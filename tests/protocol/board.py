@@ -69,6 +69,7 @@ class Answer:
     slots: list[Any]
     end: int
     encoded: bytes
+    encode_bad_slot: int
     heap_octets: int
 
 
@@ -99,6 +100,6 @@ def run(tmp_path: Path, cases: list[tuple[Message, bytes, list[Any]]]) -> list[A
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(cases)
     return [
-        Answer(status, bad_slot, slots, end, bytes.fromhex(text), used)
-        for status, bad_slot, slots, end, text, used in answers
+        Answer(status, bad_slot, slots, end, bytes.fromhex(text), encode_bad_slot, used)
+        for status, bad_slot, slots, end, text, encode_bad_slot, used in answers
     ]

@@ -2,7 +2,7 @@
 #
 # Usage: micropython codec_board.py FIRMWARE_DIR CASES. A case is a JSON line [table, opcode or null, slots, hex,
 # values]: hex is decoded, and the values of the slots are encoded. The answer is a JSON line [status, bad_slot,
-# values, end, hex, octets of heap].
+# values, end, hex, bad_slot, octets of heap].
 import gc
 import json
 import sys
@@ -10,8 +10,8 @@ import sys
 import micropython
 
 sys.path.insert(0, sys.argv[1])
-from gatt import codec as codec_module  # noqa: E402
-from gatt import wire_tables  # noqa: E402
+from gatt import codec as codec_module
+from gatt import wire_tables
 
 SENTINELS = {
     "ABSENT": codec_module.ABSENT,
@@ -34,9 +34,8 @@ def main():
             program = getattr(wire_tables, table)
             if opcode is not None:
                 program = program[opcode]
-            buf = bytes(b"\xaa\xaa\xaa") + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2)) + b"\xaa"
+            buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2)) + b"\xaa"
             end = len(buf) - 1
-            gc.collect()
             before = gc.mem_alloc()
             micropython.heap_lock()
             try:
@@ -46,8 +45,8 @@ def main():
             used = gc.mem_alloc() - before
             decoded = [NAMES.get(codec.fields[slot], codec.fields[slot]) for slot in slots]
             bad_slot = codec.bad_slot
-            for slot, value in zip(slots, values):
-                codec.fields[slot] = SENTINELS.get(value, value)
+            for index in range(len(slots)):
+                codec.fields[slots[index]] = SENTINELS.get(values[index], values[index])
             before = gc.mem_alloc()
             micropython.heap_lock()
             try:
@@ -55,8 +54,8 @@ def main():
             finally:
                 micropython.heap_unlock()
             used += gc.mem_alloc() - before
-            text = "".join("%02x" % out[i] for i in range(3, encoded))
-            print(json.dumps([status, bad_slot, decoded, encoded, text, used]))
+            text = "".join(f"{out[i]:02x}" for i in range(3, encoded))
+            print(json.dumps([status, bad_slot, decoded, encoded, text, codec.bad_slot, used]))
 
 
 main()

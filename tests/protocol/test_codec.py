@@ -9,11 +9,15 @@ here and through the codec there; both answers are compared.
 from __future__ import annotations
 
 import random
+import subprocess
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from pumpwire import MESSAGES, Outcome
+
+from pumpwire import MESSAGES, Outcome, numbers
 from pumpwire.declare import Message
+from pumpwire.generate.files import checkout
 
 from . import board, cases
 
@@ -116,3 +120,107 @@ def test_damaged_octets_get_the_outcome_of_the_declaration(tmp_path):
         assert not wrong, f"{message.name} {octets.hex()}: {wrong}"
         seen.add(answer.status)
     assert seen == {Outcome.OK, Outcome.BAD_STRUCTURE, Outcome.RFU, Outcome.OUT_OF_RANGE}
+
+
+def _amounts() -> list[int]:
+    source = random.Random(SEED + 3)
+    edges = [0, 1, 9, 10, 50, 2045, 2046, 2047, 2048, 20450, 20470, 20482, 204_700, 2_045_000, 2_046_000, 2_050_000]
+    return [*edges, 500_000_000, *(source.randrange(10 ** source.randint(1, 8)) for _ in range(400))]
+
+
+@needs_micropython
+def test_amounts_that_do_not_fit_are_sent_without_their_last_digits(tmp_path):
+    message = MESSAGES["GetMaxBolusAmountResponse"]
+    amounts = _amounts()
+    answers = board.run(tmp_path, [(message, b"\0\0", [amount]) for amount in amounts])
+    for amount, answer in zip(amounts, answers, strict=True):
+        expected = numbers.encode(numbers.SFLOAT, numbers.toward_zero(Decimal(amount) / 1000))
+        assert answer.encoded == expected.to_bytes(2, "little"), amount
+
+
+@needs_micropython
+def test_negative_amounts_are_cut_toward_zero_too(tmp_path):
+    message = MESSAGES["GetInsulinOnBoardResponse"]
+    amounts = [-amount for amount in _amounts()]
+    answers = board.run(tmp_path, [(message, b"\0\0\0", [0, amount, "ABSENT"]) for amount in amounts])
+    for amount, answer in zip(amounts, answers, strict=True):
+        expected = numbers.encode(numbers.SFLOAT, numbers.toward_zero(Decimal(amount) / 1000))
+        assert answer.encoded == b"\0" + expected.to_bytes(2, "little"), amount
+
+
+@needs_micropython
+def test_every_sfloat_word_decodes_as_on_the_host(tmp_path):
+    given = [
+        (message, message.build(**message.examples[0].fields)[: -len(tail)] + word.to_bytes(2, "little") + tail[2:])
+        for message, tail in (
+            (MESSAGES["SetMaxBolusAmount"], b"\0\0"),
+            (MESSAGES["IddStatus"], b"\0\0\1"),
+            (MESSAGES["CgmMeasurement"], b"\0\0\5\0"),
+        )
+        for word in (*range(0x7F0, 0x810), *range(0, 0x10000, 11))
+    ]
+    filler = {message.name: [0] * len(board.slots_of(message)) for message, _ in given}
+    answers = board.run(
+        tmp_path, [(message, _body(message, octets), filler[message.name]) for message, octets in given]
+    )
+    for (message, octets), answer in zip(given, answers, strict=True):
+        wrong = _judge(message, octets, answer)
+        assert not wrong, f"{message.name} {octets.hex()}: {wrong}"
+
+
+# Message, slots, the field that cannot be said.
+UNSAYABLE = [
+    ("SetBolusResponse", [-1], "bolus_id"),
+    ("SetBolusResponse", [0x10000], "bolus_id"),
+    ("SetBolusResponse", ["ABSENT"], "bolus_id"),
+    ("CommandResponseCode", [0x114B, 0x10], "response_code"),
+    ("CommandResponseCode", [0x114B, "ABSENT"], "response_code"),
+    ("GetMaxBolusAmountResponse", ["NAN"], "max_bolus_iu"),
+    ("GetMaxBolusAmountResponse", [-1], "max_bolus_iu"),
+    ("GetMaxBolusAmountResponse", [500_000_001], "max_bolus_iu"),
+    ("IddStatus", [0x33, 0x66, "ABSENT", 0], "reservoir_remaining_iu"),
+    ("IddStatus", [0x33, 0x66, "NAN", 2], "flags"),
+    ("IddAnnunciationStatus", [0x02, *["ABSENT"] * 8], "flags"),
+    ("IddAnnunciationStatus", [0x01, *["ABSENT"] * 8], "annunciation_id"),
+    ("GetActiveBolusIdsResponse", [8, *[1] * 7], "bolus_ids"),
+    ("EmulatorCounters", [0, 0x10000, 0, 0, 0, 0, 0, 0], "basal_pulses"),
+    ("TemplateStatusData", [0x33, 1, 45, 24, *[0] * 11], "template_states"),
+]
+
+
+@needs_micropython
+def test_the_pump_is_told_which_field_it_cannot_say(tmp_path):
+    given = [(MESSAGES[name], slots) for name, slots, _ in UNSAYABLE]
+    answers = board.run(tmp_path, [(message, b"", slots) for message, slots in given])
+    for (name, slots, field), answer in zip(UNSAYABLE, answers, strict=True):
+        assert answer.end == -1, f"{name} {slots}"
+        assert answer.heap_octets == 0
+        assert answer.encode_bad_slot == board.first_slot(field), f"{name} {slots}"
+
+
+CHECKS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from gatt import codec, wire_tables as tables
+assert codec.crc16(b"xx123456789y", 2, 11) == 0x6F91
+assert codec.crc16(b"", 0, 0) == 0xFFFF
+def check(name, known):
+    requests = getattr(tables, name + "_REQUESTS")
+    prohibited = getattr(tables, name + "_PROHIBITED", None)
+    for opcode, status in known:
+        assert codec.opcode_status(requests, prohibited, opcode) == status, (name, opcode)
+OK, RFU, SILENT = codec.OK, codec.RFU, codec.PROHIBITED
+check("IDD_STATUS_READER_CONTROL_POINT",
+      ((0x0330, OK), (0x033F, RFU), (0x03FC, RFU), (0x03FD, SILENT), (0x0504, SILENT), (0x0505, RFU)))
+check("IDD_COMMAND_CONTROL_POINT", ((0x114B, OK), (0x148D, OK), (0x148E, SILENT), (0x14B0, SILENT), (0x14B1, RFU)))
+check("IDD_RECORD_ACCESS_CONTROL_POINT", ((0x33, OK), (0x3C, RFU)))
+"""
+
+
+@needs_micropython
+def test_crc_and_opcodes_of_the_firmware(tmp_path):
+    script = tmp_path / "checks.py"
+    script.write_text(CHECKS, encoding="utf-8")
+    command = [str(board.micropython()), str(script), str(checkout() / "firmware")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
