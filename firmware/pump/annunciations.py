@@ -16,7 +16,6 @@ from pump.events import (
     PAUSE_OVER,
     PENDING,
     RESERVOIR_EMPTY,
-    RESERVOIR_ISSUE,
     RESERVOIR_LOW,
     SNOOZED,
     SUCCESS,
@@ -29,7 +28,7 @@ class Annunciations:
     def __init__(self, settings, emit):
         self._emit = emit
         self._snooze_s = settings.SNOOZE_S
-        self.types = (OCCLUSION_DETECTED, RESERVOIR_ISSUE, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER)
+        self.types = (OCCLUSION_DETECTED, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER)
         slots = len(self.types)
         self.ids = array("H", bytes(2 * slots))
         self.statuses = bytearray(slots)
@@ -72,17 +71,17 @@ class Annunciations:
             self._turn(s, slot, SNOOZED)
         return SUCCESS
 
-    # Makes what was snoozed long enough pending again.
+    # Makes what was snoozed long enough pending again, the oldest first.
     def advance(self, s):
-        for slot in range(self._slots):
-            if self._until_s[slot] <= s:
-                self._wake(slot, NEVER)
-                self._turn(s, slot, PENDING)
+        while self.due_s <= s:
+            slot = self._oldest(SNOOZED, s)
+            self._wake(slot, NEVER)
+            self._turn(s, slot, PENDING)
 
     # The slot to show: the oldest pending one, else the oldest snoozed one, else -1.
     def shown(self):
-        slot = self._oldest(PENDING)
-        return slot if slot >= 0 else self._oldest(SNOOZED)
+        slot = self._oldest(PENDING, NEVER)
+        return slot if slot >= 0 else self._oldest(SNOOZED, NEVER)
 
     # Sets when a snooze ends.
     def _wake(self, slot, until_s):
@@ -91,10 +90,13 @@ class Annunciations:
         for i in range(self._slots):
             self.due_s = min(self.due_s, self._until_s[i])
 
-    def _oldest(self, status):
+    # The oldest of a status, of those whose snooze ends by until_s or that are not snoozed.
+    def _oldest(self, status, until_s):
         found = -1
         for slot in range(self._slots):
-            if self.statuses[slot] == status and (found < 0 or self._ages[slot] < self._ages[found]):
+            if self.statuses[slot] != status or (status == SNOOZED and self._until_s[slot] > until_s):
+                continue
+            if found < 0 or self._ages[slot] < self._ages[found]:
                 found = slot
         return found
 

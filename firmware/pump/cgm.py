@@ -12,7 +12,7 @@ USABLE = const(0)
 TOO_OLD = const(1)
 INVALID = const(2)
 
-_GLUCOSE_MG_DL_MAX = const(1000)
+GLUCOSE_MG_DL_MAX = const(1000)
 # Session stopped, sensor type incorrect, sensor malfunction, general device fault.
 _UNUSABLE_STATUS = const(0x2D)
 _AHEAD_S_MAX = const(60)
@@ -59,7 +59,7 @@ class Cgm:
         measured_s = self._session_start_s + 60 * offset_minutes
         if (
             not self._in_session
-            or not 1 <= glucose_mg_dl <= _GLUCOSE_MG_DL_MAX
+            or not 1 <= glucose_mg_dl <= GLUCOSE_MG_DL_MAX
             or status & _UNUSABLE_STATUS
             or offset_minutes <= self._newest_offset
             or measured_s - s > _AHEAD_S_MAX
@@ -67,7 +67,8 @@ class Cgm:
             return INVALID
         if s - measured_s > 60 * stale_minutes:
             return TOO_OLD
-        self._measured_s = measured_s
+        if self._measured_s == NEVER or self._measured_s < measured_s:
+            self._measured_s = measured_s
         self._newest_offset = offset_minutes
         self.stale = False
         self._store(offset_minutes, glucose_mg_dl)

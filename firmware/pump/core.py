@@ -31,7 +31,6 @@ from pump.events import (
     NOT_APPLICABLE,
     NOT_COMPLETED,
     OCCLUSION_DETECTED,
-    OPERATIONAL,
     OUT_OF_RANGE,
     PAUSE,
     PAUSE_OVER,
@@ -41,13 +40,11 @@ from pump.events import (
     READY,
     REFERENCE_TIME,
     RESERVOIR_EMPTY,
-    RESERVOIR_ISSUE,
     RUN,
     SET_DATE_TIME,
     STOP,
     SUCCESS,
     THERAPY,
-    WAITING,
 )
 from pump.iob import Iob
 from pump.reservoir import Reservoir
@@ -64,6 +61,7 @@ class Pump:
         self._emit = emit
         self.now_s = -1
         self.therapy = STOP
+        # Nothing prepares or primes the drive.
         self.operational = READY
         self.max_bolus_mu = settings.BOLUS_MAX_MU
         self.wall = Wall()
@@ -100,13 +98,13 @@ class Pump:
             self._second(due_s)
             self.now_s = due_s
 
-    # What falls on second s, in the order of D-003. A reference time comes before the events that refer to it.
+    # What falls on second s, in the order of D-003.
     def _second(self, s):
         if s >= self._reference_s:
             self._record_reference(s, PERIODIC if s else DATE_TIME_LOSS)
         found = self.delivery.integrate(s)
         if found != NOTHING:
-            self._fail(s, OCCLUSION_DETECTED if found == OCCLUDED else RESERVOIR_EMPTY)
+            self._stop_for(s, OCCLUSION_DETECTED if found == OCCLUDED else RESERVOIR_EMPTY)
         if self.bolus.active and self.bolus.complete():
             self.bolus.end(s, COMPLETE, 0)
         if s == self._midnight_s:
@@ -114,12 +112,12 @@ class Pump:
             self._midnight_s = self.wall.midnight_s(s)
         if s == self.basal.boundary_s:
             self.basal.refresh(s)
-            self._rate_changed(s, False)
+            self._rate_changed(s)
         if s == self.tbr.end_s:
             self._end_tbr(s, COMPLETE, 0)
         if s == self._pause_over_s:
             self.annunciations.announce(s, PAUSE_OVER)
-            self._stop(s)
+            self._stop(s, CANCELED, 0)
         if s == self.annunciations.due_s:
             self.annunciations.advance(s)
         if s >= self.control.stale_s():
@@ -135,22 +133,16 @@ class Pump:
         if self.tbr.suspension:
             self._end_tbr(s, CANCELED, 0)
 
-    # A fault that stops therapy: occlusion, reservoir empty or taken off. A bolus whose last pulse came is complete.
-    def _fail(self, s, kind):
-        annunciation_id = self.annunciations.announce(s, kind)
-        if self.bolus.active:
-            complete = self.bolus.complete()
-            self.bolus.end(s, COMPLETE if complete else ERROR_ABORT, 0 if complete else annunciation_id)
-        if self.tbr.active:
-            self._end_tbr(s, ERROR_ABORT, annunciation_id)
-        self._stop(s)
-        self._turn_operational(s)
+    # A fault that the wearer must know stops therapy.
+    def _stop_for(self, s, kind):
+        self._stop(s, ERROR_ABORT, self.annunciations.announce(s, kind))
 
-    def _stop(self, s):
-        if self.bolus.active:
-            self.bolus.end(s, CANCELED, 0)
+    # A bolus whose last pulse came at this very second is complete, and ends as such in its own step.
+    def _stop(self, s, reason, annunciation_id):
+        if self.bolus.active and not self.bolus.complete():
+            self.bolus.end(s, reason, annunciation_id)
         if self.tbr.active:
-            self._end_tbr(s, CANCELED, 0)
+            self._end_tbr(s, reason, annunciation_id)
         self.delivery.drop()
         self._turn_therapy(s, STOP)
 
@@ -161,34 +153,34 @@ class Pump:
             self.delivery.therapy = state
             self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == PAUSE else NEVER
             self._emit(THERAPY, s, old, state, 0, 0, 0)
-            self._rate_changed(s, False)
-
-    def _turn_operational(self, s):
-        state = READY if self.reservoir.usable() else WAITING
-        if state != self.operational:
-            old = self.operational
-            self.operational = state
-            self._emit(OPERATIONAL, s, old, state, 0, 0, 0)
+            self._rate_changed(s)
 
     # The rate that leaves the pump: 0 outside Run.
     def delivered_rate_mu_per_h(self):
         return self.delivery.rate_mu_per_h if self.therapy == RUN else 0
 
-    # Puts TBR or profile in force. A change of the delivered rate is told; in a TBR's group (always) also none.
-    def _rate_changed(self, s, always):
-        tbr = self.tbr
-        self.delivery.rate_mu_per_h = tbr.rate_mu_per_h if tbr.active else self.basal.rate_mu_per_h
+    # Puts TBR or profile in force, and tells a change of the delivered rate.
+    def _rate_changed(self, s):
         old = self._reported_mu_per_h
-        new = self.delivered_rate_mu_per_h()
-        self._reported_mu_per_h = new
-        if always or new != old:
-            self._emit(BASAL_CHANGED, s, old, new, tbr.context if tbr.active else DEVICE, 0, 0)
+        self._apply_rate()
+        if old != self._reported_mu_per_h:
+            self._emit(BASAL_CHANGED, s, old, self._reported_mu_per_h, DEVICE, 0, 0)
+
+    # The second half of a TBR's group: told even when the delivered rate stays the same.
+    def _rate_changed_by_tbr(self, s, context):
+        old = self._reported_mu_per_h
+        self._apply_rate()
+        self._emit(BASAL_CHANGED, s, old, self._reported_mu_per_h, context, 0, 0)
+
+    def _apply_rate(self):
+        self.delivery.rate_mu_per_h = self.tbr.rate_mu_per_h if self.tbr.active else self.basal.rate_mu_per_h
+        self._reported_mu_per_h = self.delivered_rate_mu_per_h()
 
     def _end_tbr(self, s, reason, annunciation_id):
         if self.tbr.suspension:
             self.control.suspensions.end(s)
         self.tbr.end(s, reason, annunciation_id)
-        self._rate_changed(s, True)
+        self._rate_changed_by_tbr(s, DEVICE)
 
     def set_therapy_state(self, s, state):
         if state not in (STOP, PAUSE, RUN):
@@ -198,7 +190,7 @@ class Pump:
         if (state == PAUSE and self.therapy == STOP) or (state == RUN and not self.reservoir.usable()):
             return NOT_APPLICABLE
         if state == STOP:
-            self._stop(s)
+            self._stop(s, CANCELED, 0)
         else:
             self._turn_therapy(s, state)
         return SUCCESS
@@ -216,13 +208,13 @@ class Pump:
         else:
             self._refuse_suspensions(s)
             tbr.change(s, rate_mu_per_h, duration_minutes, context)
-        self._rate_changed(s, True)
+        self._rate_changed_by_tbr(s, context)
         return SUCCESS
 
     # A client takes a running suspension away: none starts for the lockout time.
     def _refuse_suspensions(self, s):
         if self.tbr.suspension:
-            self.control.suspensions.refuse(s)
+            self.control.suspensions.refuse(s, self.control.settings.lockout_minutes)
             self.control.suspensions.end(s)
             self.tbr.suspension = False
 
@@ -279,24 +271,24 @@ class Pump:
                 self._emit(BLOCK_CHANGED, s, template, block + 1, minutes, rate_mu_per_h, 0)
             if template == self.basal.template:
                 self.basal.refresh(s)
-                self._rate_changed(s, False)
+                self._rate_changed(s)
         return code
 
     # Any other control point procedure ends a write transaction without effect.
     def drop_profile(self):
         self.templates.drop()
 
-    # numbers[first:first + count] are template numbers: all of them or none. Of several, the last stays activated.
+    # numbers[first:first + count] are template numbers: all of them or none. Of several, the last stays activated;
+    # activating the activated one again is recorded, too.
     def activate(self, s, numbers, first, count):
         for i in range(first, first + count):
             if not self.templates.configured(numbers[i]):
                 return NOT_APPLICABLE
         for i in range(first, first + count):
-            if numbers[i] != self.basal.template:
-                self._emit(PROFILE_ACTIVATED, s, self.basal.template, numbers[i], 0, 0, 0)
-                self.basal.template = numbers[i]
+            self._emit(PROFILE_ACTIVATED, s, self.basal.template, numbers[i], 0, 0, 0)
+            self.basal.template = numbers[i]
         self.basal.refresh(s)
-        self._rate_changed(s, False)
+        self._rate_changed(s)
         return SUCCESS
 
     def reset_templates(self, s, numbers, first, count):
@@ -313,7 +305,7 @@ class Pump:
         self._midnight_s = wall.midnight_s(s)
         self._record_reference(s, SET_DATE_TIME)
         self.basal.refresh(s)
-        self._rate_changed(s, False)
+        self._rate_changed(s)
         return SUCCESS
 
     # The controller settings, in the order of the characteristic ControllerSettings.
@@ -333,19 +325,15 @@ class Pump:
             self.delivery.occluded = value == 1
         elif kind == FAULT_RESERVOIR_DETACHED and 0 <= value <= 1:
             reservoir.attach(s, value == 0)
-            self._reservoir_changed(s, RESERVOIR_ISSUE)
+            if value and self.therapy != STOP:
+                self._stop(s, ERROR_ABORT, 0)
         elif kind == FAULT_RESERVOIR_LEVEL and 0 <= value <= reservoir.capacity_pulses:
             reservoir.fill(s, value)
-            self._reservoir_changed(s, RESERVOIR_EMPTY)
+            if not value and self.therapy != STOP:
+                self._stop_for(s, RESERVOIR_EMPTY)
         else:
             return OUT_OF_RANGE
         return SUCCESS
-
-    # Without insulin there is no therapy to run or to pause.
-    def _reservoir_changed(self, s, kind):
-        if self.therapy != STOP and not self.reservoir.usable():
-            self._fail(s, kind)
-        self._turn_operational(s)
 
     # A CGM session: the pump second of its time offset 0. The same session again changes nothing.
     def cgm_session(self, s, session_start_s):
@@ -362,7 +350,7 @@ class Pump:
                 self._end_tbr(s, CANCELED, 0)
             control.suspensions.begin(s)
             self.tbr.start(s, 0, minutes, AP_CONTROLLER, True)
-            self._rate_changed(s, True)
+            self._rate_changed_by_tbr(s, AP_CONTROLLER)
         elif action == ACTION_RESUME:
             self._end_tbr(s, CANCELED, 0)
         self._emit(DECISION, s, 0, 0, 0, 0, 0)

@@ -42,12 +42,10 @@ PAUSE = const(0x3C)
 RUN = const(0x55)
 
 # Operational state.
-WAITING = const(0x66)
 READY = const(0x96)
 
 # Annunciation types; the last two are this pump's own.
 OCCLUSION_DETECTED = const(0x003C)
-RESERVOIR_ISSUE = const(0x0055)
 RESERVOIR_EMPTY = const(0x005A)
 RESERVOIR_LOW = const(0x0066)
 CGM_STALE = const(0xF00F)

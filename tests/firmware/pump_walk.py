@@ -29,7 +29,8 @@ def command(dice, s):
     """A random command with its operands; most are allowed, some are not."""
     kind = dice.roll(16)
     if kind < 5:
-        return "cgm_sample", s // 60 - dice.pick(0, 0, 0, 1, 20), dice.pick(-1, 39, 55, 60, 66, 71, 75, 90, 130, 401), 0
+        offset = max(0, s // 60 - dice.pick(0, 0, 0, 1, 20))
+        return "cgm_sample", offset, dice.pick(-1, 39, 55, 60, 66, 71, 75, 90, 130, 401), 0
     if kind == 5:
         return "set_therapy_state", dice.pick(0x55, 0x55, 0x55, 0x3C, 0x33, 0x0F)
     if kind == 6:

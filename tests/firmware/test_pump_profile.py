@@ -147,11 +147,12 @@ def test_writing_the_activated_template_takes_effect_at_its_second():
     assert bench.pulses == [140]
 
 
-def test_activating_what_is_active_is_no_change():
-    """D-905: nothing to record."""
+def test_activating_the_activated_one_again_is_recorded():
+    """D-204: accepted; the rate stays, and so nothing is said of it."""
     bench = Bench().dose(1000)
     assert bench.do(10, "activate", [1], 0, 1) == events.SUCCESS
-    assert len(bench.all("PROFILE_ACTIVATED")) == 1
+    assert bench.since(10) == [(10, "PROFILE_ACTIVATED")]
+    assert bench.all("PROFILE_ACTIVATED")[-1] == (10, 1, 1, 0, 0, 0)
 
 
 def test_activation_is_all_or_nothing():

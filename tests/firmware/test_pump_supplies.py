@@ -126,28 +126,32 @@ def test_the_last_pulse_is_delivered_and_the_next_at_its_second_is_not():
         ("BASAL_CHANGED", 1000, 1000, events.DEVICE, 0, 0),
         ("THERAPY", events.RUN, events.STOP, 0, 0, 0),
         ("BASAL_CHANGED", 1000, 0, events.DEVICE, 0, 0),
-        ("OPERATIONAL", events.READY, events.WAITING, 0, 0, 0),
     ]
 
 
 def test_a_bolus_that_empties_the_reservoir_with_its_last_pulse_is_complete():
-    """D-813: only one that is not complete is aborted."""
+    """D-813, D-003: only one that is not complete is aborted; it ends in its own step, after the Stop."""
     bench = Bench().dose(0)
     bench.do(10, "inject", LEVEL, 4)
     bench.do(10, "set_bolus", 200)
     bench.run(100)
     assert bench.all("BOLUS_ENDED") == [(18, 1, 200, events.COMPLETE, 0, 10)]
+    assert [name for _, name in bench.since(18)] == ["RESERVOIR", "ANNUNCIATION", "THERAPY", "BOLUS_ENDED"]
     assert bench.pump.therapy == events.STOP
 
 
-def test_a_reservoir_taken_off_or_emptied_stops_therapy():
-    """D-501: Run needs it, so that Run cannot go on without it."""
-    for kind, value, told in ((DETACHED, 1, events.RESERVOIR_ISSUE), (LEVEL, 0, events.RESERVOIR_EMPTY)):
-        bench = Bench().dose(1000)
-        bench.do(100, "inject", kind, value)
-        bench.run(1000)
-        assert (bench.pulses, bench.pump.therapy) == ([], events.STOP)
-        assert bench.all("ANNUNCIATION") == [(100, 1, told, events.PENDING, 0, 0)]
+@pytest.mark.parametrize("state", [events.RUN, events.PAUSE])
+@pytest.mark.parametrize("kind, value, annunciations", [(DETACHED, 1, 0), (LEVEL, 0, 1)])
+def test_a_reservoir_taken_off_or_emptied_stops_therapy(state, kind, value, annunciations):
+    """D-814: as D-813 does, with the annunciation only when it was set to zero."""
+    bench = Bench().dose(1000)
+    bench.do(90, "set_bolus", 1000)
+    bench.do(91, "set_therapy_state", state)
+    bench.do(91, "inject", kind, value)
+    bench.run(1000)
+    assert (bench.pulses, bench.pump.therapy) == ([], events.STOP)
+    assert len(bench.all("ANNUNCIATION")) == annunciations
+    assert bench.all("BOLUS_ENDED") == [(91, 1, 0, events.ERROR_ABORT, annunciations, 90)]
 
 
 @pytest.mark.parametrize("kind, value", [(LEVEL, 6001), (LEVEL, -1), (OCCLUSION, 2), (DETACHED, 2), (0x0F, 0)])
@@ -236,6 +240,21 @@ def test_a_snooze_lasts_thirty_minutes():
     assert len(bench.all("ANNUNCIATION")) == 3
 
 
+def test_two_snoozes_that_end_together_end_oldest_first():
+    """D-831, D-003: whatever their types."""
+    bench = Bench()
+    bench.do(1, "inject", LEVEL, 0)
+    bench.do(2, "inject", LEVEL, 1)
+    bench.do(2, "set_therapy_state", events.RUN)
+    bench.do(2, "inject", LEVEL, 0)
+    bench.do(3, "inject", LEVEL, 6000)
+    occluded(bench, 10)
+    for annunciation in (2, 1):
+        bench.do(100, "snooze", annunciation)
+    bench.run(1900)
+    assert [(line[0], line[1]) for line in bench.all("ANNUNCIATION")[-2:]] == [(1900, 1), (1900, 2)]
+
+
 def test_a_confirmed_one_does_not_wake_up():
     """D-831: confirming ends the snooze."""
     bench = Bench()
@@ -258,7 +277,7 @@ def test_shown_is_the_oldest_pending_else_the_oldest_snoozed():
     occluded(bench, 10)
     bench.do(20, "inject", OCCLUSION, 0)
     bench.do(20, "set_therapy_state", events.RUN)
-    bench.do(21, "inject", DETACHED, 1)
+    bench.do(21, "inject", LEVEL, 0)
     assert shown() == 1
     bench.do(30, "snooze", 1)
     assert shown() == 2

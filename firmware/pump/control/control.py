@@ -1,7 +1,9 @@
 # Control: what the pump makes of a CGM sample.
 #
 # Pure logic: sample() fills `decision` and returns the action; to suspend and to resume is for the caller to do.
-from pump.cgm import TOO_OLD, USABLE, Cgm
+from micropython import const
+
+from pump.cgm import GLUCOSE_MG_DL_MAX, TOO_OLD, USABLE, Cgm
 from pump.control.manual import Manual
 from pump.control.plgs import Plgs
 from pump.control.settings import ControllerSettings
@@ -16,6 +18,8 @@ from pump.events import (
     REASON_STALE,
     RUN,
 )
+
+_SEQUENCE_MAX = const(65535)
 
 
 # The last decision, as the characteristic ControllerDecision shows it; sequence 0 is none yet.
@@ -48,10 +52,10 @@ class Control:
     def sample(self, s, offset_minutes, glucose_mg_dl, status, therapy, iob_mu):
         usable = self.cgm.accept(s, offset_minutes, glucose_mg_dl, status, self.settings.stale_minutes)
         decision = self.decision
-        decision.sequence = (decision.sequence + 1) & 0xFFFF
+        decision.sequence = decision.sequence % _SEQUENCE_MAX + 1
         decision.offset_minutes = offset_minutes
         decision.at_s = s
-        decision.glucose_mg_dl = max(glucose_mg_dl, 0)
+        decision.glucose_mg_dl = glucose_mg_dl if 1 <= glucose_mg_dl <= GLUCOSE_MG_DL_MAX else 0
         decision.predicted_mg_dl = NO_PREDICTION_MG_DL
         decision.iob_mu = iob_mu
         decision.action = ACTION_NONE

@@ -37,7 +37,7 @@ class Plgs:
             return self._keep(REASON_NOT_LOW if cgm.predicted else REASON_NO_PREDICTION)
         if cgm.rising():
             return self._keep(REASON_RISING)
-        if suspensions.locked_out(s, settings.lockout_minutes):
+        if suspensions.locked_out(s):
             return self._keep(REASON_LOCKOUT)
         if suspensions.allowance_s(s, settings.suspend_limit_minutes, settings.limit_window_minutes) < _MINIMUM_S:
             return self._keep(REASON_LIMIT_REACHED)

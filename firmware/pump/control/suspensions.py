@@ -18,7 +18,7 @@ class Suspensions:
         self._count = 0
         self.running = False
         self.start_s = 0
-        self._refused_s = -1
+        self._refused_until_s = 0
 
     def begin(self, s):
         self.running = True
@@ -44,12 +44,12 @@ class Suspensions:
             self._ends_s[i] = self._ends_s[i + 1]
 
     # A client canceled or changed a suspension.
-    def refuse(self, s):
-        self._refused_s = s
+    def refuse(self, s, lockout_minutes):
+        self._refused_until_s = s + 60 * lockout_minutes
 
     # Whether a new suspension must wait; at the end of the lockout it may start.
-    def locked_out(self, s, lockout_minutes):
-        return 0 <= self._refused_s and s < self._refused_s + 60 * lockout_minutes
+    def locked_out(self, s):
+        return s < self._refused_until_s
 
     # How long a suspension that starts at s may last.
     def allowance_s(self, s, limit_minutes, window_minutes):

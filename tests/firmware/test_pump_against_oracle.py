@@ -1,0 +1,201 @@
+"""The two readings of DOSING.md agree: the firmware's core and the rig's oracle, which share no code.
+
+Method: the same random walk through all commands for both; every pulse, history event, decision and response code is
+compared, and at the end the remainder, the sums and insulin on board (D-001 to D-907).
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firmware.pump_bench import Bench
+from firmware.pump_walk import walk
+from pump import events
+from pumprig.oracle import Oracle, OracleSettings, commands
+from pumprig.oracle import events as expected
+
+THERAPY = {events.STOP: "stop", events.PAUSE: "pause", events.RUN: "run", events.UNDETERMINED: "undetermined"}
+CONTEXT = {events.DEVICE: "device", events.REMOTE_CONTROL: "remote control", events.AP_CONTROLLER: "AP controller"}
+CONTROLLER = {events.MANUAL: "manual", events.PLGS: "plgs"}
+ACTION = {events.ACTION_NONE: "none", events.ACTION_KEEP: "keep", events.ACTION_SUSPEND: "suspend",
+          events.ACTION_RESUME: "resume"}  # fmt: skip
+REASON = {
+    events.REASON_MANUAL: "manual", events.REASON_NO_PREDICTION: "no prediction", events.REASON_LOW_NOW: "low now",
+    events.REASON_PREDICTED_LOW: "predicted low", events.REASON_RISING: "rising", events.REASON_NOT_LOW: "not low",
+    events.REASON_LIMIT_REACHED: "limit reached", events.REASON_LOCKOUT: "lockout", events.REASON_STALE: "stale",
+    events.REASON_MINIMUM_TIME: "minimum time", events.REASON_NOT_RUNNING: "therapy not running",
+    events.REASON_INVALID_SAMPLE: "invalid sample",
+}  # fmt: skip
+KIND = {
+    events.RESERVOIR_LOW: "reservoir low", events.RESERVOIR_EMPTY: "reservoir empty", events.CGM_STALE: "stale CGM",
+    events.OCCLUSION_DETECTED: "occlusion", events.PAUSE_OVER: "pause over",
+}  # fmt: skip
+STATUS = {events.PENDING: "pending", events.SNOOZED: "snoozed", events.CONFIRMED: "confirmed"}
+TBR_END = {events.COMPLETE: "duration over", events.CANCELED: "canceled", events.ERROR_ABORT: "error abort"}
+BOLUS_END = {**TBR_END, events.COMPLETE: "programmed amount delivered"}
+TIME = {events.DATE_TIME_LOSS: "date time loss", events.SET_DATE_TIME: "set date time", events.PERIODIC: "periodic"}
+
+
+def iu(milliunits):
+    """Milliunits as the wire has them."""
+    return Decimal(milliunits) / 1000
+
+
+class OracleBench:
+    """An oracle that takes a walk's commands as a bench does."""
+
+    def __init__(self):
+        self.oracle = Oracle(OracleSettings())
+        self.decisions = []
+
+    def run(self, s):
+        """Advance to s."""
+        self.oracle.advance(s)
+
+    def profile(self, s, *blocks, template=1):
+        """Write and activate."""
+        self.oracle.command(s, commands.WriteProfile(template, tuple((minutes, iu(rate)) for minutes, rate in blocks)))
+        self.oracle.command(s, commands.ActivateProfile(template))
+
+    def do(self, s, name, *operands):
+        """One command; the response code as the core gives it."""
+        if name == "cgm_sample":
+            offset, glucose, status = operands
+            glucose = None if glucose < 0 else glucose
+            self.decisions.append(self.oracle.sample(s, offset, glucose, status))
+            return None
+        if name == "set_clock":
+            return self._set_clock(s, *operands)
+        expectation = self.oracle.command(s, self._command(name, *operands))
+        if name == "cgm_session":
+            return None
+        return {0: events.SUCCESS, 0xFF: events.OUT_OF_RANGE}.get(expectation.code, expectation.code)
+
+    def _set_clock(self, s, year, month, day, hour, minute, second, *zone):
+        try:
+            wall = datetime(year, month, day, hour, minute, second)
+        except ValueError:
+            self.oracle.advance(s)
+            return events.OUT_OF_RANGE
+        self.oracle.command(s, commands.SetClock(wall))
+        return events.SUCCESS
+
+    def _command(self, name, *operands):
+        if name == "cgm_session":
+            return commands.OpenCgmSession(datetime(2000, 1, 1))
+        if name == "set_therapy_state":
+            return commands.SetTherapyState(THERAPY[operands[0]])
+        if name == "set_tbr":
+            rate, minutes, change, context = operands
+            return commands.SetTbr(iu(rate), minutes, change, CONTEXT[context])
+        if name in ("set_bolus", "set_max_bolus"):
+            return {"set_bolus": commands.SetBolus, "set_max_bolus": commands.SetMaxBolus}[name](iu(operands[0]))
+        if name == "configure":
+            return commands.Configure(CONTROLLER[operands[0]], *operands[1:])
+        if name == "inject":
+            kind, value = operands
+            return commands.InjectOcclusion(bool(value)) if kind == 0x33 else commands.SetReservoir(value)
+        plain = {"cancel_tbr": commands.CancelTbr, "cancel_bolus": commands.CancelBolus,
+                 "confirm": commands.ConfirmAnnunciation, "snooze": commands.SnoozeAnnunciation}  # fmt: skip
+        return plain[name](*operands)
+
+
+# Each event of the core: the words that its values stand for, None for a number.
+WORDS = {
+    "REFERENCE_TIME": (TIME,),
+    "THERAPY": (THERAPY, THERAPY),
+    "BASAL_CHANGED": (None, None, CONTEXT),
+    "TBR_STARTED": (None, None, CONTEXT),
+    "TBR_CHANGED": (None, None, None),
+    "TBR_ENDED": (None, TBR_END, None),
+    "BOLUS_STARTED": (None, None),
+    "BOLUS_ENDED": (None, None, BOLUS_END, None),
+    "PROFILE_ACTIVATED": (None, None),
+    "BLOCK_CHANGED": (None, None, None, None),
+    "RESERVOIR": (None,),
+    "ANNUNCIATION": (None, KIND, STATUS),
+    "DAILY": (None, None, None, None, None),
+    "MAX_BOLUS": (None, None),
+}
+# The same of the oracle: its class, and the fields in the core's order.
+FIELDS = {
+    expected.ReferenceTime: ("REFERENCE_TIME", "reason"),
+    expected.TherapyChanged: ("THERAPY", "old new"),
+    expected.BasalChanged: ("BASAL_CHANGED", "old_mu_per_h new_mu_per_h context"),
+    expected.TbrStarted: ("TBR_STARTED", "rate_mu_per_h duration_minutes context"),
+    expected.TbrChanged: ("TBR_CHANGED", "rate_mu_per_h duration_minutes elapsed_minutes"),
+    expected.TbrEnded: ("TBR_ENDED", "effective_minutes reason annunciation_id"),
+    expected.BolusStarted: ("BOLUS_STARTED", "bolus_id amount_mu"),
+    expected.BolusEnded: ("BOLUS_ENDED", "bolus_id delivered_mu reason annunciation_id"),
+    expected.ProfileActivated: ("PROFILE_ACTIVATED", "old new"),
+    expected.BlockChanged: ("BLOCK_CHANGED", "template block duration_minutes rate_mu_per_h"),
+    expected.ReservoirChanged: ("RESERVOIR", "remaining_mu"),
+    expected.Annunciation: ("ANNUNCIATION", "annunciation_id type status"),
+    expected.DailyInsulin: ("DAILY", "bolus_mu basal_mu clock_changed day"),
+    expected.MaxBolusChanged: ("MAX_BOLUS", "old_mu new_mu"),
+}
+
+
+def told_by_pump(line):
+    """An event of the core in the oracle's words."""
+    s, name, *values = line
+    words = WORDS[name]
+    said = [value if word is None else word[value] for value, word in zip(values, words, strict=False)]
+    if name == "DAILY":
+        said[3:] = [date(said[3], said[4] // 32, said[4] % 32)]
+    return s, name, *said
+
+
+def told_by_oracle(event):
+    """An event of the oracle in the same form; no annunciation is 0."""
+    name, fields = FIELDS[type(event)]
+    return event.at_s, name, *(getattr(event, field) or 0 for field in fields.split())
+
+
+class DecidingBench(Bench):
+    """A bench that keeps every decision."""
+
+    def __init__(self):
+        self.decisions = []
+        super().__init__()
+
+    def do(self, s, command, *operands):
+        """As the bench does, with the decision kept."""
+        code = super().do(s, command, *operands)
+        if command == "cgm_sample":
+            decision = self.pump.decision
+            predicted = decision.predicted_mg_dl
+            self.decisions.append((
+                decision.sequence, decision.at_s, decision.offset_minutes, decision.glucose_mg_dl,
+                None if predicted == events.NO_PREDICTION_MG_DL else predicted,
+                ACTION[decision.action], REASON[decision.reason], decision.iob_mu,
+            ))  # fmt: skip
+        return code
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_both_readings_tell_the_same_story(seed):
+    """D-905: the same events in the same order at the same seconds, the same pulses, decisions and answers."""
+    bench, other = DecidingBench(), OracleBench()
+    codes = walk(bench, seed, 120, bench.run)
+    assert walk(other, seed, 120, other.run) == codes
+    story = other.oracle.take_events()
+    assert bench.pulses == [event.at_s for event in story if isinstance(event, expected.Pulse)]
+    told = [told_by_pump(line) for line in bench.told if line[1] != "DECISION"]
+    assert told == [told_by_oracle(event) for event in story if not isinstance(event, expected.Pulse)]
+    for mine, theirs in zip(bench.decisions, other.decisions, strict=True):
+        assert mine[:-1] == (
+            theirs.sequence, theirs.at_s, theirs.offset_minutes, theirs.glucose_mg_dl, theirs.predicted_mg_dl,
+            theirs.action, theirs.reason,
+        )  # fmt: skip
+        assert abs(mine[-1] - theirs.iob_mu) <= theirs.iob_tolerance_mu
+    pump, state = bench.pump, other.oracle.state()
+    earned = pump.delivery.owed_pulses() * 180000 + pump.delivery.rest()
+    assert Fraction(earned, 3600) == state.remainder_mu
+    assert (pump.delivery.basal_mu, pump.delivery.bolus_mu) == (state.delivered_basal_mu, state.delivered_bolus_mu)
+    assert (pump.daily.basal_mu, pump.daily.bolus_mu) == (state.day_basal_mu, state.day_bolus_mu)
+    assert pump.reservoir.remaining_pulses == state.reservoir_pulses
