@@ -44,7 +44,7 @@ def _declare(*checks: Check) -> dict[str, Check]:
 CHECKS: dict[str, Check] = _declare(
     Check("pulse", "Every pulse falls at the second it is due, and no other pulse does",
           ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107")),
-    Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",), speed=True),
+    Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",)),
     Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612")),
     Check("suspension-limit", "No window holds more suspended time than allowed", ("D-609", "D-611")),
     Check("rate-limit", "No clock hour delivers more basal than the limit", ("D-801",)),

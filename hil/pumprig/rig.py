@@ -47,6 +47,7 @@ AUDIT_PHASE_S = 97
 ANNUNCIATION_READ_AFTER_S = 3
 ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
+SUBSCRIBE_STEP_S = 0.05
 
 _REASONS = {
     DecisionReason.MANUAL: "manual",
@@ -210,11 +211,6 @@ class Rig:
         self.pulse_mu = data.pulse_mu
         self._find_phase()
         self._refuse_used_pump()
-        first_s = int(self.now_s) + 2
-        if first_s > self.plan.schedule.start_s - BRING_UP_S // 2:
-            raise BlockedError(
-                f"the pump has run for {first_s} s", where=self.dut.name, remedy="Reset the board and start again."
-            )
         settings = OracleSettings(
             pulse_mu=data.pulse_mu,
             bolus_speed_mu_per_minute=data.bolus_speed_mu_per_minute,
@@ -226,6 +222,13 @@ class Rig:
         self.pump.on_status_changed(self._status_changed)
         self.pump.on_decision(self._decided)
         self.pump.on_procedure(self._answered)
+        # A tenth of a host second to get ready in, whatever the speed of the clock.
+        first_s = int(self.now_s) + 2 + self.dut.clock.scale // 10
+        if first_s > self.plan.schedule.start_s - BRING_UP_S // 2:
+            raise BlockedError(
+                f"the pump has run for {first_s} s", where=self.dut.name,
+                remedy="Reset the board and start again; at a fast clock, use a slower one.",
+            )  # fmt: skip
         self._set_up(first_s, start)
 
     def _start_judging(self, settings: OracleSettings) -> None:
@@ -290,11 +293,11 @@ class Rig:
         assert self._cgm is not None
         self._go_to(at_s)
         self.link.open()
-        self.pump.subscribe()
         self._connected = True
+        while not self._cgm.subscribed and self.now_s < at_s:
+            self._run_until(self.now_s + SUBSCRIBE_STEP_S)
         self._in_time(at_s)
-        if not self._cgm.subscribed:
-            self._run_until(at_s - LEAD_S / 2)
+        self.pump.subscribe()
         self.judge.oracle.command(at_s, oracle_commands.OpenCgmSession(self._cgm.session_start))
         self.judge.take()
         self.checks.expect(
@@ -332,14 +335,15 @@ class Rig:
     def _take_pulses(self) -> None:
         if not self._motor:
             return
+        if self.dut.real_time and self.dut.board is not None:
+            # A virtual board that wakes late does so because its host is busy.
+            lateness_s = max(at_us - due_us for at_us, due_us in self._motor) / 1e6
+            self._judge_fitness(int(self.now_s), lateness_s, "the virtual board's motor")
         for at_us, due_us in self._motor:
             at_s = at_us / 1e6 - self._phase_s
             due_s = round(due_us / 1e6 - self._phase_s)
             self.judge.pulses.seen(SeenPulse(due_s, at_s))
         self._motor.clear()
-        if self.dut.real_time:
-            # On the virtual board a late pulse is the host's doing.
-            self._judge_fitness(int(self.now_s), self.judge.pulses.lateness_s_max, "the virtual board's motor")
 
     def _judge_fitness(self, at_s: float, lateness_s: float, what: str) -> None:
         fit = self.checks.expect(

@@ -194,12 +194,19 @@ class Scenario(Part):
     def changed(self, **values: Any) -> Scenario:
         """A copy with some fields replaced, as options of a command line do.
 
+        A run made shorter leaves out what lies after its end, and what was expected of the whole.
+
         Raises:
             ScenarioError: a value is out of its range.
         """
         if not values:
             return self
         raw = {name: getattr(self, name) for name in type(self).model_fields} | values
+        hours = values.get("hours")
+        if isinstance(hours, float):
+            raw["commands"] = [command for command in self.commands if command.at < hours * 3600]
+            raw["faults"] = [fault for fault in self.faults if fault.at < hours * 3600]
+            raw["expect"] = Expect()
         if isinstance(raw["start"], str) and raw["start"].replace(".", "", 1).isdigit():
             raw["start"] = float(raw["start"])
         try:
