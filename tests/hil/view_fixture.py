@@ -63,8 +63,8 @@ class SyntheticRun:
 
     def run_event(self) -> Event:
         return {
-            "kind": "run", "t": 0.0, "id": "20240301-070000-plgs", "scenario": "synthetic <day> & \"night\"", "seed": 7,
-            "controller": "plgs", "clock": "lockstep", "wall_start": "2024-03-01T00:00:00", "start_s": 0,
+            "kind": "run", "t": 0.0, "id": "20240301-070000-plgs", "scenario": "trace", "seed": 7,
+            "controller": "plgs", "clock": "lockstep", "wall_start": "2024-03-01T00:01:00", "start_s": SESSION_START_S,
             "hours": self.hours, "samples": self.hours * 12,
         }  # fmt: skip
 
@@ -91,9 +91,9 @@ class SyntheticRun:
         return {"kind": "rate", "t": at_s, "at_s": at_s, "rate_iu_per_h": rate, "tbr": tbr, "context": context}
 
     def bolus(self, at_s: int, number: int, amount_iu: float) -> Iterator[Event]:
-        command = {"bolus_type": "fast", "fast_amount_iu": str(amount_iu)}
-        yield {"kind": "command", "t": at_s - 0.5, "at_s": at_s, "name": "SetBolus", "fields": command,
-               "response": "success", "latency_ms": 0.1}  # fmt: skip
+        command = {"amount_iu": str(amount_iu)}
+        yield {"kind": "command", "t": at_s - 0.5, "at_s": at_s, "name": "set_bolus", "fields": command,
+               "response": 15, "latency_ms": 0.1}  # fmt: skip
         pulses = round(amount_iu * 1000 / PULSE_MU)
         end_s = at_s + 2 * pulses
         amounts = {"id": number, "programmed_iu": amount_iu}
@@ -122,10 +122,10 @@ class SyntheticRun:
         }  # fmt: skip
         if action == "suspend":
             self.suspended = True
-            yield self.rate_event(at_s, 0.0, True, "ap_controller")
+            yield self.rate_event(at_s, 0.0, True, "AP controller")
         elif action == "resume":
             self.suspended = False
-            yield self.rate_event(at_s, 0.8, False, "device_based")
+            yield self.rate_event(at_s, 0.8, False, "device")
 
     def sample(self, offset: int, sequence: int) -> Iterator[Event]:
         at_s, glucose = SESSION_START_S + 60 * offset, glucose_at(offset)
@@ -142,7 +142,7 @@ class SyntheticRun:
             yield {"kind": "annunciation", "t": at_s, "at_s": at_s, "id": 1 + offset // 1440,
                    "type": "reservoir_low", "status": "pending"}  # fmt: skip
         if offset == 620:
-            yield {"kind": "fault", "t": at_s, "at_s": at_s, "name": "bearer_down", "for_s": 900}
+            yield {"kind": "fault", "t": at_s, "at_s": at_s, "name": "bearer_down", "fields": {"for_s": 900}}
         if offset in self.violations:
             yield {"kind": "violation", "t": at_s, "at_s": at_s, **self.violations[offset]}
         yield {
@@ -161,7 +161,7 @@ class SyntheticRun:
     def _events(self) -> Iterator[Event]:
         yield self.run_event()
         yield {"kind": "state", "t": 1, "at_s": 1, "therapy": "run", "reservoir_iu": RESERVOIR_IU}
-        yield self.rate_event(1, 0.8, False, "device_based")
+        yield self.rate_event(1, 0.8, False, "device")
         for sequence, offset in enumerate(range(5, self.hours * 60 + 1, 5)):
             if offset in GAP_OFFSETS_MINUTES:
                 yield {"kind": "gap", "t": SESSION_START_S + 60 * offset, "offset_minutes": offset}
@@ -173,14 +173,8 @@ class SyntheticRun:
             yield {"kind": "verdict", "t": end_s, **self.verdict_fields()}
 
     def verdict_fields(self) -> Event:
-        delivered = {name: count * PULSE_MU for name, count in self.pulses.items()}
-        accounts = [
-            {"account": "basal", "commanded_mu": delivered["basal"] + round(self.remainder),
-             "delivered_mu": delivered["basal"], "remaining_mu": round(self.remainder), "dropped_mu": 0},
-            {"account": "bolus", "commanded_mu": delivered["bolus"], "delivered_mu": delivered["bolus"],
-             "remaining_mu": 0, "dropped_mu": 0},
-        ]  # fmt: skip
-        reasons: list[Any] = [
+        """The last event: the verdict with its reasons and what each check saw."""
+        reasons: list[Event] = [
             {"verdict": "FAIL", "message": event["message"], "rule": event["rule"], "check": event["check"], "at_s": 1}
             for event in self.violations.values()
         ]
@@ -193,15 +187,34 @@ class SyntheticRun:
                    "rules": list(check.rules), "title": check.title}
             for name, check in CHECKS.items()
         }  # fmt: skip
-        bench = {"stimulus_lateness_ms_p50": 0.0, "stimulus_lateness_ms_max": 0.0}
-        return {"verdict": self.verdict, "reasons": reasons, "checks": checks, "ledger": accounts, "bench": bench}
+        return {"verdict": self.verdict, "reasons": reasons, "checks": checks}
+
+    def summary(self) -> Event:
+        """What run.json holds beside the inputs once the run has ended."""
+        basal, bolus = (self.pulses[name] * PULSE_MU for name in ("basal", "bolus"))
+        remaining = self.remainder
+        ledger = {
+            "basal": {"commanded": basal + remaining, "delivered": basal, "remaining": remaining, "dropped": 0.0},
+            "bolus": {"commanded": bolus, "delivered": bolus, "remaining": 0.0, "dropped": 0.0},
+        }
+        return {
+            **self.verdict_fields(), "ledger_mu": ledger, "lateness_ms_max": 0.001, "pulse_lateness_ms_max": 0.047,
+            "host_seconds": 0.957, "free_heap_octets": 76992,
+        }  # fmt: skip
 
 
-RUN_JSON: Event = {
-    "pulse_mu": PULSE_MU, "board": "virtual", "bearer": "serial", "trace": "synthetic_day.csv",
-    "trace_sha256": "9f2c" * 16, "firmware_hash": "1a2b3c4d5e6f7081", "wire_version": 1,
-    "replay": "pumprig replay runs/20240301-070000-plgs", "versions": {"pumprig": "0.1.0", "micropython": "1.28.0"},
-}  # fmt: skip
+def run_json(run: SyntheticRun) -> Event:
+    """run.json of a synthetic run."""
+    scenario = {
+        "name": "", "trace": "folder/synthetic <day> & \"night\".csv", "controller": "plgs",
+        "pump": {"basal_profile": [{"duration_minutes": 1440, "rate_iu_per_h": "0.8"}], "reservoir_iu": "300"},
+    }  # fmt: skip
+    inputs = {
+        "pumprig": "0.1.0", "scenario": scenario, "seed": 7, "controller": "plgs", "board": "virtual",
+        "clock": "lockstep", "trace_sha256": "9f2c" * 16, "firmware_hash": "1a2b3c4d5e6f7081", "wire_version": 1,
+        "pulse_mu": PULSE_MU,
+    }  # fmt: skip
+    return {**inputs, **run.summary()} if run.verdict else {**inputs, "verdict": None}
 
 
 def write_run(folder: Path, **arguments: Any) -> Path:
@@ -211,10 +224,7 @@ def write_run(folder: Path, **arguments: Any) -> Path:
     with (folder / "events.jsonl").open("w", encoding="utf-8") as out:
         for event in run.events():
             out.write(json.dumps(event) + "\n")
-    info = {key: value for key, value in run.run_event().items() if key not in ("kind", "t")}
-    if run.verdict:
-        info["verdict"] = run.verdict
-    (folder / "run.json").write_text(json.dumps({**info, **RUN_JSON}, indent=1), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(run_json(run), indent=1), encoding="utf-8")
     return folder
 
 

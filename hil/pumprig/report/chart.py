@@ -9,7 +9,7 @@ from typing import Any
 from pumprig.report import summary
 from pumprig.report.reading import Event, Record, number
 from pumprig.report.summary import time_of
-from pumprig.report.words import action_words, compact, plain, reason_words
+from pumprig.report.words import action_words, compact, plain, reason_words, response_words
 
 LANES = ("violation", "fault", "annunciation", "command", "state")
 
@@ -65,7 +65,8 @@ def _boluses(record: Record) -> list[dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for event in record.of("bolus"):
         entry = found.setdefault(event.get("id"), {"id": event.get("id"), "s": _seconds(time_of(event)), "end": None})
-        entry["programmed"] = number(event.get("programmed_iu"))
+        if event.get("programmed_iu") is not None:
+            entry["programmed"] = number(event["programmed_iu"])
         if event.get("phase") == "end":
             entry["end"] = _seconds(time_of(event))
             entry["delivered"] = number(event.get("delivered_iu"))
@@ -91,7 +92,7 @@ def mark_title(event: Event) -> str:
         return f"{plain(event.get('type'))} ({plain(event.get('status'))})"
     if kind == "state":
         return f"therapy {plain(event.get('therapy'))}"
-    return plain(event.get("name", kind)) if kind == "fault" else str(event.get("name", kind))
+    return plain(event.get("name", kind))
 
 
 def mark_text(event: Event) -> str:
@@ -101,11 +102,12 @@ def mark_text(event: Event) -> str:
         numbers = f"Expected {compact(event.get('expected'))}, observed {compact(event.get('observed'))}."
         return f"{event.get('message', '')} {numbers}"
     if kind == "command":
-        return f"{compact(event.get('fields') or {})} → {plain(event.get('response'))}"
+        return f"{compact(event.get('fields') or {})} → {response_words(event.get('response'))}"
     if kind == "annunciation":
         return f"id {event.get('id')}"
-    left_out = {"kind", "t", "host", "at_s", "name", "therapy"}
-    return compact({key: value for key, value in event.items() if key not in left_out})
+    left_out = {"kind", "t", "host", "at_s", "name", "therapy", "fields"}
+    fields = event["fields"] if isinstance(event.get("fields"), dict) else {}
+    return compact({**{key: value for key, value in event.items() if key not in left_out}, **fields})
 
 
 def _states(record: Record) -> list[Event]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import PurePath
 
 from pumprig.report import summary
 from pumprig.report.chart import mark_text, mark_title
 from pumprig.report.html import Html, esc, join, section, table, tag, verdict_icon
 from pumprig.report.metrics import GlucoseMetrics, glucose_metrics
-from pumprig.report.reading import Event, Record
+from pumprig.report.reading import Event, Record, run_title
 from pumprig.report.summary import time_of
-from pumprig.report.words import action_words, duration_words, iu, plain, proven, reason_words
+from pumprig.report.words import action_words, compact, duration_words, iu, plain, proven, reason_words
 
 ROWS_MAX = 500
+SHOWN_ELSEWHERE = frozenset({
+    "verdict", "reasons", "checks", "ledger_mu", "decisions", "pulses", "boluses", "violations", "samples_sent",
+    "suspensions", "suspended_s", "latency_dut_ms_max", "latency_host_ms_max", "lateness_ms_max",
+    "pulse_lateness_ms_max", "host_seconds", "free_heap_octets", "basal_profile",
+})  # fmt: skip
 LATENCY_BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1000.0)
 
 
 def title_of(record: Record) -> str:
     """What the run is called: its trace, or its scenario."""
-    return record.text("trace_name", "trace", "scenario", "id", default=record.folder.name)
+    return run_title(record.info) or record.text("id", default=record.folder.name)
 
 
 def wall(record: Record, at_s: float) -> str:
@@ -197,7 +203,7 @@ def violations(record: Record) -> Html:
 
 def checks(record: Record) -> Html:
     """What the run was judged by: each check with its rules, how often it held and how often not."""
-    states = {"broken": "✕ broken", "held": "✓ held", "idle": "○ did not occur", "off": "– not judged"}
+    states = {"broken": "✕ broken", "held": "✓ held", "idle": "○ no occasion", "off": "– not judged"}
     rows = []
     for row in summary.checks(record):
         state = "off" if not row.judged else "broken" if row.missed else "held" if row.passed else "idle"
@@ -310,13 +316,10 @@ def bench(record: Record) -> Html:
         parts.append(table(("Sample to decision", "Median", "99 %", "Longest"), rows, (1, 2, 3)))
         parts.append(tag("p", "Decisions by host time, up to so many ms", class_="note chart-title"))
         parts.append(_bars(summary.histogram(record, "latency_host_ms", LATENCY_BOUNDS_MS)))
-    pairs = [
-        (plain(name), f"{value:,.6g}" if isinstance(value, int | float) else value)
-        for name, value in summary.bench_numbers(record).items()
-    ]
+    pairs: list[tuple[str, object]] = [*summary.bench_numbers(record)]
     speed = summary.speed(record)
     if speed:
-        pairs.append(("speed", f"{speed:,.0f} times real time" if speed >= 2 else f"{speed:.2f} times real time"))
+        pairs.append(("Speed", f"{speed:,.0f} times real time" if speed >= 2 else f"{speed:.2f} times real time"))
     parts.append(_pairs(pairs))
     return section("Bench fitness", *parts, id_="bench", note="A decision is due within 1000 ms (D-951).")
 
@@ -334,28 +337,29 @@ def happenings(record: Record) -> Html:
     return section("Faults, annunciations, commands", body, id_="events", class_="card wide", note=more)
 
 
+def _entries(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _entries(f"{name} · {plain(key)}", item)
+    elif value not in (None, "", []):
+        text = compact(value)
+        # Folders belong to the machine that ran this, and often name a person.
+        yield name, PurePath(text).name if name.endswith(("trace", "folder")) else text
+
+
 def provenance(record: Record) -> Html:
     """What the run was made of, and the command that makes it again."""
-    left_out = {"verdict", "reasons", "ledger", "rules", "bench", "replay"}
-    flat: list[tuple[str, object]] = []
-    for name, value in record.info.items():
-        if isinstance(value, dict) and name not in left_out:
-            flat += [(f"{name}.{key}", item) for key, item in value.items()]
-        elif name not in left_out:
-            flat.append((name, value))
-    rows = [
-        (plain(name).replace(".", " · "), tag("code", value)) for name, value in flat if value not in (None, "", [], {})
-    ]
-    command = record.text("replay", "replay_command", default=f"pumprig replay {record.folder.name}")
+    shown = {name: value for name, value in record.info.items() if name not in SHOWN_ELSEWHERE}
+    rows = [(name, tag("code", text)) for key, value in shown.items() for name, text in _entries(plain(key), value)]
+    command = f"pumprig replay {record.folder.absolute().parent.name}/{record.folder.name}"
     replay = tag(
         "div",
         tag("code", command, id="replay"),
         tag("button", "Copy", type="button", data_copy="replay"),
         class_="replay",
     )
-    return section(
-        "Record", replay, table(("", ""), rows), id_="record", class_="card wide", note="This command repeats the run."
-    )
+    note = "This command repeats the run."
+    return section("Record", replay, table(("What", "Value"), rows), id_="record", class_="card wide", note=note)
 
 
 def body(record: Record) -> Html:

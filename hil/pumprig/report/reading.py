@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pumprig.errors import UsageError
@@ -77,9 +77,7 @@ class Record:
     @property
     def pulse_mu(self) -> int:
         """Size of a pulse in mU."""
-        pump = self.info.get("pump")
-        nested = pump.get("pulse_mu") if isinstance(pump, dict) else None
-        return int(self.info.get("pulse_mu") or nested or DEFAULT_PULSE_MU)
+        return int(number(self.info.get("pulse_mu")) or DEFAULT_PULSE_MU)
 
     @property
     def wall_start(self) -> datetime:
@@ -92,17 +90,29 @@ class Record:
     @property
     def start_s(self) -> float:
         """Pump second at which the replay began."""
-        return float(self.info.get("start_s") or 0)
+        return number(self.info.get("start_s")) or 0.0
 
     @property
     def end_s(self) -> float:
         """Pump second of the last event."""
-        return max((float(events[-1].get("t", 0)) for events in self.kinds.values() if events), default=self.start_s)
+        return max((number(events[-1].get("t")) or 0.0 for events in self.kinds.values()), default=self.start_s)
 
     @property
     def host_s(self) -> float:
         """Host seconds from the start of the record to the last event."""
-        return max((number(events[-1].get("host")) or 0.0 for events in self.kinds.values() if events), default=0.0)
+        return max((number(events[-1].get("host")) or 0.0 for events in self.kinds.values()), default=0.0)
+
+
+def run_title(info: Event) -> str:
+    """What a run is called: its scenario, or its trace's file without the folders it lay in; empty when unknown.
+
+    Args:
+        info: run.json, or what is known of it.
+    """
+    scenario = info.get("scenario")
+    if isinstance(scenario, dict):
+        return str(scenario.get("name") or PurePath(str(scenario.get("trace") or "")).name)
+    return str(scenario or "")
 
 
 def number(value: object) -> float | None:

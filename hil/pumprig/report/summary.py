@@ -31,15 +31,16 @@ class Account:
     """One line of the ledger, in mU: commanded = delivered + remaining + dropped."""
 
     name: str
-    commanded_mu: int
-    delivered_mu: int
-    remaining_mu: int
-    dropped_mu: int
+    commanded_mu: float
+    delivered_mu: float
+    remaining_mu: float
+    dropped_mu: float
 
     @property
-    def balance_mu(self) -> int:
-        """What is missing or too much; 0 when the account closes."""
-        return self.commanded_mu - self.delivered_mu - self.remaining_mu - self.dropped_mu
+    def balance_mu(self) -> float:
+        """What is missing or too much; 0 when the account closes. The record rounds exact fractions to floats."""
+        balance = self.commanded_mu - self.delivered_mu - self.remaining_mu - self.dropped_mu
+        return 0.0 if abs(balance) < 1e-3 else balance
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,12 @@ def suspensions(record: Record) -> list[Span]:
 
 
 def gaps(record: Record) -> list[Span]:
-    """Stretches between neighbouring samples that are more than one and a half intervals apart."""
+    """The trace's gaps as far as the run has come, as the record names them or as its samples show them."""
+    named = [
+        Span(time_of(event), number(event.get("until_s")) or 0) for event in record.of("gap") if event.get("until_s")
+    ]
+    if named:
+        return [span for span in named if span.from_s < record.end_s]
     times = [time_of(event) for event in record.of("sample")]
     steps = [later - earlier for earlier, later in pairwise(times)]
     if not steps:
@@ -145,16 +151,13 @@ def histogram(record: Record, name: str, bounds: tuple[float, ...]) -> list[int]
 
 def accounts(record: Record) -> list[Account]:
     """The ledger as the run's end recorded it; empty while the run goes on."""
-    rows = record.verdict_event.get("ledger") or record.info.get("ledger") or []
-    if isinstance(rows, dict):
-        rows = [{"account": name, **row} for name, row in rows.items() if isinstance(row, dict)]
-    found = []
-    for row in rows:
-        numbers = [
-            round(float(row.get(f"{name}_mu") or 0)) for name in ("commanded", "delivered", "remaining", "dropped")
-        ]
-        found.append(Account(str(row.get("account", "")), *numbers))
-    return found
+    rows = record.info.get("ledger_mu")
+    parts = ("commanded", "delivered", "remaining", "dropped")
+    return [
+        Account(str(name), *(number(row.get(part)) or 0.0 for part in parts))
+        for name, row in (rows.items() if isinstance(rows, dict) else ())
+        if isinstance(row, dict)
+    ]
 
 
 def checks(record: Record) -> list[CheckRow]:
@@ -176,10 +179,16 @@ def checks(record: Record) -> list[CheckRow]:
     return rows or [CheckRow(name, name, (), 0, count, True) for name, count in missed.items()]
 
 
-def bench_numbers(record: Record) -> dict[str, float | str]:
-    """Numbers of the bench's fitness that the run's end recorded."""
-    bench = record.verdict_event.get("bench") or record.info.get("bench") or {}
-    return {str(name): value for name, value in bench.items() if isinstance(value, int | float | str)}
+def bench_numbers(record: Record) -> list[tuple[str, str]]:
+    """What the rig measured of itself and of the board, as (name, value with its unit)."""
+    known = (
+        ("lateness_ms_max", "Latest stimulus", "ms"),
+        ("pulse_lateness_ms_max", "Latest pulse", "ms"),
+        ("host_seconds", "Host time", "s"),
+        ("free_heap_octets", "Free heap at the end", "octets"),
+    )
+    found = ((text, number(record.info.get(name)), unit) for name, text, unit in known)
+    return [(text, f"{value:,.6g} {unit}") for text, value, unit in found if value is not None]
 
 
 def speed(record: Record) -> float | None:

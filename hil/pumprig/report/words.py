@@ -62,6 +62,21 @@ def action_words(action: object) -> str:
     return _ACTIONS.get(key_of(action), plain(action).capitalize())
 
 
+def response_words(response: object) -> str:
+    """The answer to a command in words, from its code or its name; 0 is a write that was simply accepted."""
+    if response == 0:
+        return "accepted"
+    if isinstance(response, int):
+        # The definition of the wire takes long to load, and most views never need it.
+        from pumpwire.enums import ResponseCode
+
+        try:
+            return f"{plain(ResponseCode(response).name)} (0x{response:02X})"
+        except ValueError:
+            return f"0x{response:02X}"
+    return plain(response)
+
+
 def proven(clock: str) -> tuple[str, str]:
     """What a run at this clock proves, and what it leaves open.
 
@@ -93,5 +108,5 @@ def compact(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {compact(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(compact(item) for item in value)
+        return ("; " if any(isinstance(item, dict) for item in value) else ", ").join(map(compact, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

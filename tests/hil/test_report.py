@@ -1,0 +1,350 @@
+"""The reports of a run: the page, JUnit and the signals, made from the record alone.
+
+Records are synthetic (`view_fixture`), so that every kind of event, verdict and damage can be had. The page is read as
+text for what it must hold and must not hold (markup out of a record, anything from a network), and opened in a headless
+Chromium, without which that one test skips: there its own policy refuses every script but its two and every address.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy
+import pytest
+
+from hil.view_fixture import LATE, OVERDOSE, write_run
+from pumprig.checks import CHECKS
+from pumprig.errors import UsageError
+from pumprig.report import write_junit, write_report, write_signals
+from pumprig.report.metrics import glucose_metrics
+from pumprig.report.page import body
+from pumprig.report.reading import parse_events, read_record
+from pumprig.report.words import duration_words, proven
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--window-size=1280,2000", "--virtual-time-budget=8000",
+]  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.quiet = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.quiet = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.quiet = False
+
+    def handle_data(self, data: str) -> None:
+        if not self.quiet:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(folder: Path) -> Page:
+    return Page(write_report(folder).read_text(encoding="utf-8"))
+
+
+def chart_of(folder: Path) -> dict:
+    html = write_report(folder).read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="run-data">(.*?)</script>', html, re.DOTALL)
+    assert found
+    return json.loads(found.group(1))
+
+
+def append(folder: Path, line: bytes) -> None:
+    with (folder / "events.jsonl").open("ab") as out:
+        out.write(line)
+
+
+# --- what the page says ---
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "ERROR", "INCONCLUSIVE"])
+def test_the_verdict_stands_at_the_top_in_words(tmp_path, verdict):
+    page = page_of(write_run(tmp_path, hours=2, verdict=verdict))
+    assert {"class": "head", "data-verdict": verdict} in page.all("header")
+    assert page.text.index(verdict) < page.text.index("Timeline")
+    if verdict in ("ERROR", "INCONCLUSIVE"):
+        assert "the rig was 700 ms late" in page.text
+
+
+def test_a_run_without_a_verdict_is_said_to_be_running_and_shows_what_it_has(tmp_path):
+    page = page_of(write_run(tmp_path, hours=3, verdict=None))
+    assert {"class": "head", "data-verdict": "RUNNING"} in page.all("header")
+    assert "the run goes on, or was cut off" in page.text
+    assert len(chart_of(tmp_path)["glucose"]["s"]) == 36
+
+
+def test_lockstep_says_that_speed_was_not_judged(tmp_path):
+    assert "deadlines of speed were not judged" in page_of(write_run(tmp_path, hours=1)).text
+    assert "60 times real time" in proven("scaled:60")[1]
+
+
+def test_violations_are_listed_with_rule_numbers_and_a_way_into_the_timeline(tmp_path):
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE, LATE))
+    page = page_of(folder)
+    for part in ("D-104", "A pulse more than the rate earned.", "16 pulses", "17 pulses", "515 min"):
+        assert part in page.text
+    assert {"30960", "65460"} <= {attributes.get("data-at") for attributes in page.all("a")}
+    assert chart_of(folder)["marks"]["violation"]["s"] == [30960, 65460]
+
+
+def test_every_check_stands_there_with_its_rules_and_what_it_saw(tmp_path):
+    text = page_of(write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))).text
+    assert "✕ brokenEvery pulse falls at the second it is due, and no other pulse doesD-101D-102" in text
+    assert "– not judgedA command is answered within 250 msD-95200" not in text
+    assert "– not judgedA command is answered within 250 msD-952" in text
+
+
+def test_the_ledger_closes_or_says_by_how_much_it_does_not(tmp_path):
+    folder = write_run(tmp_path, hours=5)
+    assert "✓ closes" in page_of(folder).text
+    info = json.loads((folder / "run.json").read_text())
+    info["ledger_mu"]["basal"]["commanded"] += 50
+    (folder / "run.json").write_text(json.dumps(info))
+    assert "✕ off by 0.05 U" in page_of(folder).text
+
+
+def test_the_command_that_replays_the_run_is_there(tmp_path):
+    folder = write_run(tmp_path / "runs" / "one", hours=1)
+    assert "pumprig replay runs/one" in page_of(folder).text
+
+
+def test_folders_of_the_machine_stay_out_of_the_page(tmp_path):
+    folder = write_run(tmp_path, hours=1)
+    html = str(body(read_record(folder)))
+    assert "folder/" not in html
+    assert "synthetic &lt;day&gt;" in html
+
+
+# --- what the chart is given ---
+
+
+def test_a_gap_breaks_the_line_and_is_marked(tmp_path):
+    chart = chart_of(write_run(tmp_path, hours=24))
+    glucose = chart["glucose"]
+    assert glucose["v"].count(None) == 1
+    hole = glucose["v"].index(None)
+    assert chart["gaps"] == [[glucose["s"][hole - 1], glucose["s"][hole + 1]]]
+
+
+def test_only_the_controllers_zero_rate_is_a_suspension(tmp_path):
+    # D-306: a client's TBR of 0 U/h is no suspension.
+    folder = write_run(tmp_path, hours=1, verdict=None)
+    rate = {"kind": "rate", "t": 3660, "at_s": 3660, "rate_iu_per_h": 0.0, "tbr": True}
+    append(folder, json.dumps({**rate, "context": "remote control"}).encode() + b"\n")
+    assert chart_of(folder)["suspensions"] == []
+    append(folder, json.dumps({**rate, "at_s": 3660, "context": "AP controller"}).encode() + b"\n")
+    append(folder, json.dumps({"kind": "state", "t": 4000, "at_s": 4000, "therapy": "run"}).encode() + b"\n")
+    assert chart_of(folder)["suspensions"] == [[3660, 4000]]
+
+
+def test_pulses_rates_and_boluses_are_all_there(tmp_path):
+    folder = write_run(tmp_path, hours=24)
+    chart, record = chart_of(folder), read_record(folder)
+    assert sum(len(times) for times in chart["pulses"].values()) == len(record.of("pulse"))
+    assert len(chart["rate"]["s"]) == len(record.of("rate"))
+    assert [(bolus["programmed"], bolus["delivered"]) for bolus in chart["boluses"]] == [
+        (5.5,) * 2,
+        (4.2,) * 2,
+        (6.05,) * 2,
+    ]
+
+
+# --- records that are damaged, odd or hostile ---
+
+
+def test_a_torn_last_line_is_left_out_and_said(tmp_path):
+    folder = write_run(tmp_path, hours=2, verdict=None)
+    append(folder, b'{"t": 7300, "kind": "sam')
+    assert "The last line of events.jsonl is torn" in page_of(folder).text
+
+
+@pytest.mark.parametrize(
+    ("data", "events", "said"),
+    [
+        (b"", 0, 0),
+        (b'{"kind":"run"}\n', 1, 0),
+        (b'{"kind":"run"}', 1, 0),
+        (b'{"kind":"run"}\n{"kind', 1, 1),
+        (b'{"kind":"run"}\n\x00\x00\x00\n{"kind":"gap"}\n', 2, 1),
+        (b'{"kind":"run"}\n[1]\n{"kind":"gap"}\n', 2, 1),
+        (b'{"kind":"run","a":NaN}\n', 1, 0),
+    ],
+)
+def test_what_can_be_read_is_read_and_the_rest_is_said(data, events, said):
+    found, notes = parse_events(data)
+    assert (len(found), len(notes)) == (events, said)
+
+
+def test_a_record_without_run_json_still_gives_a_report(tmp_path):
+    folder = write_run(tmp_path, hours=1)
+    (folder / "run.json").unlink()
+    assert "There is no run.json yet" in page_of(folder).text
+
+
+def test_an_empty_record_still_gives_a_report(tmp_path):
+    (tmp_path / "events.jsonl").write_bytes(b"")
+    assert {"class": "head", "data-verdict": "RUNNING"} in page_of(tmp_path).all("header")
+
+
+def test_a_folder_that_is_no_run_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(UsageError, match=r"no events\.jsonl.*pumprig run TRACE"):
+        write_report(tmp_path)
+
+
+def test_a_record_cannot_put_markup_into_the_page(tmp_path):
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\u2028"
+    attack = {**OVERDOSE, "message": evil, "expected": evil, "observed": {evil: evil}, "check": evil}
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(attack,))
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**info, "controller": evil, "board": evil, "seed": evil}))
+    page = page_of(folder)
+    assert len(page.all("script")) == 3
+    assert page.all("img") == []
+    assert page.text.count(evil) > 3
+    assert chart_of(folder)["marks"]["violation"]["text"][0].startswith(evil)
+
+
+def test_nothing_is_fetched_from_anywhere(tmp_path):
+    page = page_of(write_run(tmp_path, hours=1))
+    addresses = [
+        value for _, attributes in page.elements for key, value in attributes.items() if key in ("src", "data")
+    ]
+    links = [attributes["href"] for _, attributes in page.elements if "href" in attributes]
+    assert addresses == []
+    assert set(links) <= {"#timeline"}
+    policy = next(m["content"] or "" for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy and "unsafe-eval" not in policy and "script-src 'unsafe-inline'" not in policy
+    style = (Path(write_report.__code__.co_filename).parent / "report.css").read_text()
+    assert "url(" not in style and "@import" not in style
+
+
+# --- numbers ---
+
+
+def test_glucose_metrics_follow_their_formulas():
+    metrics = glucose_metrics([53, 54, 69, 70, 180, 181, 250, 251])
+    assert metrics is not None
+    shares = (metrics.very_low_percent, metrics.low_percent, metrics.in_range_percent)
+    assert shares == (12.5, 37.5, 25.0)
+    assert (metrics.high_percent, metrics.very_high_percent) == (37.5, 12.5)
+    assert metrics.mean_mg_dl == 138.5
+    assert metrics.gmi_percent == pytest.approx(3.31 + 0.02392 * 138.5)
+    assert glucose_metrics([]) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59, "59 s"), (60, "1 min"), (86400, "24 h"), (1209600, "14 d")]
+)
+def test_durations_read_as_people_say_them(seconds, words):
+    assert duration_words(seconds) == words
+
+
+# --- JUnit ---
+
+
+def cases(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    suite = ElementTree.parse(write_junit(folder)).getroot()
+    found = {
+        case.get("name", "").partition(":")[0]: [(child.tag, child.get("message", "")) for child in case]
+        for case in suite.iter("testcase")
+    }
+    assert suite.get("tests") == str(len(found))
+    for key, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert suite.get(key) == str(sum(name == tag for children in found.values() for name, _ in children))
+    return found
+
+
+def test_a_pass_has_no_failure_and_skips_only_what_lockstep_cannot_judge(tmp_path):
+    found = cases(write_run(tmp_path, hours=1))
+    skipped = {name for name, children in found.items() if children}
+    assert skipped == {name for name, check in CHECKS.items() if check.speed} != set()
+    assert {tag for name in skipped for tag, _ in found[name]} == {"skipped"}
+
+
+def test_a_fail_names_rule_numbers_and_sample_in_its_check(tmp_path):
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))
+    found = cases(folder)
+    assert [tag for tag, _ in found["pulse"]] == ["failure"]
+    assert [tag for tag, _ in found["verdict"]] == ["failure"]
+    text = (folder / "junit.xml").read_text(encoding="utf-8")
+    assert "D-104 at pump second 30960, sample at 515 min" in text
+    assert "expected 16 pulses, observed 17 pulses" in text
+
+
+@pytest.mark.parametrize("verdict", ["ERROR", "INCONCLUSIVE", None])
+def test_no_verdict_that_proves_nothing_is_a_skip(tmp_path, verdict):
+    children = cases(write_run(tmp_path, hours=1, verdict=verdict))["verdict"]
+    assert [tag for tag, _ in children] == ["error"]
+    assert children[0][1].startswith(verdict or "RUNNING")
+
+
+def test_what_a_pump_prints_cannot_break_the_xml(tmp_path):
+    attack = {**OVERDOSE, "message": "\x00\x1b[31m\ud800 ]]> <&>"}
+    text = cases(write_run(tmp_path, hours=24, verdict="FAIL", violations=(attack,)))["pulse"][0][1]
+    assert "]]> <&>" in text
+
+
+# --- signals ---
+
+
+def test_signals_hold_the_run_as_arrays(tmp_path):
+    folder = write_run(tmp_path, hours=24)
+    record = read_record(folder)
+    with numpy.load(write_signals(folder)) as arrays:
+        assert len(arrays["glucose_s"]) == len(arrays["glucose_mg_dl"]) == len(record.of("sample"))
+        assert len(arrays["basal_pulse_s"]) + len(arrays["bolus_pulse_s"]) == len(record.of("pulse"))
+        assert arrays["bolus_delivered_iu"].tolist() == [5.5, 4.2, 6.05]
+        assert arrays["suspension_s"].shape[1] == 2
+        assert set(arrays["decision_action"]) == {"keep", "suspend", "resume"}
+
+
+def test_signals_of_an_empty_record_are_empty_arrays(tmp_path):
+    (tmp_path / "events.jsonl").write_bytes(b"")
+    with numpy.load(write_signals(tmp_path)) as arrays:
+        assert all(len(arrays[name]) == 0 for name in arrays if name != "pulse_mu")
+        assert arrays["suspension_s"].shape == (0, 2)
+
+
+# --- in a browser ---
+
+
+def browse(path: Path, profile: Path) -> str:
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "--dump-dom", path.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt install chromium")
+def test_the_report_draws_its_chart_in_a_browser_with_no_network(tmp_path):
+    folder = write_run(tmp_path / "run", hours=24, verdict="FAIL", violations=(OVERDOSE, LATE))
+    html = browse(write_report(folder), tmp_path / "profile")
+    head, _, rest = html.partition("<body")
+    chart = rest[rest.index('id="chart"') : rest.index('id="violations"')]
+    assert 'data-chart="ready"' in head
+    # Four panels with their lines, the readings as dots, and each violation on the curve and in its lane.
+    assert chart.count('class="subplot ') == 5
+    assert len(re.findall(r'class="trace scatter', chart)) >= 15
+    assert len(re.findall(r'<path class="point"', chart)) > len(read_record(folder).of("sample"))
+    marks = re.findall(r'<path class="point"[^>]*fill: rgb\(194, 31, 31\)', chart)
+    assert len(marks) == 4
+    assert 'data-hours="all" aria-pressed="true"' in rest
