@@ -91,29 +91,30 @@ class FaultyBearer(Bearer):
 
     def write(self, data: bytes) -> None:
         """Sends octets, or does not; see `Bearer.write`."""
-        way = self._ways["to_pump"]
-        way.take(data, self.now_s, self._is_cut())
-        self._send_due()
+        self._ways["to_pump"].take(data, self.now_s, self._is_cut())
+        self._send_due(self.now_s)
 
     def _receive(self, until_s: float) -> bytes:
         out, back = self._ways["to_pump"], self._ways["to_client"]
+        reached_s = self.now_s
         while True:
-            self._send_due()
-            if data := back.due(self.now_s):
+            self._send_due(reached_s)
+            if data := back.due(reached_s):
                 return data
-            data = self.inner.receive(min(until_s, out.next_s, back.next_s))
-            if data:
-                back.take(data, self.now_s, self._is_cut())
-            elif self.now_s >= until_s:
-                self._send_due()
-                return back.due(self.now_s)
+            if reached_s >= until_s:
+                return b""
+            wait_s = min(until_s, out.next_s, back.next_s)
+            data = self.inner.receive(wait_s)
+            # Nothing means that the time was reached, also where the inner clock rounds it to a microsecond.
+            reached_s = self.now_s if data else max(self.now_s, wait_s)
+            back.take(data, self.now_s, self._is_cut())
 
     def close(self) -> None:
         """Closes the wrapped bearer."""
         self.inner.close()
 
-    def _send_due(self) -> None:
-        if data := self._ways["to_pump"].due(self.now_s):
+    def _send_due(self, now_s: float) -> None:
+        if data := self._ways["to_pump"].due(now_s):
             self.inner.write(data)
 
     def _is_cut(self) -> bool:

@@ -374,11 +374,12 @@ class Link:
             if pdu.opcode is AttOpcode.INDICATION:
                 self._send_att(Pdu(AttOpcode.CONFIRMATION))
         elif pdu.opcode in _RESPONSES:
-            if self._request_pdu is None or self._response is not None:
+            asked = self._request_pdu
+            if asked is None or self._response is not None or not _can_answer(pdu, asked):
                 self._unexpected += 1
                 return
             if pdu.opcode is AttOpcode.READ_RESPONSE:
-                pdu = pdu._replace(value=self._check(self._request_pdu.handle, pdu.value) or b"")
+                pdu = pdu._replace(value=self._check(asked.handle, pdu.value) or b"")
             self._response = pdu
         else:
             self._answer(pdu)
@@ -431,3 +432,10 @@ class Link:
         if served.write is None:
             raise AttError(AttErrorCode.WRITE_NOT_PERMITTED, handle)
         served.write(value)
+
+
+# An error response names the request it is for: a late one must not end another request.
+def _can_answer(pdu: Pdu, asked: Pdu) -> bool:
+    if pdu.opcode is not AttOpcode.ERROR_RESPONSE:
+        return True
+    return pdu.request_opcode == asked.opcode and pdu.handle in (0, asked.handle)

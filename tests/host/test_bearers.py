@@ -15,7 +15,6 @@ import pytest
 
 from pumplink import CaptureBearer, Cut, Faults, FaultyBearer, Lockstep, Realtime, SerialBearer, VirtualBoard
 from pumplink.errors import BearerBusy, BearerLost, BearerMissing
-from pumplink.virtual.pty import BoardPty
 from pumplink_tools import ECHO, Peer
 from pumpwire.frame import Decoder, Frame, FrameType, encode
 
@@ -34,7 +33,7 @@ def collect(bearer: SerialBearer, count: int) -> bytes:
 
 def test_any_program_can_talk_to_the_board_over_a_pty(make_board: MakeBoard) -> None:
     board = make_board(ECHO, clock=Realtime()).start()
-    with BoardPty(board) as pty, SerialBearer(f"port:{pty.path}") as port:
+    with board.pty() as pty, SerialBearer(f"port:{pty.path}") as port:
         for text in (b"a", b"0\x00\xff1", bytes(range(60))):
             port.write(text)
             assert collect(port, len(text)) == text
@@ -48,7 +47,7 @@ def test_any_program_can_talk_to_the_board_over_a_pty(make_board: MakeBoard) -> 
 def test_lockstep_has_no_pty(make_board: MakeBoard) -> None:
     board = make_board(ECHO, clock=Lockstep()).start()
     with pytest.raises(ValueError, match=r"scaled:N or realtime"):
-        BoardPty(board)
+        board.pty()
 
 
 def test_a_port_that_goes_away_is_told() -> None:

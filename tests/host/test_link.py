@@ -173,7 +173,9 @@ def test_a_wrong_answer_ends_the_trust_in_the_connection(pdu: bytes) -> None:
         link.request_read(HANDLE)
 
 
-@pytest.mark.parametrize("pdu", [b"\x01\x0a", b"\x13\x00", b"\x1b", b"\xff", b""])
+@pytest.mark.parametrize(
+    "pdu", [b"\x01\x0a", b"\x01\x12\x15\x00\x82", b"\x01\x0a\x18\x00\x82", b"\x13\x00", b"\x1b", b"\xff", b""]
+)
 def test_octets_that_are_no_answer_are_counted_and_not_waited_for_twice(pdu: bytes) -> None:
     link, _ = connected(lambda frame: [att(pdu), (1, read_response(b"real"))])
     assert link.request_read(HANDLE) == b"real"

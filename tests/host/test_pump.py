@@ -14,12 +14,24 @@ from pathlib import Path
 import pytest
 
 import pumplink
-from pumplink import CaptureBearer, CgmServer, Link, Pump, Realtime, Scaled, SerialBearer, VirtualBoard, VirtualPump
+from pumplink import (
+    CaptureBearer,
+    CgmServer,
+    Cut,
+    Faults,
+    FaultyBearer,
+    Link,
+    Pump,
+    Realtime,
+    Scaled,
+    SerialBearer,
+    VirtualBoard,
+    VirtualPump,
+)
 from pumplink.boards import firmware_hash
-from pumplink.errors import AttError, BearerLost, ProcedureError
+from pumplink.errors import AttError, BearerLost, ProcedureError, PumpLinkError
 from pumplink.results import BasalBlock, Decision, DeliveredInsulin, Procedure
 from pumplink.virtual import Clock
-from pumplink.virtual.pty import BoardPty
 from pumpwire import database
 from pumpwire.enums import (
     BolusValueSelection,
@@ -255,6 +267,57 @@ def test_a_fortnight_of_pump_time_ends_with_the_right_sum(pump: VirtualPump) -> 
     assert abs(pump.delivered_insulin().basal_iu - 14 * 24 * Decimal("0.5")) <= PULSE_IU
 
 
+@pytest.mark.parametrize("cut_s", [1, 30, 5000])
+def test_the_pump_goes_on_while_the_line_is_cut_and_comes_back(cut_s: float) -> None:
+    board = VirtualBoard().start()
+    bearer = FaultyBearer(board.bearer(), seed=1, cuts=(Cut(100, cut_s),))
+    pump = VirtualPump(board, bearer)
+    pump.link.open(keep_alive_ms=5000)
+    pump.subscribe()
+    with pump:
+        pump.write_basal_profile([(1440, 1)])
+        pump.activate(1)
+        pump.start()
+        pump.set_tbr(0, 60)
+        pump.run_until(99)
+        if cut_s > 15:
+            with pytest.raises(BearerLost, match="keep-alives went unanswered"):
+                pump.run_until(200 + cut_s)
+            bearer.wait_until(200 + cut_s)
+            pump.link.open()
+            pump.subscribe()
+        pump.run_until(7200)
+        events = [record.event for record in pump.history()]
+        assert events.count("HistoryTbrStarted") == events.count("HistoryTbrEnded") == 1
+        assert pump.delivered_insulin().basal_iu == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_bolus_on_a_bad_line_is_given_once_or_not_at_all(seed: int) -> None:
+    faults = Faults(drop=0.03, corrupt=0.03, duplicate=0.1)
+    attempts, told = 30, 0
+    with VirtualBoard() as board:
+        bearer = FaultyBearer(board.bearer(), seed, to_pump=faults, to_client=faults)
+        pump = Pump(Link(bearer), strict=False)
+        for _ in range(attempts):
+            try:
+                pump.link.open()
+                pump.subscribe()
+                if not told:
+                    pump.start()
+                pump.set_bolus("0.05")
+            except PumpLinkError:
+                continue
+            told += 1
+            pump.run_for(10)
+        bearer.close()
+        with VirtualPump(board) as clean:
+            clean.run_for(60)
+            given = [r.event for r in clean.history()].count("HistoryBolusProgrammed1")
+            assert clean.delivered_insulin().bolus_iu == given * PULSE_IU
+    assert 0 < told <= given < attempts
+
+
 def test_what_crossed_the_line_can_be_kept(tmp_path: Path) -> None:
     board = VirtualBoard().start()
     bearer = CaptureBearer(board.bearer(), tmp_path / "capture.jsonl")
@@ -279,7 +342,7 @@ def test_the_same_pump_runs_by_other_clocks(clock: Clock) -> None:
 def test_a_pump_at_a_serial_port_is_the_same_pump() -> None:
     with (
         VirtualBoard(clock=Realtime()) as board,
-        BoardPty(board) as pty,
+        board.pty() as pty,
         Pump(Link(SerialBearer(f"port:{pty.path}"))) as pump,
     ):
         assert pump.status().therapy is TherapyControlState.STOP

@@ -22,6 +22,7 @@ from pumplink.boards import BoardData, board_module, default_firmware, load_boar
 from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.launch import start_process
+from pumplink.virtual.pty import BoardPty
 
 __all__ = ["LinkFrame", "Reset", "VirtualBoard"]
 
@@ -126,6 +127,7 @@ class VirtualBoard:
         self._inbox_view = memoryview(self._inbox)
         self._inbox_used = 0
         self._outbox = bytearray()
+        self._sending = threading.Lock()
         self._received = bytearray()
         self._received_us = 0
         self._base_us = 0
@@ -265,6 +267,15 @@ class VirtualBoard:
         self._bearer = VirtualBearer(self)
         return self._bearer
 
+    def pty(self) -> BoardPty:
+        """Joins the board's UART to a pseudo-terminal for another program; not in lockstep.
+
+        Raises:
+            ValueError: the board's clock is lockstep.
+            BearerBusy: the UART is already in use.
+        """
+        return BoardPty(self)
+
     # --- What one does to it ------------------------------------------------------------------------------------
 
     def set_analog(self, pin: int, value: int) -> None:
@@ -335,11 +346,12 @@ class VirtualBoard:
     # --- The link -----------------------------------------------------------------------------------------------
 
     def _send(self, frame: bytes) -> None:
-        if self._socket is None:
-            raise self._gone()
-        self._outbox += frame
-        if self.clock.scale:
-            self._flush()
+        with self._sending:
+            if self._socket is None:
+                raise self._gone()
+            self._outbox += frame
+            if self.clock.scale:
+                self._flush()
 
     def _flush(self) -> None:
         if self._socket is None:
@@ -349,6 +361,7 @@ class VirtualBoard:
         except BlockingIOError:
             raise self._hung("it takes nothing from its link any more") from None
         except OSError:
+            # The board is gone; what it said last tells why.
             self._take(block=True)
         finally:
             self._outbox.clear()

@@ -7,10 +7,13 @@ import os
 import select
 import threading
 import tty
+from typing import TYPE_CHECKING
 
 from pumplink.errors import BearerError
-from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Lockstep
+
+if TYPE_CHECKING:
+    from pumplink.virtual.board import VirtualBoard
 
 __all__ = ["BoardPty"]
 
@@ -21,7 +24,7 @@ _READ_OCTETS = 4096
 class BoardPty:
     """Joins a running board's UART to a pseudo-terminal, in a thread of its own, until `close`.
 
-    Callbacks of the board (`on_pulse`, `on_pin`) are called from that thread meanwhile.
+    Made by `VirtualBoard.pty`. Callbacks of the board (`on_pulse`, `on_pin`) are called from that thread meanwhile.
 
     Args:
         board: a started board whose clock runs by itself: a pty has no place for the grants of lockstep.
