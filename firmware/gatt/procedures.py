@@ -48,6 +48,10 @@ class Procedures:
 
 
 class ControlPoint(Characteristic):
+    # The message that carries a response code; a control point with another answer has its own `respond`.
+    response_opcode = 0
+    response_program = b""
+
     # requests: opcode -> program of the operand. prohibited: first and last of the opcodes that get no answer.
     def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
         self.procedures = procedures
