@@ -34,8 +34,8 @@ def main():
             program = getattr(wire_tables, table)
             if opcode is not None:
                 program = program[opcode]
-            buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2)) + b"\xaa"
-            end = len(buf) - 1
+            buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2))
+            end = len(buf)
             before = gc.mem_alloc()
             micropython.heap_lock()
             try:

@@ -49,6 +49,8 @@ def _judge(message: Message, octets: bytes, answer: board.Answer) -> str:
     if decoded.field and answer.bad_slot != board.first_slot(decoded.field):
         return f"bad slot {answer.bad_slot} where construct has {decoded.field}"
     if decoded.ok:
+        if answer.bad_slot != -1:
+            return f"bad slot {answer.bad_slot} of a good message"
         expected = board.to_slots(message, cases.board_values(message, decoded.fields))
         if not _matches(expected, answer.slots):
             return f"values {answer.slots} where construct has {expected}"
@@ -99,6 +101,28 @@ def test_every_truncation_is_refused_unless_the_prefix_is_a_message_itself(tmp_p
 def _is_whole(message: Message, octets: bytes) -> bool:
     decoded = message.parse(octets)
     return decoded.ok and message.build(**decoded.fields) == octets
+
+
+@needs_micropython
+def test_counts_at_and_beyond_their_bounds_are_told_apart(tmp_path):
+    given = []
+    for message in CODEC_MESSAGES:
+        for field in message.layout:
+            if field.kind == "counted":
+                head = message.build(**message.examples[0].fields)[: _header_octets(message)]
+                for count in range(field.count_high + 3):
+                    body = bytes([count]) + bytes(field.octets * count)
+                    given += [(message, head + body), (message, head + body + b"\0")]
+    head = bytes.fromhex("1212" + "3301")
+    status = MESSAGES["TemplateStatusData"]
+    given += [(status, head + bytes([count, 24]) + bytes(n)) for count in (0, 1, 4, 5, 44, 45, 48) for n in range(14)]
+    answers = board.run(
+        tmp_path, [(message, _body(message, octets), [0] * len(board.slots_of(message))) for message, octets in given]
+    )
+    for (message, octets), answer in zip(given, answers, strict=True):
+        wrong = _judge(message, octets, answer)
+        assert not wrong, f"{message.name} {octets.hex()}: {wrong}"
+    assert sum(answer.status == Outcome.OK for answer in answers) > 60
 
 
 @needs_micropython
