@@ -2,7 +2,7 @@
 
 `run.json` says what was run and how it ended; `events.jsonl` is the append-only log of everything seen;
 `doses.jsonl` holds the dose events alone, the same bytes whenever the same scenario gives the same doses;
-`dut.log` is what the pump printed.
+`dut.log` is what the pump printed, `frames.jsonl` the last octets that crossed the bearer.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class RunRecord:
         self._events = self._open("events.jsonl")
         self._doses = self._open("doses.jsonl")
         self._log = self._open("dut.log")
+        self._frames = self._open("frames.jsonl")
 
     def _open(self, name: str) -> IO[str]:
         return self._guard(name, lambda: open(self.folder / name, "a", encoding="utf-8"))
@@ -127,6 +128,11 @@ class RunRecord:
 
         self._guard("dut.log", write)
 
+    def frame(self, at_s: float, direction: str, octets: bytes) -> None:
+        """Append octets that crossed the bearer at a DUT second; `direction` is `to_board` or `to_host`."""
+        line = _encode({"t": round(at_s, 6), "direction": direction, "octets": octets.hex()}) + "\n"
+        self._guard("frames.jsonl", lambda: self._frames.write(line))
+
     def meta(self, **fields: Any) -> None:
         """Merge fields into run.json, replacing the file as a whole so that a reader never sees half of it."""
         self._meta.update(fields)
@@ -141,5 +147,5 @@ class RunRecord:
 
     def close(self) -> None:
         """Write what is buffered and close the files."""
-        for name, file in (("events.jsonl", self._events), ("doses.jsonl", self._doses), ("dut.log", self._log)):
-            self._guard(name, file.close)
+        for file in (self._events, self._doses, self._log, self._frames):
+            self._guard(Path(file.name).name, file.close)

@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from typing import Any
 
 from pumplink.boards import default_firmware, firmware_hash
 from pumplink.errors import BearerError
+from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError
@@ -141,6 +142,8 @@ def _open_and_run(
         rig.run()
     finally:
         _log_output(record, dut.output)
+        if dut.board is not None:
+            _keep_frames(record, dut.board.last_frames)
         dut.close()
 
 
@@ -153,6 +156,11 @@ def _ask_for_priority() -> None:
 def _log_output(record: RunRecord, lines: Sequence[str]) -> None:
     for line in lines:
         record.log(line)
+
+
+def _keep_frames(record: RunRecord, frames: Iterable[LinkFrame]) -> None:
+    for frame in frames:
+        record.frame(frame.at_s, frame.direction, frame.data)
 
 
 def _run_id(plan: RunPlan, options: RunOptions) -> str:

@@ -1,0 +1,52 @@
+"""`pumprig board`: a virtual board on a serial device, for other programs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import click
+
+from pumprig.dut import clock_of, known_boards
+from pumprig.errors import BlockedError, RigError, UsageError
+
+__all__ = ["command"]
+
+LOOK_EVERY_S = 0.1
+
+
+@click.command("board")
+@click.option("--clock", default="realtime", show_default=True, metavar="realtime|scaled:N", help="The board's time.")
+@click.option("--seconds", type=float, help="End after so many seconds of the board's time.")
+@click.option("--list", "list_boards", is_flag=True, help="List the boards whose data is installed.")
+def command(clock: str, seconds: float | None, list_boards: bool) -> int:
+    """Start a virtual board whose UART any serial program can open.
+
+    Prints the device and goes on until Ctrl-C. In another terminal:
+
+    \b
+      pumprig run --board port:DEVICE --clock realtime --hours 0.2
+    """
+    if list_boards:
+        for name in known_boards():
+            click.echo(name)
+        return 0
+    from pumplink.errors import BearerError
+    from pumplink.virtual.board import VirtualBoard
+    from pumplink.virtual.clocks import Lockstep
+
+    chosen = clock_of(clock)
+    if isinstance(chosen, Lockstep):
+        raise UsageError("other programs cannot grant time", where="--clock", allowed="realtime, scaled:N")
+    try:
+        with VirtualBoard("virtual", None, chosen) as board, board.pty() as pty:
+            click.echo(f"virtual board on {pty.path}, clock {chosen}; Ctrl-C ends it")
+            sys.stdout.flush()
+            ended = threading.Event()
+            while pty.error is None and (seconds is None or board.now_s < seconds):
+                ended.wait(LOOK_EVERY_S)
+            if pty.error is not None:
+                raise RigError(str(pty.error))
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
+    return 0

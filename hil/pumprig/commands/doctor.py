@@ -1,0 +1,134 @@
+"""`pumprig doctor`: what this machine can run, and what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+BLOCKED = 3
+_STARTS_WITHIN_S = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its name, whether it is fine, what was found, and what to do when it is not."""
+
+    name: str
+    ok: bool
+    found: str
+    needed: bool = True
+    remedy: str = ""
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding("Python", ok, platform.python_version(), remedy="Install Python 3.11 to 3.14.")
+
+
+def _packages() -> Finding:
+    names = ("construct", "numpy", "pyserial", "rich", "click", "cgm-format", "plotly")
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("Packages", False, f"missing: {', '.join(missing)}", remedy="pip install pumprig")
+    return Finding("Packages", True, ", ".join(found))
+
+
+def _micropython() -> Finding:
+    from pumplink.errors import BoardUnavailable
+    from pumplink.virtual.launch import micropython_command
+
+    try:
+        command = micropython_command()
+        said = subprocess.run(
+            [*command, "-c", "import sys; print(sys.implementation._machine, sys.version)"],
+            capture_output=True, text=True, timeout=_STARTS_WITHIN_S, check=True,
+        ).stdout.strip()  # fmt: skip
+    except BoardUnavailable as error:
+        return Finding("MicroPython", False, str(error), remedy="Name an executable in PUMPRIG_MICROPYTHON.")
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("MicroPython", False, str(error), remedy="Name an executable in PUMPRIG_MICROPYTHON.")
+    return Finding("MicroPython", True, said)
+
+
+def _virtual_board() -> Finding:
+    from pumplink import virtual_pump
+    from pumplink.boards import default_firmware, firmware_hash
+    from pumplink.errors import PumpLinkError
+
+    try:
+        folder = default_firmware()
+        with virtual_pump() as pump:
+            identity = pump.identity()
+            free = pump.health().free_heap_octets
+    except (PumpLinkError, OSError, ValueError) as error:
+        return Finding("Virtual board", False, str(error), remedy="`pip install --force-reinstall pumprig`")
+    same = identity.firmware_hash == firmware_hash(folder)
+    return Finding(
+        "Virtual board", same,
+        f"firmware {identity.firmware_hash.hex()}, wire version {identity.wire_version}, {free} octets of heap free",
+    )  # fmt: skip
+
+
+def _ports() -> Finding:
+    from serial.tools import list_ports
+
+    ports = [
+        f"{port.device}" + (f" (id:{port.serial_number}, {port.description})" if port.serial_number else "")
+        for port in sorted(list_ports.comports())
+    ]
+    return Finding("Serial ports", bool(ports), ", ".join(ports) or "none", needed=False,
+                   remedy="Plug a board in; on Linux join the group dialout.")  # fmt: skip
+
+
+def _chromium() -> Finding:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return Finding("Chromium", found is not None, found or "none", needed=False,
+                   remedy="Only the tests that open a report need it: Debian package chromium.")  # fmt: skip
+
+
+def _samples() -> Finding:
+    folder = Path(os.environ.get("PUMPRIG_SAMPLES", "../shared"))
+    ok = (folder / "traces").is_dir()
+    return Finding("Recorded samples", ok, "found" if ok else "none", needed=False,
+                   remedy="PUMPRIG_SAMPLES names their folder; tests that want them skip without.")  # fmt: skip
+
+
+_LOOKS: tuple[Callable[[], Finding], ...] = (
+    _python, _packages, _micropython, _virtual_board, _ports, _chromium, _samples,
+)  # fmt: skip
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(as_json: bool) -> int:
+    """Say what this machine can run, and what is missing.
+
+    Starts the virtual board once. Ends with 3 when something that every run needs is missing.
+    """
+    findings = [look() for look in _LOOKS]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            mark, colour = ("ok", "green") if finding.ok else ("missing", "red" if finding.needed else "yellow")
+            click.echo(f"{click.style(f'{mark:8}', fg=colour)}{finding.name}: {finding.found}")
+            if not finding.ok and finding.remedy:
+                click.echo(f"        {finding.remedy}")
+    return BLOCKED if any(finding.needed and not finding.ok for finding in findings) else 0

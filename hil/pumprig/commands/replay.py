@@ -1,0 +1,97 @@
+"""`pumprig replay`: repeat a run from its record and compare the doses."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pumprig.commands.report import run_folder
+from pumprig.commands.run import show
+from pumprig.dut import clock_of
+from pumprig.errors import BuildMismatch, UsageError
+from pumprig.runs import Outcome, RunOptions, execute, make_plan
+from pumprig.scenario import Scenario
+
+__all__ = ["command"]
+
+DIFFERENT_DOSES = 1
+
+
+@click.command("replay")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder that holds runs."
+)
+@click.option("--clock", metavar="lockstep|realtime|scaled:N", help="Another clock than the run had.")
+@click.option("--any-firmware", is_flag=True, help="Repeat it although the firmware has changed since.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
+def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json: bool) -> int:
+    """Repeat RUN from its record and compare the dose events.
+
+    RUN is the folder of a run. Scenario, trace, seed and switched-off checks are those of the record; the trace and
+    the firmware must be the same, octet for octet. Ends with 0 when verdict and doses are the same again.
+    """
+    folder = run_folder(run)
+    meta = _meta(folder)
+    scenario = Scenario.from_json(json.dumps(meta["scenario"]))
+    plan = make_plan(scenario, without=frozenset(meta["without"]))
+    if plan.trace.source_sha256 != meta["trace_sha256"]:
+        raise UsageError(
+            "the trace has changed since the run", where=str(scenario.trace_path),
+            allowed=f"the file with SHA-256 {meta['trace_sha256']}",
+        )  # fmt: skip
+    firmware = Path(meta["firmware_folder"]) if meta.get("firmware_folder") else None
+    options = RunOptions(board=meta["board"], clock=clock_of(clock or meta["clock"]), out=out, firmware=firmware)
+    _refuse_other_firmware(meta, options, any_firmware)
+    outcome = execute(plan, options)
+    show(outcome, as_json=as_json)
+    difference = _first_difference(folder, outcome)
+    if difference is not None:
+        click.echo(f"the dose events differ: {difference}", err=True)
+        return outcome.exit_code or DIFFERENT_DOSES
+    if not as_json:
+        click.echo(f"the dose events are those of {folder}")
+    return 0 if outcome.verdict.name == meta["verdict"] else outcome.exit_code
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    needed = {"scenario", "without", "trace_sha256", "board", "clock", "verdict"}
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the record cannot be read: {error}", where=str(path)) from None
+    missing = sorted(needed - set(meta))
+    if missing:
+        raise UsageError(f"the record lacks {', '.join(missing)}", where=str(path), remedy="Run the scenario anew.")
+    return meta
+
+
+def _refuse_other_firmware(meta: dict[str, Any], options: RunOptions, any_firmware: bool) -> None:
+    from pumplink.boards import default_firmware, firmware_hash
+
+    recorded = meta.get("firmware_hash")
+    if any_firmware or recorded is None or options.board.startswith(("port:", "id:")):
+        return
+    folder = options.firmware or default_firmware()
+    if not folder.is_dir():
+        raise UsageError("the run's firmware folder is gone", where=str(folder), remedy="Use --any-firmware.")
+    found = firmware_hash(folder).hex()
+    if found != recorded:
+        raise BuildMismatch(
+            f"the firmware is {found}, the run had {recorded}", where=str(folder),
+            remedy="Check out the firmware of the run, or use --any-firmware.",
+        )  # fmt: skip
+
+
+def _first_difference(folder: Path, outcome: Outcome) -> str | None:
+    old = (folder / "doses.jsonl").read_text(encoding="utf-8").splitlines()
+    new = (outcome.folder / "doses.jsonl").read_text(encoding="utf-8").splitlines()
+    for number, (was, now) in enumerate(itertools.zip_longest(old, new), 1):
+        if was != now:
+            return f"line {number} was {was or 'not there'}, is {now or 'not there'}"
+    return None
