@@ -36,6 +36,7 @@ CASES = {
     "network-addresses": ("Makefile", "## get\na:\n\tcurl https:" "//a.example\n", 3, "## get\na:\n\tpip install b\n"),
     "annunciations": ("host/pumplink/a.py", "low_ala" "rm = 1\n", 1, "low_annunciation = 1\n"),
     "minutes-spelt": ("host/pumplink/a.py", "wait_min = 3\n", 1, "wait_ms_min = wait_minutes = 3\n"),
+    "not-for-therapy": ("README.md", "# A pump\n" + "word " * 200, 1, "# A pump\nA test tool. Not for\ntherapy.\n"),
     "help-of-targets": ("Makefile", "## one\na:\n\ttrue\nb:\n\ttrue\n", 4, "## one\na:\n\ttrue\n## two\nb:\n\ttrue\n"),
 }
 

@@ -451,6 +451,13 @@ def documented_commands(tree: Tree) -> Iterator[tuple[str, int, str]]:
 
 
 @rule
+def not_for_therapy(tree: Tree) -> Iterator[tuple[str, int, str]]:
+    """Whoever finds pumprig must learn at once that it is a test tool."""
+    if "README.md" in tree.files and "not for therapy" not in " ".join(tree.text("README.md").lower().split()[:200]):
+        yield "README.md", 1, "say on the first screen that this is a test tool, not for therapy"
+
+
+@rule
 def help_of_targets(tree: Tree) -> Iterator[tuple[str, int, str]]:
     """`make help` is the list of what there is; a target without its line is not found."""
     previous = ""
