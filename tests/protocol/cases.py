@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -131,9 +130,3 @@ def _slot(field: Field, value: Any) -> Any:
             return int((scaled + Decimal("0.5")).to_integral_value(rounding="ROUND_FLOOR"))
         return int(scaled)
     return int(value)
-
-
-def examples(message: Message) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The worked examples of a message: octets and the values of all fields."""
-    for example in message.examples:
-        yield example.octets, {name: example.fields.get(name) for name in message.names}

@@ -12,7 +12,7 @@ from pumpwire.database import Characteristic
 from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Message, plain
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.layout import Field
-from pumpwire.registry import MESSAGES, messages_of
+from pumpwire.registry import messages_of
 from pumpwire.vendor import WIRE_VERSION
 
 _INTRODUCTION = f"""\
@@ -174,7 +174,7 @@ def _message(message: Message) -> list[str]:
     offset: int | None = message.on.opcode_octets
     for field in message.fields:
         place = "" if offset is None else str(offset)
-        rows.append((place, f"`{field.name}`", _type(field), _condition(field), _remark(field)))
+        rows.append((place, f"`{field.name}`", _type(field), _condition(message, field), _remark(field)))
         offset = None if offset is None or field.condition or not field.is_fixed else offset + field.octets
     if rows:
         lines += ["| Octet | Field | Type | Present when | Values and limits |", "|---|---|---|---|---|"]
@@ -194,14 +194,11 @@ def _type(field: Field) -> str:
     return {"sfloat": "SFLOAT", "float": "FLOAT"}.get(field.kind, field.kind)
 
 
-def _condition(field: Field) -> str:
+def _condition(message: Message, field: Field) -> str:
     condition = field.condition
     if condition is None:
         return ""
-    governing = next(
-        candidate for message in MESSAGES.values() if field in message.fields
-        for candidate in message.fields if candidate.name == condition.field
-    )  # fmt: skip
+    governing = next(candidate for candidate in message.fields if candidate.name == condition.field)
     if condition.mask:
         return _words(governing.members(condition.mask).name)
     return f"{condition.field} is " + " or ".join(_words(governing.members(value).name) for value in condition.values)
