@@ -5,6 +5,7 @@ function that takes the Tree and yields Findings; its docstring is its reason, p
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ SHIMS = "host/pumplink/virtual/shims"
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 TEXT = {".py", ".pyi", ".md", ".toml", ".ini", ".lua", ".cfg", ".txt", ".sh", ".yml", ".html", ".js", ".css", ""}
-LEFT_OUT = {"__pycache__", "build", "dist", "runs", "typings", "node_modules"}
+LEFT_OUT = {"__pycache__", "build", "dist", "runs", "typings"}
 
 
 @dataclass(frozen=True, order=True)
@@ -40,18 +41,18 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files = sorted(
-            path.relative_to(root).as_posix()
-            for path in root.rglob("*")
-            if path.is_file() and not self._left_out(path.relative_to(root))
-        )
+        self.files = sorted(self._files(root))
         self.text = cache(lambda name: (root / name).read_text(encoding="utf-8"))
         self.ast = cache(lambda name: ast.parse(self.text(name), filename=name))
+        self._walked = cache(lambda name: list(ast.walk(self.ast(name))))
 
     @staticmethod
-    def _left_out(path: Path) -> bool:
-        hidden = path.parts[0].startswith(".") and path.parts[0] not in {".ci", ".gitignore"}
-        return hidden or any(part in LEFT_OUT or part.endswith(".egg-info") for part in path.parts)
+    def _files(root: Path) -> Iterator[str]:
+        for folder, folders, names in os.walk(root):
+            folders[:] = [name for name in folders if name not in LEFT_OUT and (name[0] != "." or name == ".ci")]
+            for name in names:
+                if name[0] != "." or name == ".gitignore":
+                    yield (Path(folder) / name).relative_to(root).as_posix()
 
     def under(self, *folders: str, suffix: str = "") -> list[str]:
         """Files below any of the folders."""
@@ -81,9 +82,7 @@ class Tree:
     def nodes(self, names: Iterable[str], *kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
         """Every node of the kinds in the files."""
         for name in names:
-            for node in ast.walk(self.ast(name)):
-                if isinstance(node, kinds):
-                    yield name, node
+            yield from ((name, node) for node in self._walked(name) if isinstance(node, kinds))
 
 
 Rule = Callable[[Tree], Iterator[Finding]]
