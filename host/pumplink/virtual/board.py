@@ -249,7 +249,11 @@ class VirtualBoard:
         return self._socket.fileno()
 
     def on_pulse(self, callback: Callable[[int, int], None]) -> None:
-        """Calls `callback(at_us, due_us)` for every pulse of the motor pin, in order, in DUT microseconds."""
+        """Calls `callback(at_us, due_us)` for every pulse of the motor pin, in order, in DUT microseconds.
+
+        `due_us` is the deadline the firmware last woke for, or the time of its last look at input: never before the
+        second in which the pulse was due, and in that second as long as the board is less than a second late.
+        """
         self._pulse_callbacks.append(callback)
 
     def on_pin(self, callback: Callable[[int, int, int, int], None]) -> None:
