@@ -31,11 +31,13 @@ _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 class GattBench:
     """A virtual board in lockstep and what came from it.
 
-    `indications` and `notifications` hold (handle, value) in order of arrival; nothing is confirmed by itself.
+    `indications` and `notifications` hold (handle, value) in order of arrival; they are confirmed by `confirm`, or as
+    they come with `confirms`. CRC and counter of whatever comes are checked as it comes.
     `requests` holds what the pump asks of the sensor; `sensor(pdu)` gives the answer, by default a refusal.
     """
 
-    def __init__(self, **options):
+    def __init__(self, confirms=False, **options):
+        self.confirms = confirms
         self.board = VirtualBoard("virtual", **options).start()
         self.bearer = self.board.bearer()
         self.sensor = self._no_sensor
@@ -87,9 +89,11 @@ class GattBench:
         pdu = frame.body
         handle = pdu[1] | pdu[2] << 8 if len(pdu) >= 3 else 0
         if pdu[0] == 0x1D:
-            self.indications.append((handle, pdu[3:]))
+            self.indications.append((handle, self._payload(handle, pdu[3:])))
+            if self.confirms:
+                self.send(b"\x1e")
         elif pdu[0] == 0x1B:
-            self.notifications.append((handle, pdu[3:]))
+            self.notifications.append((handle, self._payload(handle, pdu[3:])))
         elif pdu[0] in (0x0A, 0x12):
             self.requests.append(pdu)
             answer = self.sensor(pdu)
@@ -171,18 +175,23 @@ class GattBench:
         return self.write(characteristic.handle, self.protected(characteristic, payload))
 
     def fields(self, name):
-        """Read the characteristic of a message: its fields, counter and CRC checked."""
-        message = MESSAGES[name]
-        return self.decoded(message.on.handle, self.read(message.on.handle))[1]
+        """Read the characteristic of a message: its fields."""
+        handle = MESSAGES[name].on.handle
+        return self.decoded(handle, self._payload(handle, self.read(handle)))[1]
 
-    def decoded(self, handle, value):
-        """(message name, fields) of a value from the pump, counter and CRC checked."""
+    def _payload(self, handle, value):
+        """A value without its protection, which must be right."""
         characteristic = _BY_HANDLE[handle]
         payload, counter = e2e.check(value, characteristic.protection)
         if counter is not None:
             assert counter == self.seen.get(handle, 0) % 255 + 1, f"{characteristic.name}: counter {counter}"
             self.seen[handle] = counter
-        message, decoded = decode(characteristic, payload, TO_CLIENT)
+        return payload
+
+    @staticmethod
+    def decoded(handle, payload):
+        """(message name, fields) of a payload from the pump."""
+        message, decoded = decode(_BY_HANDLE[handle], payload, TO_CLIENT)
         assert decoded.ok, decoded.detail
         return message.name, decoded.fields
 
@@ -192,9 +201,10 @@ class GattBench:
         """The one indication of a control point that has come, confirmed: (message name, fields)."""
         while True:
             assert self.indications, f"{characteristic.name} has not answered"
-            handle, value = self.indications.pop(0)
-            self.confirm()
-            told = self.decoded(handle, value)
+            handle, payload = self.indications.pop(0)
+            if not self.confirms:
+                self.confirm()
+            told = self.decoded(handle, payload)
             if handle == characteristic.handle:
                 return told
 
@@ -216,9 +226,9 @@ class GattBench:
 
     def told(self, characteristic):
         """What was notified of a characteristic so far: [(message name, fields)]; it is taken away."""
-        mine = [(handle, value) for handle, value in self.notifications if handle == characteristic.handle]
+        mine = [pair for pair in self.notifications if pair[0] == characteristic.handle]
         self.notifications = [pair for pair in self.notifications if pair[0] != characteristic.handle]
-        return [self.decoded(handle, value) for handle, value in mine]
+        return [self.decoded(handle, payload) for handle, payload in mine]
 
     def records(self, **selection):
         """History records by RACP, oldest first: [(event name, fields)]."""
@@ -244,16 +254,12 @@ class GattBench:
         self.drain()
         return self
 
-    def drain_one(self):
-        """Confirm and take away the indication that has waited longest."""
-        handle, value = self.indications.pop(0)
-        self.decoded(handle, value)
-        self.confirm()
-
     def drain(self):
-        """Confirm and take away what is indicated and notified unasked."""
+        """Confirm and take away what is indicated and notified unasked; the handles of the indications."""
+        handles = []
         while self.indications:
-            self.drain_one()
-        for handle, value in self.notifications:
-            self.decoded(handle, value)
+            handles.append(self.indications.pop(0)[0])
+            if not self.confirms:
+                self.confirm()
         self.notifications.clear()
+        return handles

@@ -1,7 +1,7 @@
 """The rules that all control points share: protection, configuration, one procedure at a time, what gets no answer.
 
-IDS 1.0.2, 3.1, 3.11 and 3.12. Method: writes to the real firmware with every counter and CRC in the test's hand; a rule is
-tested at its edges and in the order in which the rules are looked at.
+IDS 1.0.2, 3.1, 3.11 and 3.12. Method: writes to the real firmware with every counter and CRC in the test's hand; a rule
+is tested at its edges and in the order in which the rules are looked at.
 """
 
 from decimal import Decimal
@@ -284,7 +284,8 @@ def test_a_wrong_structure_is_an_invalid_operand(bench, name):
         for payload in [*cuts, example.octets + b"\0"]:
             if not message.parse(payload).ok and len(payload) <= 17:
                 _, told = bench.raw_procedure(message.on, payload)
-                assert (told["request_opcode"], told["response_code"]) == (message.opcode, INVALID_OPERAND), payload.hex()
+                expected = (message.opcode, INVALID_OPERAND)
+                assert (told["request_opcode"], told["response_code"]) == expected, payload.hex()
 
 
 def test_reserved_words_are_invalid_operands(bench):
