@@ -19,11 +19,12 @@ class Basal:
             self.rate_mu_per_h = 0
             self.boundary_s = NEVER
             return
+        templates = self._templates
         second = self._wall.second_of_day(s)
-        end_s = 0
-        block = -1
+        block = 0
+        end_s = 60 * templates.duration_minutes(self.template, block)
         while end_s <= second:
             block += 1
-            end_s += 60 * self._templates.duration_minutes(self.template, block)
-        self.rate_mu_per_h = self._templates.rate_mu_per_h(self.template, block)
+            end_s += 60 * templates.duration_minutes(self.template, block)
+        self.rate_mu_per_h = templates.rate_mu_per_h(self.template, block)
         self.boundary_s = s + end_s - second

@@ -42,7 +42,7 @@ def test_a_refused_bolus_uses_no_id():
     bench.do(1, "set_bolus", 50)
     bench.do(10, "set_bolus", 70)
     bench.do(11, "set_bolus", 50)
-    assert [line[1:3] for line in bench.all("BOLUS_STARTED")] == [(1, 50), (2, 50)]
+    assert bench.all("BOLUS_STARTED") == [(1, 1, 50, 0, 0, 0), (11, 2, 50, 0, 0, 0)]
 
 
 def test_the_id_after_65535_is_1():

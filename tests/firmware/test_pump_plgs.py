@@ -299,9 +299,27 @@ def test_settings_that_do_not_go_together():
 def test_each_sample_gets_one_decision():
     """D-615: told once each, numbered in sequence, with what it was decided on."""
     bench = plgs()
+    decision = bench.pump.decision
+    assert (decision.sequence, decision.action, decision.predicted_mg_dl) == (0, NONE, events.NO_PREDICTION_MG_DL)
     for offset, glucose in ((0, 120), (0, 120), (5, -1), (6, 90)):
         sample(bench, offset, glucose, s=400)
-    assert [line[0] for line in bench.all("DECISION")] == [400] * 4
-    decision = bench.pump.decision
+    assert bench.all("DECISION") == [(400, 0, 0, 0, 0, 0)] * 4
     assert (decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl) == (4, 6, 400, 90)
     assert decision.iob_mu == 2 * 50 - 1
+
+
+@pytest.mark.parametrize("glucose, shown", [(1, 1), (1000, 1000), (0, 0), (1001, 0), (-1, 0)])
+def test_a_glucose_is_shown_when_it_is_one(glucose, shown):
+    """D-615: a number from 1 to 1000, else 0."""
+    bench = plgs()
+    sample(bench, 0, glucose)
+    assert bench.pump.decision.glucose_mg_dl == shown
+
+
+def test_the_decision_after_65535_is_1():
+    """D-615: 0 is none yet."""
+    bench = plgs()
+    bench.pump.decision.sequence = 65534
+    for expected in (65535, 1):
+        sample(bench, 0, 120)
+        assert bench.pump.decision.sequence == expected

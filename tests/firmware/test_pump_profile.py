@@ -43,6 +43,16 @@ def test_the_first_block_returns_at_midnight():
     assert changes[:4] == [(0, 800), (21600, 1000), (86400, 800), (86400 + 21600, 1000)]
 
 
+def test_templates_are_apart():
+    """D-204: the activated one is in force, whatever the others hold."""
+    bench = Bench()
+    assert write(bench, *((index, 60, 5000) for index in range(1, 25))) == events.SUCCESS
+    assert write(bench, (1, 720, 100), (2, 720, 200), template=3) == events.SUCCESS
+    bench.profile(0, (360, 800), (1080, 1000), template=2)
+    rates = [bench.run(60 * minute).basal.rate_mu_per_h for minute in (0, 359, 360, 1439, 1440)]
+    assert rates == [800, 800, 1000, 1000, 800]
+
+
 def test_a_boundary_between_equal_rates_is_not_recorded():
     """D-905: a change to the same delivered rate is none."""
     bench = Bench()
@@ -59,7 +69,7 @@ def test_twenty_four_blocks_in_any_order():
     assert write(bench, *blocks) == events.SUCCESS
     templates = bench.pump.templates
     assert [templates.rate_mu_per_h(1, i) for i in range(templates.count(1))] == [100 * n for n in range(1, 25)]
-    assert [line[:5] for line in bench.all("BLOCK_CHANGED")] == [(0, 1, n, 60, 100 * n) for n in range(1, 25)]
+    assert bench.all("BLOCK_CHANGED") == [(0, 1, n, 60, 100 * n, 0) for n in range(1, 25)]
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,14 @@ def test_an_impossible_fault_is_refused(kind, value):
     assert Bench().do(1, "inject", kind, value) == events.OUT_OF_RANGE
 
 
+def test_attaching_what_is_attached_changes_nothing():
+    """D-814: therapy goes on, and nothing is recorded."""
+    bench = Bench().dose(1000)
+    bench.do(100, "inject", DETACHED, 0)
+    bench.run(180)
+    assert (bench.pulses, bench.since(100)) == ([180], [])
+
+
 # --- occlusion ---
 
 

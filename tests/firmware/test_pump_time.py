@@ -138,6 +138,7 @@ def test_the_calendar_is_the_gregorian_one():
 def test_the_wall_clock_reads_what_was_set_and_goes_on():
     """D-001: an offset to the pump second."""
     bench = Bench()
+    assert (bench.pump.wall.zone, bench.pump.wall.dst) == (-128, 255)
     bench.do(100, "set_clock", 2024, 2, 28, 23, 59, 58, -20, 4)
     wall = bench.run(200).wall
     wall.read(102)

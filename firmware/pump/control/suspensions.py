@@ -51,10 +51,10 @@ class Suspensions:
     def locked_out(self, s):
         return s < self._refused_until_s
 
-    # How long a suspension that starts at s may last.
+    # How long a suspension that starts at s, while none is running, may last.
     def allowance_s(self, s, limit_minutes, window_minutes):
         window_start_s = s - 60 * window_minutes
-        used_s = s - max(self.start_s, window_start_s) if self.running else 0
+        used_s = 0
         for i in range(self._count):
             if self._ends_s[i] > window_start_s:
                 used_s += self._ends_s[i] - max(self._starts_s[i], window_start_s)
