@@ -14,6 +14,7 @@ from pumprig.history import HistoryWitness, Record
 from pumprig.oracle import ExpectedDecision, Oracle
 from pumprig.oracle import events as expected
 from pumprig.pulses import DuePulse, PulseWitness, SeenPulse
+from pumprig.suspended import SuspendedTime
 
 __all__ = ["Judge", "SeenDecision"]
 
@@ -78,13 +79,19 @@ class Judge:
         self.oracle = oracle
         self.checks = checks
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
-        self.history = HistoryWitness(checks, on_record)
+        self.suspended = SuspendedTime(checks)
+        self.history = HistoryWitness(checks, self._record_read)
+        self._on_record = on_record
         self._on_event = on_event
         self._on_decision = on_decision
         self._pending: deque[_Pending] = deque()
         self._suspended_from: list[int] = []
         self._suspended_to: list[int] = []
         self.suspensions = 0
+
+    def _record_read(self, record: Record, at_s: int) -> None:
+        self.suspended.read(record, at_s)
+        self._on_record(record, at_s)
 
     # --- The oracle's side --------------------------------------------------------------------------------------
 
@@ -197,7 +204,3 @@ class Judge:
     def settle(self, seen_until_s: int) -> None:
         """Judge all pulses up to a pump second; everything up to it has been seen."""
         self.pulses.settle(seen_until_s, self.suspended_during)
-
-    def suspension_ends(self) -> list[int]:
-        """Pump seconds at which suspensions have ended so far."""
-        return list(self._suspended_to)

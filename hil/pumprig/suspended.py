@@ -1,0 +1,62 @@
+"""Suspended time in the rolling window, by the pump's own history (D-611).
+
+The oracle knows when a suspension must run. Whether the pump kept to its limit is for the pump's records to say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pumprig.checks import CheckBook
+from pumprig.history import Record
+from pumpwire.enums import DeliveryContext
+
+__all__ = ["SuspendedTime"]
+
+
+class SuspendedTime:
+    """Gathers the suspensions that a pump records and judges their time.
+
+    Args:
+        checks: where each judgement goes.
+    """
+
+    def __init__(self, checks: CheckBook) -> None:
+        self._checks = checks
+        self._limits: list[tuple[int, int, int]] = []
+        self._spans: list[tuple[int, int]] = []
+        self._since_s: int | None = None
+
+    def settings(self, at_s: int, limit_minutes: int, window_minutes: int) -> None:
+        """From a pump second on these are the suspend limit and its window."""
+        self._limits.append((at_s, 60 * limit_minutes, 60 * window_minutes))
+
+    def read(self, record: Record, at_s: int) -> None:
+        """A history record, and the pump second that it speaks of. Records come in their order."""
+        if record.name in ("HistoryTbrEnded", "HistoryTbrChanged"):
+            self._end(at_s)
+        elif record.name == "HistoryDeliveredBasalRateChanged" and self._since_s is None:
+            fields: dict[str, Any] = dict(record.fields)
+            if fields.get("context") == DeliveryContext.AP_CONTROLLER:
+                self._since_s = at_s
+
+    def finish(self, at_s: int) -> None:
+        """Judge a suspension that still runs at the end."""
+        self._end(at_s)
+
+    def _end(self, at_s: int) -> None:
+        if self._since_s is None:
+            return
+        since_s, self._since_s = self._since_s, None
+        self._spans.append((since_s, at_s))
+        in_force = [limits for limits in self._limits if limits[0] <= since_s]
+        if not in_force:
+            return
+        # The limit is that of its beginning: a change of the settings leaves a running suspension as it is (D-616).
+        _, limit_s, window_s = in_force[-1]
+        seconds = sum(max(0, end_s - max(start_s, at_s - window_s)) for start_s, end_s in self._spans)
+        self._checks.expect(
+            "suspension-limit", seconds <= limit_s, at_s,
+            message=f"{seconds} s were suspended within {window_s} s", expected=f"<= {limit_s} s", observed=seconds,
+            rule="D-611",
+        )  # fmt: skip
