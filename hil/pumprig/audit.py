@@ -121,7 +121,7 @@ class Audit:
     def active_basal(self, at_s: int, state: State) -> None:
         """Get Active Basal Rate Delivery (D-202, D-305, D-907)."""
         seen = self._pump.active_basal()
-        if state.active_template == 0:
+        if state.active_template == 0 or state.therapy == "stop":
             self._expect("active-basal", seen is None, at_s, "active basal rate", None, seen, "D-204")
             return
         right: tuple[Any, ...] = (state.active_template, _iu(int(state.profile_rate_mu_per_h)))
