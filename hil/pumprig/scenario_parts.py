@@ -310,8 +310,14 @@ class BearerDown(_At):
     for_seconds: Annotated[int, Field(ge=1, le=7 * 86400)]
 
 
+class RepeatCommand(_At):
+    """The newest command comes a second time, octet for octet, and must be refused (D-405)."""
+
+    kind: Literal["repeat_command"] = "repeat_command"
+
+
 Fault = Annotated[
-    Occlusion | ReservoirLevel | ReservoirDetached | CgmLate | CgmDrop | CgmDuplicate | BearerDown,
+    Occlusion | ReservoirLevel | ReservoirDetached | CgmLate | CgmDrop | CgmDuplicate | BearerDown | RepeatCommand,
     Field(discriminator="kind"),
 ]
 

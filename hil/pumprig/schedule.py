@@ -9,7 +9,8 @@ Order of stimuli that take effect at one second, which is the order in which the
 2. faults of the hardware, in the order of the scenario
 3. CGM samples, earlier measured first, a duplicate after its original
 4. commands, in the order of the scenario
-5. the connection goes
+5. a repeated command
+6. the connection goes
 
 So a command is judged by a pump that already knows the sample of its second, and what is sent at the second at
 which the connection goes is still sent.
@@ -30,6 +31,7 @@ from pumprig.scenario_parts import (
     CgmLate,
     Command,
     Occlusion,
+    RepeatCommand,
     ReservoirDetached,
     ReservoirLevel,
 )
@@ -40,8 +42,9 @@ SEND_BEFORE_EFFECT_S = 0.5
 DUPLICATE_AFTER_S = 1
 
 HardwareFault = Occlusion | ReservoirLevel | ReservoirDetached
-Kind = Literal["bearer_up", "fault", "sample", "command", "bearer_down"]
-_RANK: dict[Kind, int] = {"bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "bearer_down": 4}
+Payload = Sample | Command | HardwareFault | RepeatCommand | BearerDown
+Kind = Literal["bearer_up", "fault", "sample", "command", "repeat", "bearer_down"]
+_RANK: dict[Kind, int] = {"bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "repeat": 4, "bearer_down": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Stimulus:
 
     at_s: int
     kind: Kind
-    payload: Sample | Command | HardwareFault | BearerDown
+    payload: Payload
     seq: int
 
     @property
@@ -139,7 +142,7 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
         if isinstance(fault, BearerDown)
     ]
     withheld: list[Withheld] = []
-    unordered: list[tuple[int, Kind, tuple[int, int], Sample | Command | HardwareFault | BearerDown]] = []
+    unordered: list[tuple[int, Kind, tuple[int, int], Payload]] = []
     for at_s, place, sample in _arrivals(scenario, trace, start_s, withheld):
         if any(down_s < at_s < up_s for down_s, up_s, _ in downs):
             withheld.append(Withheld(sample, "bearer down"))
@@ -152,6 +155,8 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
     for number, fault in enumerate(scenario.faults):
         if isinstance(fault, HardwareFault):
             unordered.append((start_s + fault.at, "fault", (number, 0), fault))
+        elif isinstance(fault, RepeatCommand):
+            unordered.append((start_s + fault.at, "repeat", (number, 0), fault))
     for number, (down_s, up_s, fault) in enumerate(downs):
         unordered.append((down_s, "bearer_down", (number, 0), fault))
         if up_s < end_s:

@@ -149,3 +149,8 @@ def test_a_trace_longer_than_a_session_can_count_is_refused(last, is_refused):
             schedule(offsets=(0, last))
     else:
         assert samples_of(schedule(offsets=(0, last)))[-1] == (START_S + 60 * last, last)
+
+
+def test_a_repeated_command_follows_the_commands_of_its_second():
+    text = fault("repeat_command", "00:05:00") + command("set_bolus", "00:05:00", amount_iu=1)
+    assert [s.kind for s in schedule(text).stimuli if s.at_s == 360] == ["sample", "command", "repeat"]

@@ -1,0 +1,71 @@
+"""A frame that comes twice: the newest control point write, sent again octet for octet.
+
+That is what a link layer or a relay may do to a command. The counter of its end-to-end protection was used already, so
+the pump must refuse it and do nothing (D-405).
+"""
+
+from __future__ import annotations
+
+from pumplink.errors import AttError
+from pumplink.link import Link
+from pumprig.checks import CheckBook
+from pumprig.errors import ScenarioError
+from pumpwire import att, database
+from pumpwire.att import AttErrorCode, AttOpcode
+
+__all__ = ["Repeater"]
+
+
+class Repeater:
+    """Remembers what was written to the command control point, and writes it again.
+
+    Args:
+        link: the connection.
+        checks: where the pump's answer is judged.
+    """
+
+    def __init__(self, link: Link, checks: CheckBook) -> None:
+        self._link = link
+        self._checks = checks
+        self._newest: att.Pdu | None = None
+        link.watch(self._seen)
+        link.on_open(self._forget)
+
+    def repeat(self, at_s: int) -> int:
+        """Write the newest command of this connection again and judge the answer.
+
+        Args:
+            at_s: the pump second at which it takes effect.
+
+        Returns:
+            The ATT error code, 0 when the pump accepted it.
+
+        Raises:
+            ScenarioError: nothing was written on this connection.
+        """
+        newest = self._newest
+        if newest is None or not self._link.is_open:
+            raise ScenarioError(["repeat_command: there is no command on this connection to repeat"])
+        code = 0
+        try:
+            self._link.request_write(newest.handle, newest.value)
+        except AttError as error:
+            code = int(error.code)
+        wanted = AttErrorCode.INVALID_COUNTER
+        self._checks.expect(
+            "response", code == wanted, at_s,
+            message="a repeated command was " + (f"answered ATT error 0x{code:02X}" if code else "accepted"),
+            expected=f"ATT error 0x{wanted:02X}", observed=f"ATT error 0x{code:02X}" if code else "accepted",
+            rule="D-405",
+        )  # fmt: skip
+        return code
+
+    def _seen(self, direction: str, data: bytes) -> None:
+        if direction != "to_pump" or data[0] != AttOpcode.WRITE_REQUEST:
+            return
+        pdu = att.parse(data)
+        if pdu.handle == database.COMMAND_CONTROL_POINT.handle:
+            self._newest = pdu
+
+    def _forget(self) -> None:
+        self._newest = None
