@@ -192,7 +192,7 @@ class Frame:
     def _row(self, left: Text, right: Text) -> RenderableType:
         grid = Table.grid(expand=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        grid.add_column(justify="right", no_wrap=True)
+        grid.add_column(no_wrap=True)
         grid.add_row(left, right)
         return grid
 
@@ -312,8 +312,9 @@ class Frame:
                 lines.append(self._labelled(label, Text(violation_line(state, event), "red")))
         else:
             claim, limit = proven(str(state.run.get("clock", "")))
-            text = f"{claim} {limit}" if state.ended else f"no violation in {state.pulses:,} pulses"
-            lines.append(self._labelled("verdict", Text(text, "green" if state.ended else "")))
+            texts = [claim, limit] if state.ended else [f"no violation in {state.pulses:,} pulses"]
+            for row, text in enumerate(texts[: self.list_rows]):
+                lines.append(self._labelled("" if row else "verdict", Text(text, "" if row else "green")))
         lines += [Text("")] * (self.list_rows - len(lines))
         return lines
 

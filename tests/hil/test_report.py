@@ -169,6 +169,37 @@ def test_pulses_rates_and_boluses_are_all_there(tmp_path):
     ]
 
 
+def test_pulses_that_no_rule_gives_stand_apart(tmp_path):
+    folder = write_run(tmp_path, hours=1, verdict=None)
+    append(folder, b'{"kind":"pulse","t":3000.5,"due_s":3000,"source":"unexpected"}\n')
+    assert chart_of(folder)["pulses"]["unexpected"] == [3000]
+    assert "1 that no rule gives" in page_of(folder).text
+
+
+def test_two_changes_of_rate_in_one_second_leave_the_last(tmp_path):
+    folder = write_run(tmp_path, hours=1, verdict=None)
+    before = len(chart_of(folder)["rate"]["s"])
+    for rate in (0.8, 0.0):
+        event = {
+            "kind": "rate",
+            "t": 3000,
+            "at_s": 3000,
+            "rate_iu_per_h": rate,
+            "tbr": True,
+            "context": "AP controller",
+        }
+        append(folder, json.dumps(event).encode() + b"\n")
+    chart = chart_of(folder)["rate"]
+    assert len(chart["s"]) == before + 1
+    assert (chart["s"][-1], chart["v"][-1]) == (3000, 0.0)
+
+
+def test_the_first_violation_of_each_check_leads(tmp_path):
+    again = {**OVERDOSE, "offset_minutes": 600}
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE, again, LATE))
+    assert chart_of(folder)["marks"]["violation"]["first"] == [1, 0, 1]
+
+
 # --- records that are damaged, odd or hostile ---
 
 

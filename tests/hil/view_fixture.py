@@ -147,7 +147,8 @@ class SyntheticRun:
             yield {"kind": "violation", "t": at_s, "at_s": at_s, **self.violations[offset]}
         yield {
             "kind": "progress", "t": at_s, "at_s": at_s, "share": min(1.0, offset / 60 / self.hours),
-            "iob_iu": self.iob_iu(at_s), "rate_iu_per_h": self.rate, "reservoir_iu": self.reservoir_iu(),
+            "iob_iu": self.iob_iu(at_s), "rate_iu_per_h": self.rate,
+            "profile_rate_iu_per_h": 0.8, "suspended": self.suspended, "reservoir_iu": self.reservoir_iu(),
             "verdict": "FAIL" if any(offset >= at for at in self.violations) else "PASS",
         }  # fmt: skip
 

@@ -11,7 +11,8 @@ from pumprig.report.reading import Event, Record, number
 from pumprig.report.summary import time_of
 from pumprig.report.words import action_words, compact, plain, reason_words, response_words
 
-LANES = ("violation", "fault", "annunciation", "command", "state")
+LANES = ("violation", "fault", "annunciation", "command", "therapy")
+THERAPY_EVENT = "HistoryTherapyControlStateChanged"
 
 
 def _seconds(value: float) -> int | float:
@@ -41,22 +42,30 @@ def _glucose(record: Record) -> dict[str, list[Any]]:
 
 
 def _rate(record: Record) -> dict[str, list[Any]]:
-    """Basal rate as steps; the profile under a TBR is the rate that was last in force without one."""
-    columns: dict[str, list[Any]] = {"s": [], "v": [], "tbr": [], "profile": [], "context": []}
-    profile = None
-    for event in record.of("rate"):
-        tbr = bool(event.get("tbr"))
-        rate = number(event.get("rate_iu_per_h")) or 0.0
-        profile = profile if tbr else rate
-        row = (
-            _seconds(time_of(event)),
-            rate,
-            int(tbr),
-            profile,
-            plain(event.get("context") or ""),
-        )
+    """Basal rate as steps. A suspension that interrupts a TBR makes two changes in one second: the last one counts."""
+    columns: dict[str, list[Any]] = {"s": [], "v": [], "tbr": []}
+    events = record.of("rate")
+    for event, following in zip(events, [*events[1:], {}], strict=False):
+        if following and time_of(following) == time_of(event):
+            continue
+        row = (_seconds(time_of(event)), number(event.get("rate_iu_per_h")) or 0.0, int(bool(event.get("tbr"))))
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
+    return columns
+
+
+def _profile(record: Record) -> dict[str, list[Any]]:
+    """The profile's rate as steps, also while a TBR hides it; between two reports of it a change of rate tells when."""
+    columns: dict[str, list[Any]] = {"s": [], "v": []}
+    changes = [(time_of(event), number(event.get("rate_iu_per_h"))) for event in record.of("rate")]
+    told_s = record.start_s
+    for event in record.of("progress"):
+        at_s, rate = time_of(event), number(event.get("profile_rate_iu_per_h"))
+        if rate is not None and (not columns["v"] or columns["v"][-1] != rate):
+            exact = [change_s for change_s, value in changes if told_s < change_s <= at_s and value == rate]
+            columns["s"].append(_seconds(exact[-1] if exact and columns["v"] else at_s if columns["v"] else told_s))
+            columns["v"].append(rate)
+        told_s = at_s
     return columns
 
 
@@ -90,8 +99,8 @@ def mark_title(event: Event) -> str:
         return f"{event.get('rule', '')} {event.get('check', '')}".strip()
     if kind == "annunciation":
         return f"{plain(event.get('type'))} ({plain(event.get('status'))})"
-    if kind == "state":
-        return f"therapy {plain(event.get('therapy'))}"
+    if kind == "therapy":
+        return f"therapy {plain(event.get('new_therapy_control_state'))}"
     return plain(event.get("name", kind))
 
 
@@ -105,31 +114,36 @@ def mark_text(event: Event) -> str:
         return f"{compact(event.get('fields') or {})} → {response_words(event.get('response'))}"
     if kind == "annunciation":
         return f"id {event.get('id')}"
-    left_out = {"kind", "t", "host", "at_s", "name", "therapy", "fields"}
+    if kind == "therapy":
+        return f"before: {plain(event.get('old_therapy_control_state'))}"
+    left_out = {"kind", "t", "host", "at_s", "name", "fields"}
     fields = event["fields"] if isinstance(event.get("fields"), dict) else {}
     return compact({**{key: value for key, value in event.items() if key not in left_out}, **fields})
 
 
-def _states(record: Record) -> list[Event]:
-    """Only the states in which the therapy differs from the state before."""
-    changed, before = [], None
-    for event in record.of("state"):
-        if event.get("therapy") != before:
-            changed.append(event)
-        before = event.get("therapy")
-    return changed
+def _therapy(record: Record) -> list[Event]:
+    """Changes of the therapy control state, as the pump's history tells them."""
+    return [
+        {"kind": "therapy", "at_s": time_of(event), **event["fields"]}
+        for event in record.of("history")
+        if event.get("event") == THERAPY_EVENT and isinstance(event.get("fields"), dict)
+    ]
 
 
 def _marks(record: Record) -> dict[str, dict[str, list[Any]]]:
     lanes: dict[str, dict[str, list[Any]]] = {}
     for kind in LANES:
-        events = _states(record) if kind == "state" else record.of(kind)
+        events = _therapy(record) if kind == "therapy" else record.of(kind)
         if events:
             lanes[kind] = {
                 "s": [_seconds(time_of(event)) for event in events],
                 "title": [mark_title(event) for event in events],
                 "text": [mark_text(event) for event in events],
             }
+    if "violation" in lanes:
+        checks = [str(event.get("check")) for event in record.of("violation")]
+        firsts = {check: place for place, check in reversed(list(enumerate(checks)))}
+        lanes["violation"]["first"] = [int(firsts[check] == place) for place, check in enumerate(checks)]
     return lanes
 
 
@@ -147,6 +161,7 @@ def chart_data(record: Record) -> dict[str, Any]:
         "gaps": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.gaps(record)],
         "suspensions": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.suspensions(record)],
         "rate": _rate(record),
+        "profile": _profile(record),
         "boluses": _boluses(record),
         "iob": _iob(record),
         "pulses": pulses,

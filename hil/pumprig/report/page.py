@@ -119,7 +119,10 @@ def key_figures(record: Record) -> Html:
     )
     in_iu = {name: count * record.pulse_mu / 1000 for name, count in counts.items()}
     unit = tag("span", " U", class_="unit")
-    violations = len(record.of("violation"))
+    listed = len(record.of("violation"))
+    violations = max(listed, sum(row.missed for row in summary.checks(record)))
+    strange = counts["unexpected"]
+    pulse_note = f"{strange:,} that no rule gives" if strange else f"of {record.pulse_mu / 1000:g} U, each compared"
     tiles = [
         _tile("CGM samples", f"{len(record.of('sample')):,}", gap_note),
         _tile("Decisions", f"{len(record.of('decision')):,}",
@@ -131,8 +134,8 @@ def key_figures(record: Record) -> Html:
               f"{_count(len(spans), 'time')}, {100 * suspended_s / run_s:.1f} % of the run"),
         _tile("Slowest decision", f"{dut.max_ms:.3g} ms" if dut else "–",
               f"pump time; host {host.max_ms:.3g} ms" if host else "no decision"),
-        _tile("Motor pulses", f"{sum(counts.values()):,}", f"of {record.pulse_mu / 1000:g} U, each compared"),
-        _tile("Violations", f"{violations:,}", "listed below" if violations else "nothing to list"),
+        _tile("Motor pulses", f"{sum(counts.values()):,}", pulse_note),
+        _tile("Violations", f"{violations:,}", f"{listed:,} listed below" if listed else "nothing to list"),
     ]  # fmt: skip
     return tag("dl", *tiles, class_="tiles", aria_label="Key figures")
 
@@ -189,7 +192,7 @@ def violations(record: Record) -> Html:
     rows = [
         (
             _zoom_link(record, event), tag("strong", event.get("rule", "")), tag("code", event.get("check", "")),
-            event.get("message", ""), event.get("expected", ""), event.get("observed", ""),
+            event.get("message", ""), compact(event.get("expected")), compact(event.get("observed")),
             "–" if event.get("offset_minutes") is None else f"{event['offset_minutes']} min",
         )
         for event in found[:ROWS_MAX]
@@ -197,7 +200,11 @@ def violations(record: Record) -> Html:
     more = f"The first {ROWS_MAX} of {len(found):,}; all are in events.jsonl." if len(found) > ROWS_MAX else ""
     headings = ("When", "Rule", "Check", "What", "Expected", "Observed", "Sample")
     return section(
-        f"Violations ({len(found):,})", table(headings, rows, (6,)), id_="violations", class_="card wide bad", note=more
+        f"Violations ({len(found):,})",
+        table(headings, rows, (6,)),
+        id_="violations",
+        class_="card wide bad long",
+        note=more,
     )
 
 
@@ -334,7 +341,7 @@ def happenings(record: Record) -> Html:
     ]
     more = f"The first {ROWS_MAX} of {len(events):,}." if len(events) > ROWS_MAX else ""
     body = table(("When", "Kind", "What", "Details"), rows)
-    return section("Faults, annunciations, commands", body, id_="events", class_="card wide", note=more)
+    return section("Faults, annunciations, commands", body, id_="events", class_="card wide long", note=more)
 
 
 def _entries(name: str, value: object) -> Iterator[tuple[str, str]]:

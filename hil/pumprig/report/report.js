@@ -12,13 +12,16 @@
   const whole = [run[0] - air, run[1] + air];
   const glucoseTop = Math.max(260, ...data.glucose.v.map((v) => v || 0)) + 15;
   const amountTop = 1.18 * Math.max(1, ...data.iob.v, ...data.boluses.map((b) => Number(b.programmed) || 0));
-  const rateTop = 1.25 * Math.max(0.5, ...data.rate.v, ...data.rate.profile.map((v) => v || 0));
-  const LANES = ["state", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
-  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", state: "square" };
+  const rateTop = 1.25 * Math.max(0.5, ...data.rate.v, ...data.profile.v);
+  const LANES = ["therapy", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
+  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square" };
+
+  // Pulses that no rule gives stand in a row of their own.
+  const PULSES = ["basal", "bolus", "unexpected"].filter((source) => source !== "unexpected" || (data.pulses[source] || []).length);
 
   // Panels from top to bottom: height in px and the space for the title above each.
   const panels = [["y", 270, "Glucose, mg/dL"], ["y2", 22 * LANES.length, "Events"], ["y3", 116, "Basal rate, U/h"],
-    ["y4", 40, "Motor pulses"], ["y5", 130, "Insulin on board and boluses, U"]].filter((panel) => panel[1]);
+    ["y4", 20 * PULSES.length, "Motor pulses"], ["y5", 130, "Insulin on board and boluses, U"]].filter((panel) => panel[1]);
   const GAP = 34, BOTTOM = 42;
   const height = panels.reduce((sum, panel) => sum + panel[1] + GAP, 0) + BOTTOM;
 
@@ -39,13 +42,13 @@
   const chosenRates = (use) => data.rate.s.map((s, i) => i).filter(use);
 
   // A line over the stretches that `use` chooses, joined where they touch.
-  function steps(values, use) {
+  function steps(use) {
     const x = [], y = [];
     let before = -2;
     for (const i of chosenRates(use)) {
       if (before !== i - 1) { x.push(null); y.push(null); }
       x.push(atMs(data.rate.s[i]), atMs(rateEnd(i)));
-      y.push(values[i], values[i]);
+      y.push(data.rate.v[i], data.rate.v[i]);
       before = i;
     }
     return { x, y };
@@ -87,11 +90,14 @@
     });
     const found = data.marks.violation;
     if (found) {
-      traces.push({ name: "violation line", ...strokes(found.s, 0, glucoseTop), mode: "lines", hoverinfo: "skip",
+      // The first of each check is what to look at; what follows from it stays small.
+      const firsts = found.first.map((s) => s === 1), all = found.s.map((_, i) => i);
+      const sized = (yes, no) => all.map((i) => (firsts[i] ? yes : no));
+      traces.push({ name: "violation line", ...strokes(found.s.filter((_, i) => firsts[i]), 0, glucoseTop), mode: "lines", hoverinfo: "skip",
         line: { color: c("violation"), width: 1, dash: "dot" } });
       traces.push({ name: "violation", x: found.s.map(atMs), y: found.s.map(nearestGlucose), mode: "markers",
         text: found.title.map((title, i) => label(title, found.text[i])), hovertemplate: "%{text}<extra></extra>",
-        marker: { symbol: "x", size: 13, color: c("violation"), line: { color: c("card"), width: 1.5 } } });
+        marker: { symbol: "x", size: sized(13, 6), color: c("violation"), line: { color: c("card"), width: sized(1.5, 0) } } });
     }
     return traces;
   }
@@ -107,21 +113,23 @@
     const rate = data.rate;
     const amount = (b) => Number(b.delivered === undefined ? b.programmed : b.delivered) || 0;
     return [
-      { name: "suspension", ...boxes(data.suspensions, rateTop), yaxis: "y3", mode: "none", fill: "toself", fillcolor: c("suspension"), hoverinfo: "skip" },
+      { name: "suspension", ...boxes(data.suspensions, rateTop), yaxis: "y3", mode: "none", fill: "toself",
+        fillcolor: c("suspension"), hoverinfo: "skip" },
       { name: "rate fill", ...areas((i) => !rate.tbr[i]), yaxis: "y3", mode: "none", fill: "toself", fillcolor: c("rate-fill"), hoverinfo: "skip" },
       { name: "tbr fill", ...areas((i) => rate.tbr[i]), yaxis: "y3", mode: "none", fill: "toself", fillcolor: c("tbr-fill"), hoverinfo: "skip" },
-      { name: "rate", ...steps(rate.v, (i) => !rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("rate"), width: 1.5 }, hoverinfo: "none" },
-      { name: "tbr", ...steps(rate.v, (i) => rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("tbr"), width: 2.5 }, hoverinfo: "none" },
-      { name: "profile", ...steps(rate.profile, (i) => rate.tbr[i] && rate.profile[i] !== null), yaxis: "y3", mode: "lines",
-        line: { color: c("rate"), width: 1, dash: "dot" }, hoverinfo: "none" },
-      { name: "basal pulses", x: [], y: [], yaxis: "y4", mode: "lines", line: { color: c("rate"), width: 1 }, hoverinfo: "skip" },
-      { name: "bolus pulses", x: [], y: [], yaxis: "y4", mode: "lines", line: { color: c("bolus"), width: 1 }, hoverinfo: "skip" },
+      { name: "profile", x: [...data.profile.s, data.end_s].map(atMs), y: [...data.profile.v, data.profile.v.at(-1)], yaxis: "y3", mode: "lines",
+        line: { color: c("rate"), width: 1, dash: "dot", shape: "hv" }, hoverinfo: "none" },
+      { name: "rate", ...steps((i) => !rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("rate"), width: 1.5 }, hoverinfo: "none" },
+      { name: "tbr", ...steps((i) => rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("tbr"), width: 2.5 }, hoverinfo: "none" },
+      ...PULSES.map((source) => ({ name: source + " pulses", x: [], y: [], yaxis: "y4", mode: "lines", hoverinfo: "skip",
+        line: { color: c({ basal: "rate", bolus: "bolus", unexpected: "violation" }[source]), width: 1 } })),
       { name: "iob", x: data.iob.s.map(atMs), y: data.iob.v, yaxis: "y5", mode: "lines", fill: "tozeroy", fillcolor: c("iob-fill"),
         line: { color: c("iob"), width: 1.5 }, hoverinfo: "none" },
       { name: "bolus stems", yaxis: "y5", mode: "lines", line: { color: c("bolus"), width: 2 }, hoverinfo: "skip",
         x: data.boluses.flatMap((b) => [atMs(b.s), atMs(b.s), null]), y: data.boluses.flatMap((b) => [0, amount(b), null]) },
       { name: "bolus", x: data.boluses.map((b) => atMs(b.s)), y: data.boluses.map(amount), yaxis: "y5", mode: "markers",
-        text: data.boluses.map((b) => amount(b) + " "), textposition: "middle left", textfont: { size: 12, color: c("ink") }, cliponaxis: false,
+        text: data.boluses.map((b) => (amount(b) < b.programmed ? amount(b) + " of " + b.programmed : amount(b)) + " "),
+        textposition: "middle left", textfont: { size: 12, color: c("ink") }, cliponaxis: false,
         customdata: data.boluses.map((b) => [b.id, b.programmed, b.delivered === undefined ? "not ended" : b.delivered + " U delivered"]),
         hovertemplate: "<b>Bolus %{customdata[0]}</b><br>%{customdata[1]} U programmed, %{customdata[2]}<extra></extra>",
         marker: { symbol: "circle", size: 7, color: c("bolus") } },
@@ -151,16 +159,19 @@
       yaxis2: axis({ domain: domains.y2 || [0, 0.001], range: [-0.5, LANES.length - 0.5], tickvals: LANES.map((_, i) => i),
         ticktext: LANES }),
       yaxis3: axis({ domain: domains.y3, range: [0, rateTop], nticks: 4 }),
-      yaxis4: axis({ domain: domains.y4, range: [0, 2], tickvals: [0.5, 1.5], ticktext: ["basal", "bolus"], showgrid: false }),
+      yaxis4: axis({ domain: domains.y4, range: [0, PULSES.length], tickvals: PULSES.map((_, row) => row + 0.5), ticktext: PULSES, showgrid: false }),
       yaxis5: axis({ domain: domains.y5, range: [0, amountTop], nticks: 5 }),
       shapes: [
         { type: "rect", xref: "paper", x0: 0, x1: 1, y0: 70, y1: 180, layer: "below", line: { width: 0 }, fillcolor: c("band") },
-        ...[70, 180].map((v) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: v, y1: v, layer: "below", line: { width: 1, dash: "dot", color: c("in-range") } })),
+        ...[70, 180].map((v) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: v, y1: v, layer: "below",
+          line: { width: 1, dash: "dot", color: c("in-range") } })),
       ],
     };
   }
 
-  const rangeNow = () => (chart.layout ? chart.layout.xaxis.range.map((v) => (typeof v === "number" ? v : Date.parse(v.replace(" ", "T") + (v.length > 10 ? "Z" : "T00:00Z")))) : whole);
+  // Plotly gives the range back as milliseconds or as a local time without a zone, which is meant as UTC here.
+  const toMs = (value) => (typeof value === "number" ? value : Date.parse(value.replace(" ", "T") + (value.length > 10 ? "Z" : "T00:00Z")));
+  const rangeNow = () => (chart.layout ? chart.layout.xaxis.range.map(toMs) : whole);
   const CONFIG = { displaylogo: false, responsive: true, showTips: false, doubleClick: false,
     modeBarButtons: [["toImage"], ["zoom2d", "pan2d"]],
     toImageButtonOptions: { format: "png", scale: 2, filename: "pumprig-timeline" } };
@@ -198,8 +209,7 @@
       dots: near ? readings(() => true) : { x: [], y: [] },
       low: readings((v) => v < 70),
       high: near ? readings((v) => v > 180) : { x: [], y: [] },
-      "basal pulses": strokes(thin(data.pulses.basal || []), 0.12, 0.88),
-      "bolus pulses": strokes(thin(data.pulses.bolus || []), 1.12, 1.88),
+      ...Object.fromEntries(PULSES.map((source, row) => [source + " pulses", strokes(thin(data.pulses[source] || []), row + 0.12, row + 0.88)])),
       bolus: { mode: near ? "markers+text" : "markers" },
     };
   }
@@ -266,7 +276,8 @@
       return show(middle - half, middle + half);
     };
     chart.addEventListener("keydown", (event) => {
-      const act = { ArrowLeft: () => move(-0.25), ArrowRight: () => move(0.25), "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => show(...whole) }[event.key];
+      const act = { ArrowLeft: () => move(-0.25), ArrowRight: () => move(0.25), "+": () => zoom(0.5), "=": () => zoom(0.5),
+        "-": () => zoom(2), 0: () => show(...whole) }[event.key];
       if (act && !event.ctrlKey && !event.metaKey) { event.preventDefault(); act(); }
     });
     document.addEventListener("click", (event) => {
@@ -277,11 +288,13 @@
       else if (hours) show((from + to) / 2 - (hours * HOUR_MS) / 2, (from + to) / 2 + (hours * HOUR_MS) / 2);
       else if (step) move(0.5 * step);
       else if (at) show(atMs(Number(at)) - HOUR_MS, atMs(Number(at)) + HOUR_MS);
-      else if (copy && navigator.clipboard) navigator.clipboard.writeText(document.getElementById(copy).textContent).then(() => { button.textContent = "Copied"; });
+      else if (copy && navigator.clipboard) {
+        navigator.clipboard.writeText(document.getElementById(copy).textContent).then(() => { button.textContent = "Copied"; });
+      }
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
     // Paper is white and narrower than the screen.
-    addEventListener("beforeprint", () => { draw(); Plotly.relayout(chart, { width: 720 }); });
+    addEventListener("beforeprint", () => { draw(); Plotly.relayout(chart, { width: 760 }); });
     addEventListener("afterprint", () => { Plotly.relayout(chart, { width: null, autosize: true }).then(draw); });
   }
 

@@ -74,11 +74,10 @@ class Latency:
 
 def time_of(event: Event) -> float:
     """The pump second of an event: of its effect, or of its record."""
-    for name in ("at_s", "due_s", "t"):
-        value = number(event.get(name))
-        if value is not None:
-            return value
-    return 0.0
+    value = event.get("at_s", event.get("due_s", event.get("t")))
+    if type(value) is int or type(value) is float:
+        return value
+    return number(value) or number(event.get("t")) or 0.0
 
 
 def suspensions(record: Record) -> list[Span]:
@@ -118,13 +117,13 @@ def gaps(record: Record) -> list[Span]:
 
 def pulse_counts(record: Record) -> Counter[str]:
     """Motor pulses by source."""
-    return Counter(key_of(event.get("source")) for event in record.of("pulse"))
+    return Counter(str(event.get("source")) for event in record.of("pulse"))
 
 
 def decisions(record: Record) -> list[tuple[str, str, int]]:
     """(action, reason, how often), most frequent first."""
-    counts = Counter((key_of(event.get("action")), key_of(event.get("reason"))) for event in record.of("decision"))
-    return [(action, reason, count) for (action, reason), count in counts.most_common()]
+    counts = Counter((str(event.get("action")), str(event.get("reason"))) for event in record.of("decision"))
+    return [(key_of(action), key_of(reason), count) for (action, reason), count in counts.most_common()]
 
 
 def latency(record: Record, name: str) -> Latency | None:

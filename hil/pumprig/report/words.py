@@ -105,6 +105,8 @@ def iu(value: float, digits: int = 2) -> str:
 
 def compact(value: Any) -> str:
     """A field's value in one short line."""
+    if value is None:
+        return "nothing"
     if isinstance(value, dict):
         return ", ".join(f"{key} {compact(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
