@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from hil.oracle_bench import accept, code, pulses, running, take
-from pumprig.oracle import Oracle
+from pumprig.oracle import Oracle, OracleSettings
 from pumprig.oracle.commands import (
     AttachReservoir,
     CancelBolus,
@@ -164,6 +164,11 @@ def test_state_it_is_in_already_changes_nothing():
     assert take(oracle) == []
     oracle.advance(1900)
     assert oracle.state().therapy == "stop"
+
+
+def test_pump_that_starts_empty_does_not_run():
+    """D-501: an initial fill of no pulse is a pump that may be, and that cannot run."""
+    assert to(Oracle(OracleSettings(reservoir_pulses=0)), 10, "run") == 0x74
 
 
 @pytest.mark.parametrize("fault", [SetReservoir(0), AttachReservoir(False)], ids=["empty", "detached"])

@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from hil.oracle_bench import MIDNIGHT, accept, plgs, profile, running, take
-from pumprig.oracle import Oracle, OracleSettings
+from pumprig.errors import UsageError
+from pumprig.oracle import ControllerSettings, Oracle, OracleSettings
 from pumprig.oracle.commands import (
     ActivateProfile,
     CancelTbr,
@@ -224,3 +225,56 @@ def test_maximum_bolus_is_recorded_when_it_changes():
     accept(oracle, 10, SetMaxBolus(Decimal("10.0")))
     accept(oracle, 11, SetMaxBolus(Decimal("5.0")))
     assert take(oracle) == [MaxBolusChanged(at_s=11, old_mu=10_000, new_mu=5000)]
+
+
+def test_state_of_a_pump_at_work():
+    """D-811, D-907: what the pump may be asked at any second: reservoir, bolus, rates."""
+    oracle = running((1440, "0.8"))
+    accept(oracle, 10, SetTbr(Decimal("2.0"), 30))
+    accept(oracle, 20, SetBolus(Decimal("1.0")))
+    oracle.advance(27)
+    state = oracle.state()
+    assert (state.bolus.bolus_id, state.bolus.amount_mu, state.bolus.delivered_mu, state.bolus.remaining_mu) == (
+        1, 1000, 150, 850
+    )  # fmt: skip
+    assert (state.reservoir_pulses, state.reservoir_mu) == (5997, 299_850)
+    rates = (state.rate_in_force_mu_per_h, state.delivered_rate_mu_per_h, state.profile_rate_mu_per_h)
+    assert rates == (2000, 2000, 800)
+    accept(oracle, 28, SetTherapyState("pause"))
+    state = oracle.state()
+    assert (state.rate_in_force_mu_per_h, state.delivered_rate_mu_per_h) == (2000, 0)
+    accept(oracle, 29, SetTherapyState("stop"))
+    assert (oracle.state().rate_in_force_mu_per_h, oracle.state().bolus, oracle.state().tbr) == (0, None, None)
+
+
+def test_defaults_are_those_of_the_table():
+    """Section 10: the defaults, and 300 U of 50 mU pulses in the reservoir."""
+    settings = OracleSettings()
+    assert (settings.pulse_mu, settings.bolus_speed_mu_per_minute, settings.basal_limit_mu_per_h) == (50, 1500, 30_000)
+    assert (settings.max_bolus_mu, settings.reservoir_low_mu, settings.occlusion_force) == (10_000, 20_000, 50_000)
+    assert (settings.reservoir_capacity_mu, settings.initial_pulses) == (300_000, 6000)
+    controller = settings.controller
+    assert (controller.suspend_predicted_mg_dl, controller.suspend_now_mg_dl, controller.horizon_minutes) == (
+        80,
+        70,
+        30,
+    )
+    assert (controller.suspend_limit_minutes, controller.limit_window_minutes) == (120, 150)
+    assert (controller.stale_minutes, controller.lockout_minutes) == (15, 30)
+    assert (controller.dia_minutes, controller.peak_minutes, controller.controller) == (300, 75, "manual")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pulse_mu": 0},
+        {"bolus_speed_mu_per_minute": 0},
+        {"reservoir_pulses": -1},
+        {"wall_start": datetime(2000, 1, 1, 0, 0, 0, 1)},
+        {"controller": ControllerSettings(peak_minutes=34)},
+    ],
+)
+def test_a_pump_that_cannot_be_is_refused(values):
+    """Section 10: the oracle's own settings are judged before a run, with the value and what is allowed."""
+    with pytest.raises(UsageError, match="oracle settings"):
+        OracleSettings(**values)

@@ -517,6 +517,11 @@ def test_leaving_plgs_ends_a_suspension():
         (Configure(dia_minutes=180, peak_minutes=89), 0),
         (Configure(dia_minutes=180, peak_minutes=90), 0xFF),
         (Configure(controller="hybrid"), 0xFF),
+        (Configure(suspend_predicted_mg_dl=120, suspend_now_mg_dl=50, horizon_minutes=10), 0),
+        (Configure(horizon_minutes=60, stale_minutes=5, lockout_minutes=0), 0),
+        (Configure(suspend_limit_minutes=5, limit_window_minutes=5), 0),
+        (Configure(limit_window_minutes=480, peak_minutes=35), 0),
+        (Configure(dia_minutes=180, peak_minutes=35), 0),
     ],
 )
 def test_settings_accepted_and_refused(settings, expected):

@@ -39,6 +39,7 @@ SIX = 6 * 3600
         (((360, "0.8"), (1080, "1.0")), 0x0F),
         (((60, "0"),) * 24, 0x0F),
         (((1440, "30.0"),), 0x0F),
+        (((1, "0.001"), (1439, "1.0")), 0x0F),
         (((1439, "1.0"),), 0x75),
         (((720, "1.0"), (721, "1.0")), 0x75),
         ((), 0x75),
@@ -157,6 +158,16 @@ def test_activation_and_reset_that_do_not_apply():
     assert code(oracle, 11, ResetProfile(2)) == 0x0F
     assert code(oracle, 11, ResetProfile(2)) == 0x74
     assert code(oracle, 11, ActivateProfile(2)) == 0x74
+
+
+def test_a_profile_in_stop_is_no_change_of_the_delivered_rate():
+    """D-907, D-204: after a reset nothing is delivered; writing and activating in Stop leave it at 0."""
+    oracle = Oracle()
+    accept(oracle, 1, WriteProfile(1, profile((1440, "1.0"))))
+    accept(oracle, 2, ActivateProfile(1))
+    assert take(oracle, BasalChanged) == []
+    accept(oracle, 3, SetTherapyState("run"))
+    assert take(oracle, BasalChanged) == [BasalChanged(at_s=3, old_mu_per_h=0, new_mu_per_h=1000, context="device")]
 
 
 def test_without_an_activated_profile_the_rate_is_zero():
@@ -306,6 +317,17 @@ def test_remaining_minutes_are_rounded_up(at_s, remaining):
     accept(oracle, 600, SetTbr(Decimal("2.0"), 30))
     oracle.advance(at_s)
     assert oracle.state().tbr.remaining_minutes == remaining
+
+
+@pytest.mark.parametrize("minutes", [1, 30, 1439, 1440])
+def test_a_whole_duration_is_left_at_the_start(minutes):
+    """D-305: at the start second all of it remains, one second later still the last minute begun."""
+    oracle = running()
+    accept(oracle, 600, SetTbr(Decimal("2.0"), minutes))
+    assert oracle.state().tbr.remaining_minutes == minutes
+    oracle.advance(601)
+    assert oracle.state().tbr.remaining_minutes == minutes
+    assert (oracle.state().tbr.start_s, oracle.state().tbr.end_s) == (600, 600 + 60 * minutes)
 
 
 def test_suspension_interrupts_a_clients_tbr():
