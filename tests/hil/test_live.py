@@ -19,8 +19,9 @@ import pytest
 from rich.console import Console
 
 from hil.view_fixture import LATE, OVERDOSE, SyntheticRun, write_run
-from pumprig.live import PlainView, Tail, follow_frames, follow_plain, main, process_runs
+from pumprig.live import main, process_runs
 from pumprig.live_chart import column_chart, line_chart
+from pumprig.live_follow import PlainView, Tail, follow_frames, follow_plain
 from pumprig.live_view import Frame, LiveState
 
 SIZES = [(80, 24), (81, 25), (100, 30), (200, 60), (40, 12)]

@@ -6,6 +6,7 @@ Chromium, without which that one test skips: there its own policy refuses every 
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ from pumprig.report.metrics import glucose_metrics
 from pumprig.report.page import body
 from pumprig.report.reading import parse_events, read_record
 from pumprig.report.words import duration_words, proven
+from pumprig.trace import load_trace
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -289,6 +291,19 @@ def test_glucose_metrics_follow_their_formulas():
 )
 def test_durations_read_as_people_say_them(seconds, words):
     assert duration_words(seconds) == words
+
+
+def test_glucose_metrics_of_a_recorded_trace_equal_the_published_implementation():
+    # Computed with the R package iglu.
+    path = Path(os.environ.get("PUMPRIG_SAMPLES", "../shared")) / "traces" / "dexcom_clarity_8_days.csv"
+    if not path.is_file():
+        pytest.skip(f"no recorded samples at {path}: set PUMPRIG_SAMPLES")
+    metrics = glucose_metrics([sample.glucose_mg_dl for sample in load_trace(path).samples])
+    assert metrics is not None and metrics.readings == 2148
+    found = (metrics.mean_mg_dl, metrics.sd_mg_dl, metrics.cv_percent, metrics.in_range_percent, metrics.low_percent)
+    assert found == pytest.approx((111.8966, 28.7997, 25.7378, 93.9944, 1.6294), abs=5e-5)
+    found = (metrics.very_low_percent, metrics.high_percent, metrics.gmi_percent, metrics.lbgi, metrics.hbgi)
+    assert found == pytest.approx((0.3724, 4.3762, 5.9866, 0.909286, 0.942588), abs=5e-5)
 
 
 # --- JUnit ---

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pumprig.errors import RigError
-from pumprig.report.reading import Event, Record, read_record, reason_text
+from pumprig.report.reading import Event, Record, read_record, reason_text, run_title
 from pumprig.report.summary import CheckRow, checks, time_of
 from pumprig.report.words import compact
 
@@ -77,12 +77,13 @@ def write_junit(run_dir: Path) -> Path:
         RigError: the file cannot be written.
     """
     record = read_record(run_dir)
-    name = record.text("id", default=run_dir.name)
+    name = record.text("id", default=run_dir.absolute().name)
     suite = ElementTree.Element("testsuite", {"name": _text(name), "time": f"{record.host_s:.3f}"})
     properties = ElementTree.SubElement(suite, "properties")
-    for key in ("scenario", "trace", "controller", "clock", "board", "seed", "hours", "firmware_hash", "wire_version"):
-        if record.text(key):
-            ElementTree.SubElement(properties, "property", {"name": key, "value": _text(record.text(key))})
+    names = ("controller", "clock", "board", "seed", "hours", "trace_sha256", "firmware_hash", "wire_version")
+    for key, value in (("scenario", run_title(record.info)), *((name, record.text(name)) for name in names)):
+        if value:
+            ElementTree.SubElement(properties, "property", {"name": key, "value": _text(value)})
     for row in checks(record):
         label = f"{row.id}: {row.title}" + (f" ({', '.join(row.rules)})" if row.rules else "")
         _check_case(_case(suite, name, label), row, record)
