@@ -73,6 +73,7 @@ def open_dut(
     *,
     firmware: Path | None = None,
     on_pulse: Callable[[int, int], None] = lambda at_us, due_us: None,
+    hang_timeout_s: float = 10.0,
 ) -> Dut:
     """Open the board named on a command line.
 
@@ -81,6 +82,7 @@ def open_dut(
         clock: lockstep needs the virtual board.
         firmware: another firmware folder for the virtual board.
         on_pulse: called with (at_us, due_us) for each motor pulse that is seen.
+        hang_timeout_s: host seconds after which a silent virtual board counts as hung.
 
     Raises:
         UsageError: a name or clock that cannot be.
@@ -109,14 +111,14 @@ def open_dut(
             f"{name} is a real board and is reached over its port", where="--board",
             allowed="id:SERIAL or port:DEVICE", remedy="`pumprig doctor` lists the ports.",
         )  # fmt: skip
-    return _start_virtual(name, clock, firmware, on_pulse)
+    return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s)
 
 
 def _start_virtual(
-    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None]
+    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None], hang_timeout_s: float
 ) -> Dut:
     try:
-        board = VirtualBoard(name, firmware, clock)
+        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
     board.on_pulse(on_pulse)

@@ -112,6 +112,8 @@ class Judge:
                 self.suspensions += 1
             elif isinstance(event, (expected.TbrEnded, expected.TbrChanged)) and self._suspension_open:
                 self._suspended_to.append(event.at_s)
+                # Pulses within it would have been told apart already; this counts that the suspension was watched.
+                self.checks.expect("suspension", True, event.at_s)
             self._on_event(event)
 
     @property

@@ -11,23 +11,25 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
+from math import floor
 from typing import Any
 
-from pumplink.cgm_server import CgmServer
 from pumplink.errors import AttError, BearerError, E2EError, ProcedureTimeout, PumpLinkError, WireError
 from pumplink.link import Link
 from pumplink.pump import Pump
 from pumplink.results import Decision, Procedure
 from pumprig import scenario_parts as parts
-from pumprig.actions import Action, action_of, configure, fault_of, perform
+from pumprig.actions import configure
 from pumprig.audit import Audit
 from pumprig.checks import CHECKS, CheckBook
 from pumprig.dut import Dut, is_dead
 from pumprig.errors import BlockedError, BuildMismatch
+from pumprig.expectations import judge_expectations
+from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
 from pumprig.oracle import Oracle, OracleSettings
-from pumprig.oracle import commands as oracle_commands
+from pumprig.pace import LEAD_S, Pace, Unfit
 from pumprig.plan import BRING_UP_S, RunPlan
 from pumprig.pulses import SeenPulse
 from pumprig.record import RunRecord
@@ -36,19 +38,19 @@ from pumprig.schedule import Stimulus
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
-from pumpwire.enums import CgmWarningFlags, DecisionReason, StatusChangedFlags
+from pumpwire.enums import DecisionReason, StatusChangedFlags
 
 __all__ = ["Rig"]
 
-LEAD_S = 0.5
-FITNESS_LIMIT_S = 0.5
 AUDIT_EVERY_S = 3600
 # Away from whole minutes, where samples fall.
 AUDIT_PHASE_S = 97
 ANNUNCIATION_READ_AFTER_S = 3
 ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
-SUBSCRIBE_STEP_S = 0.05
+RESPONSE_MS_MAX = 250
+# A pulse's due time is never told early; it errs late by what the host needs to wake the board.
+DUE_EARLY_S = 0.25
 
 _REASONS = {
     DecisionReason.MANUAL: "manual",
@@ -64,15 +66,6 @@ _REASONS = {
     DecisionReason.THERAPY_STOPPED: "therapy not running",
     DecisionReason.INVALID_SAMPLE: "invalid sample",
 }
-_WARNINGS = {
-    "": CgmWarningFlags(0),
-    "low": CgmWarningFlags.BELOW_DEVICE_RANGE,
-    "high": CgmWarningFlags.ABOVE_DEVICE_RANGE,
-}
-
-
-class _Unfit(Exception):
-    """The bench lost its fitness; nothing that follows can be judged."""
 
 
 class Rig:
@@ -91,22 +84,16 @@ class Rig:
     ) -> None:
         self.plan, self.dut, self.record, self.book = plan, dut, record, book
         self.story = Story(record, plan)
-        self.totals = self.story.totals
-        self.checks = CheckBook(
-            book, real_time=dut.real_time, without=plan.without, on_violation=self.story.violation
-        )
+        self.checks = CheckBook(book, real_time=dut.real_time, without=plan.without, on_violation=self.story.violation)
         self.link = Link(dut.bearer)
         self.pump = Pump(self.link)
-        self._repeater = Repeater(self.link, self.checks)
+        self.pace = Pace(dut, self.link, self.checks)
         self.pulse_mu = 0
-        self._cgm: CgmServer | None = None
+        self._repeater = Repeater(self.link, self.checks)
+        self._motor = motor
         self._judge: Judge | None = None
-        self._audit: Audit | None = None
-        self._phase_s = 0.0
         self._queue: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._numbers = itertools.count()
-        self._motor = motor
-        self._connected = False
         self._target_s = 0
         self._annunciation_due_s = -1
         self._handles_annunciations = any(
@@ -131,7 +118,7 @@ class Rig:
                 self._plan_stimuli()
                 self._drive()
                 self._finish()
-            except _Unfit:
+            except Unfit:
                 pass
             except BearerError as error:
                 self._bearer_failed(error)
@@ -139,6 +126,8 @@ class Rig:
                 self._protocol_failed(error)
             except PumpLinkError as error:
                 self._add(Verdict.ERROR, str(error))
+            finally:
+                self.pace.end()
 
     @property
     def judge(self) -> Judge:
@@ -147,31 +136,26 @@ class Rig:
             raise RuntimeError("the pump has not been brought up")
         return self._judge
 
-    @property
-    def now_s(self) -> float:
-        """Pump time in seconds."""
-        return self.dut.bearer.now_s - self._phase_s
-
     def _bearer_failed(self, error: BearerError) -> None:
         if is_dead(error):
             self.checks.expect(
-                "alive", False, self.now_s, message=str(error), expected="running", observed=type(error).__name__
+                "alive", False, self.pace.now_s, message=str(error), expected="running", observed=type(error).__name__
             )
             return
         self._add(Verdict.ERROR, f"{self.dut.name}: {error}")
 
     def _protocol_failed(self, error: Exception) -> None:
         self.checks.expect(
-            "response", False, self.now_s, message=str(error), expected="an answer by the wire's rules",
+            "response", False, self.pace.now_s, message=str(error), expected="an answer by the wire's rules",
             observed=type(error).__name__, rule="D-954",
         )  # fmt: skip
 
     def _add(self, verdict: Verdict, message: str) -> None:
-        self.book.add(Reason(verdict, message, at_s=round(self.now_s, 3)))
+        self.book.add(Reason(verdict, message, at_s=round(self.pace.now_s, 3)))
 
     def summary(self) -> dict[str, Any]:
         """Counts of the run and of its checks, as plain data for run.json."""
-        totals = self.totals
+        totals = self.story.totals
         summary: dict[str, Any] = {
             "checks": self.checks.counts(),
             "violations": sum(self.checks.missed(check) for check in CHECKS),
@@ -181,7 +165,7 @@ class Rig:
             "boluses": totals.boluses,
             "latency_dut_ms_max": round(totals.latency_dut_ms_max, 3),
             "latency_host_ms_max": round(totals.latency_host_ms_max, 3),
-            "lateness_ms_max": round(totals.lateness_ms_max, 3),
+            "lateness_ms_max": round(self.pace.lateness_s_max * 1000, 3),
         }
         if self._judge is not None:
             ledger = self._judge.oracle.ledger()
@@ -200,63 +184,59 @@ class Rig:
     # --- Bring-up -----------------------------------------------------------------------------------------------
 
     def _bring_up(self) -> None:
-        start = self.plan.trace.start
         self.link.open()
-        identity = self.pump.identity()
-        if self.plan.expected_firmware not in (None, identity.firmware_hash):
-            raise BuildMismatch(
-                f"the board runs firmware {identity.firmware_hash.hex()}", where=self.dut.name,
-                allowed=self.plan.expected_firmware.hex() if self.plan.expected_firmware else "",
-                remedy="Flash this build, or run without a fixed build.",
-            )  # fmt: skip
+        self._identify()
         data = self.pump.pump_data()
         self.pulse_mu = data.pulse_mu
-        self._find_phase()
+        self.pace.find_phase(self.pump)
         self._refuse_used_pump()
-        settings = OracleSettings(
-            pulse_mu=data.pulse_mu,
-            bolus_speed_mu_per_minute=data.bolus_speed_mu_per_minute,
-            basal_limit_mu_per_h=data.basal_rate_limit_mu_per_h,
-            reservoir_capacity_mu=data.reservoir_capacity_mu,
+        self._start_judging(
+            OracleSettings(
+                pulse_mu=data.pulse_mu,
+                bolus_speed_mu_per_minute=data.bolus_speed_mu_per_minute,
+                basal_limit_mu_per_h=data.basal_rate_limit_mu_per_h,
+                reservoir_capacity_mu=data.reservoir_capacity_mu,
+            )
         )
-        self._start_judging(settings)
-        self._say_what_runs(identity.firmware_hash, identity.wire_version)
+        self.story.begin(self.pace.now_s, self.dut, self.pulse_mu)
         self.pump.on_status_changed(self._status_changed)
         self.pump.on_decision(self._decided)
         self.pump.on_procedure(self._answered)
         # A tenth of a host second to get ready in, whatever the speed of the clock.
-        first_s = int(self.now_s) + 2 + self.dut.clock.scale // 10
+        first_s = int(self.pace.now_s) + 2 + self.dut.clock.scale // 10
         if first_s > self.plan.schedule.start_s - BRING_UP_S // 2:
             raise BlockedError(
                 f"the pump has run for {first_s} s", where=self.dut.name,
                 remedy="Reset the board and start again; at a fast clock, use a slower one.",
             )  # fmt: skip
-        self._set_up(first_s, start)
+        self._set_up(first_s)
+
+    def _identify(self) -> None:
+        identity = self.pump.identity()
+        wanted = self.plan.expected_firmware
+        if wanted not in (None, identity.firmware_hash):
+            raise BuildMismatch(
+                f"the board runs firmware {identity.firmware_hash.hex()}", where=self.dut.name,
+                allowed=wanted.hex() if wanted else "", remedy="Flash this build, or run without a fixed build.",
+            )  # fmt: skip
+        self.record.meta(firmware_hash=identity.firmware_hash.hex(), wire_version=identity.wire_version)
 
     def _start_judging(self, settings: OracleSettings) -> None:
-        self._judge = Judge(
+        judge = self._judge = Judge(
             Oracle(settings),
             self.checks,
             on_pulse=self._pulse_judged,
-            on_record=lambda record, at_s: self.story.history(self.now_s, record, at_s),
-            on_event=lambda event: self.story.expected(event, self.judge.oracle.state().tbr is not None),
+            on_record=lambda record, at_s: self.story.history(self.pace.now_s, record, at_s),
+            on_event=self.story.expected,
             on_decision=self.story.decision,
             basal_pulses_per_hour_max=-(-settings.basal_limit_mu_per_h // settings.pulse_mu),
         )
         self._audit = Audit(
-            self.pump, self._judge, self.checks, self.record, pulse_mu=settings.pulse_mu,
-            sees_pulses=self.dut.sees_pulses,
-        )  # fmt: skip
-
-    def _say_what_runs(self, firmware_hash: bytes, wire_version: int) -> None:
-        self.record.meta(firmware_hash=firmware_hash.hex(), wire_version=wire_version, pulse_mu=self.pulse_mu)
-        self.story.begin(self.now_s, self.dut, self.pulse_mu)
-
-    def _find_phase(self) -> None:
-        # The pump tells its time to the millisecond; half of the round trip is the best guess of when it looked.
-        before_s = self.dut.bearer.now_s
-        uptime_s = float(self.pump.health().uptime_s)
-        self._phase_s = (before_s + self.dut.bearer.now_s) / 2 - uptime_s
+            self.pump, judge, self.checks, self.record, pulse_mu=settings.pulse_mu, sees_pulses=self.dut.sees_pulses
+        )
+        self._hands = Hands(
+            self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
+        )
 
     def _refuse_used_pump(self) -> None:
         counters = self.pump.pulse_counters()
@@ -266,68 +246,40 @@ class Rig:
                 remedy="Reset the board and start again.",
             )  # fmt: skip
 
-    def _set_up(self, first_s: int, start: datetime) -> None:
+    def _set_up(self, first_s: int) -> None:
         scenario, schedule = self.plan.scenario, self.plan.schedule
         pump, seconds = scenario.pump, itertools.count(first_s)
         clock_s = next(seconds)
-        wall = start - timedelta(seconds=schedule.start_s - clock_s)
+        wall = self.plan.trace.start - timedelta(seconds=schedule.start_s - clock_s)
         self._command(clock_s, parts.SetClock.model_construct(to=wall))
-        # The sensor is connected once the pump knows the time, as a wearer would do it.
+        # The sensor is connected once the pump knows the time.
         self._go_to(next(seconds))
-        self.link.close()
-        self._cgm = CgmServer(self.link, start)
-        self._connect(next(seconds))
-        level = parts.ReservoirLevel.model_construct(amount_iu=pump.reservoir_iu)
+        self._hands.disconnect()
+        self._do(next(seconds), self._hands.connect)
         if pump.reservoir_iu * 1000 != self.judge.oracle.settings.reservoir_capacity_mu:
-            self._fault(next(seconds), level)
+            self._fault(next(seconds), parts.ReservoirLevel.model_construct(amount_iu=pump.reservoir_iu))
         for command in (
             parts.SetMaxBolus.model_construct(amount_iu=pump.max_bolus_iu),
             parts.WriteBasalProfile.model_construct(template_number=1, basal_profile=pump.basal_profile),
             parts.ActivateBasalProfile.model_construct(template_number=1),
         ):
             self._command(next(seconds), command)
-        settings_s = next(seconds)
-        self._go_to(settings_s)
-        self._give(configure(scenario.controller, scenario.settings), settings_s)
+        action = configure(scenario.controller, scenario.settings)
+        self._do(next(seconds), lambda at_s: self._hands.give(at_s, action))
         self._command(schedule.start_s - 10, parts.SetTherapyState.model_construct(state="run"))
 
-    def _connect(self, at_s: int) -> None:
-        assert self._cgm is not None
-        self._go_to(at_s)
-        self.link.open()
-        self._connected = True
-        while not self._cgm.subscribed and self.now_s < at_s:
-            self._run_until(self.now_s + SUBSCRIBE_STEP_S)
-        self._in_time(at_s)
-        self.pump.subscribe()
-        self.judge.oracle.command(at_s, oracle_commands.OpenCgmSession(self._cgm.session_start))
-        self.judge.take()
-        self.checks.expect(
-            "response", self._cgm.subscribed, at_s, message="the pump has not asked the sensor for measurements",
-            expected="subscribed", observed="not subscribed", rule="D-601",
-        )  # fmt: skip
-
     # --- Time ---------------------------------------------------------------------------------------------------
-
-    def _run_until(self, pump_s: float) -> float:
-        return self.link.run_until(pump_s + self._phase_s) if self._connected else self._wait(pump_s)
-
-    def _wait(self, pump_s: float) -> float:
-        return self.dut.bearer.wait_until(pump_s + self._phase_s)
 
     def _go_to(self, at_s: int) -> None:
         """Let time pass to the moment at which an input for `at_s` is sent, and judge all that happened."""
         self._target_s = at_s
-        lateness_s = max(0.0, self._run_until(at_s - LEAD_S))
-        self.totals.lateness_ms_max = max(self.totals.lateness_ms_max, lateness_s * 1000)
-        self._judge_fitness(at_s, lateness_s, "a stimulus")
+        self.pace.run_to_input(at_s)
         self._take_pulses()
         judge = self.judge
         judge.advance(max(at_s - 1, judge.oracle.now_s))
-        seen_until_s = at_s - (2 if self.dut.real_time else 1)
         if self.dut.sees_pulses:
+            seen_until_s = at_s - (2 if self.dut.real_time else 1)
             judge.settle(seen_until_s)
-            assert self._audit is not None
             self._audit.settle(seen_until_s)
         judge.overdue(at_s - LEAD_S)
         if self.record.host_s - self._flushed_s > FLUSH_EVERY_S:
@@ -340,26 +292,21 @@ class Rig:
         if self.dut.real_time and self.dut.board is not None:
             # A virtual board that wakes late does so because its host is busy.
             lateness_s = max(at_us - due_us for at_us, due_us in self._motor) / 1e6
-            self._judge_fitness(int(self.now_s), lateness_s, "the virtual board's motor")
+            self.pace.judge(int(self.pace.now_s), lateness_s, "the virtual board's motor")
         for at_us, due_us in self._motor:
-            at_s = at_us / 1e6 - self._phase_s
-            due_s = round(due_us / 1e6 - self._phase_s)
-            self.judge.pulses.seen(SeenPulse(due_s, at_s))
+            due_s = floor(self.pace.of_bearer(due_us / 1e6) + DUE_EARLY_S)
+            self.judge.pulses.seen(SeenPulse(due_s, self.pace.of_bearer(at_us / 1e6)))
         self._motor.clear()
 
-    def _judge_fitness(self, at_s: float, lateness_s: float, what: str) -> None:
-        fit = self.checks.expect(
-            "bench-fitness", lateness_s <= FITNESS_LIMIT_S, at_s,
-            message=f"{what} was {lateness_s * 1000:.0f} ms late in pump time; use a slower clock or an idle machine",
-            expected="<= 500 ms", observed=round(lateness_s * 1000, 1),
-        )  # fmt: skip
-        if not fit:
-            raise _Unfit
+    def _do(self, at_s: int, action: Callable[[int], None]) -> None:
+        self._go_to(at_s)
+        action(at_s)
 
-    def _in_time(self, at_s: int) -> None:
-        """An exchange that must end before its second begins, or its effect cannot be told from the next one's."""
-        if self.dut.board is not None and self.dut.real_time:
-            self._judge_fitness(at_s, self.now_s - at_s + FITNESS_LIMIT_S, "an exchange with the virtual board")
+    def _command(self, at_s: int, command: Any) -> None:
+        self._do(at_s, lambda second: self._hands.command(second, command))
+
+    def _fault(self, at_s: int, fault: Any) -> None:
+        self._do(at_s, lambda second: self._hands.fault(second, fault, self.pulse_mu))
 
     # --- Stimuli ------------------------------------------------------------------------------------------------
 
@@ -368,228 +315,107 @@ class Rig:
 
     def _plan_stimuli(self) -> None:
         for stimulus in self.plan.schedule.stimuli:
-            self._later(stimulus.at_s, 0, _bound(self._stimulate, stimulus))
+            self._later(stimulus.at_s, 0, self._action_of(stimulus))
         start_s = self.plan.schedule.start_s
         for audit_s in range(start_s + AUDIT_EVERY_S + AUDIT_PHASE_S, self._end_s - 60, AUDIT_EVERY_S):
-            self._plan_audit(audit_s)
-
-    def _plan_audit(self, at_s: int) -> None:
-        assert self._audit is not None
-        for number, question in enumerate(self._audit.questions):
-            self._later(at_s + number, 2, _asking(self, question))
+            for number, question in enumerate(self._audit.questions):
+                self._later(audit_s + number, 2, self._asking(question))
 
     def _drive(self) -> None:
         while self._queue:
             at_s, _, _, action = heapq.heappop(self._queue)
             if at_s > self._end_s:
                 break
-            self._go_to(at_s)
-            action(at_s)
+            self._do(at_s, action)
 
-    def _stimulate(self, at_s: int, stimulus: Stimulus) -> None:
+    def _action_of(self, stimulus: Stimulus) -> Callable[[int], None]:
+        hands, payload = self._hands, stimulus.payload
         match stimulus.kind:
             case "sample":
-                assert isinstance(stimulus.payload, Sample)
-                self._sample(at_s, stimulus.payload)
+                assert isinstance(payload, Sample)
+                sample = payload
+                return lambda at_s: hands.sample(at_s, sample)
             case "command":
-                self._command(at_s, stimulus.payload)
+                return lambda at_s: hands.command(at_s, payload)
             case "fault":
-                self._fault(at_s, stimulus.payload)
+                return lambda at_s: hands.fault(at_s, payload, self.pulse_mu)
             case "repeat":
-                self._repeat(at_s)
+                return hands.repeat
             case "bearer_down":
-                self._bearer_down(at_s)
+                return hands.bearer_down
             case "bearer_up":
-                self._connect(at_s)
+                return hands.connect
 
-    def _sample(self, at_s: int, sample: Sample) -> None:
-        assert self._cgm is not None
-        sent_s, sent_host_s = self.now_s, self.record.host_s
-        sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, warning=_WARNINGS[sample.flag])
-        self.story.sample(sent_s, at_s, sample)
-        if not sent:
-            return
-        wanted = self.judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl)
-        self.judge.sample_sent(wanted, sent_s, sent_host_s)
-        self.judge.take()
-        self.totals.samples += 1
-        self.story.progress(self.now_s, at_s, self.judge.oracle.state(), self.book.verdict)
+    def _asking(self, question: Callable[[int, Any], None]) -> Callable[[int], None]:
+        def ask(at_s: int) -> None:
+            if self.pace.connected:
+                self.judge.advance(at_s)
+                question(at_s, self.judge.oracle.state())
+                self.pace.in_time(at_s)
 
-    def _command(self, at_s: int, command: Any) -> None:
-        self._go_to(at_s)
-        shown_id = 0
-        if getattr(command, "annunciation_id", 0) is None:
-            shown = self.pump.annunciation()
-            shown_id = shown.id if shown is not None else 0
-        self._give(
-            action_of(command, newest_bolus_id=self.totals.last_bolus_id, shown_annunciation_id=shown_id), at_s
-        )
-
-    def _give(self, action: Action, at_s: int) -> None:
-        wanted = self.judge.oracle.command(at_s, action.command)
-        self.judge.take()
-        sent_s = self.now_s
-        answered = perform(action, self.pump)
-        latency_ms = (self.now_s - sent_s) * 1000
-        self._in_time(at_s)
-        self.record.event(
-            "command", sent_s, at_s=at_s, name=action.name, fields=action.fields, response=answered.code,
-            latency_ms=round(latency_ms, 3),
-        )  # fmt: skip
-        if action.name == "set_controller":
-            settings = self.judge.oracle.state().controller
-            self.judge.suspended.settings(at_s, settings.suspend_limit_minutes, settings.limit_window_minutes)
-        ok = answered.code in wanted.codes
-        self.checks.expect(
-            "response", ok, at_s, message=f"{action.name} was answered 0x{answered.code:02X}",
-            expected=" or ".join(f"0x{code:02X}" for code in sorted(wanted.codes)),
-            observed=f"0x{answered.code:02X}", rule=wanted.rule,
-        )  # fmt: skip
-        bolus_id = answered.fields.get("bolus_id")
-        if bolus_id is not None:
-            self.totals.last_bolus_id = bolus_id
-            self.totals.boluses += 1
-            self.checks.expect(
-                "response", bolus_id == wanted.fields.get("bolus_id"), at_s, message="the bolus ID is wrong",
-                expected=wanted.fields.get("bolus_id"), observed=bolus_id, rule="D-402",
-            )  # fmt: skip
-        if action.name == "set_bolus" and answered.code in wanted.codes:
-            limit_mu = self.judge.oracle.state().max_bolus_mu
-            refused = bolus_id is None
-            amount_mu = float(action.fields["amount_iu"]) * 1000
-            self.checks.expect(
-                "bolus-limit", refused or amount_mu <= limit_mu, at_s, message="a bolus above the maximum was accepted",
-                expected=f"<= {limit_mu} mU", observed=amount_mu,
-            )  # fmt: skip
-
-    def _fault(self, at_s: int, fault: Any) -> None:
-        self._go_to(at_s)
-        name, fields, told, do = fault_of(fault, self.dut, self.pulse_mu)
-        do(self.pump)
-        self._in_time(at_s)
-        self.judge.oracle.command(at_s, told)
-        self.judge.take()
-        self.record.event("fault", self.now_s, at_s=at_s, name=name, fields=fields)
-
-    def _repeat(self, at_s: int) -> None:
-        code = self._repeater.repeat(at_s)
-        self._in_time(at_s)
-        self.record.event("fault", self.now_s, at_s=at_s, name="repeat_command", fields={"att_error": code})
-
-    def _bearer_down(self, at_s: int) -> None:
-        self.link.close()
-        self._connected = False
-        self.judge.forget_pending()
-        self.record.event("fault", self.now_s, at_s=at_s, name="bearer_down", fields={})
-
-    def _ask(self, at_s: int, question: Callable[[int, Any], None]) -> None:
-        if not self._connected:
-            return
-        self.judge.advance(at_s)
-        question(at_s, self.judge.oracle.state())
-        self._in_time(at_s)
+        return ask
 
     # --- What the pump says of itself ---------------------------------------------------------------------------
 
     def _status_changed(self, flags: StatusChangedFlags, arrived_s: float) -> None:
-        if not flags & StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED:
-            return
-        if self._annunciation_due_s >= self._target_s:
+        if not flags & StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED or self._annunciation_due_s >= self._target_s:
             return
         # The rig is on its way to its next stimulus and asks after that one.
         self._annunciation_due_s = self._target_s + ANNUNCIATION_READ_AFTER_S
-        assert self._audit is not None
-        self._later(self._annunciation_due_s, 1, _asking(self, self._audit.annunciation))
+        self._later(self._annunciation_due_s, 1, self._asking(self._audit.annunciation))
         self._later(self._annunciation_due_s + 1, 1, self._clear_annunciation_bit)
 
     def _clear_annunciation_bit(self, at_s: int) -> None:
-        if not self._connected:
+        if not self.pace.connected:
             return
         self.pump.reset_status(StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED)
-        self._in_time(at_s)
+        self.pace.in_time(at_s)
         if self.pump.annunciation() is not None and not self._handles_annunciations:
             self._later(at_s + ANNUNCIATION_CONFIRM_AFTER_S, 1, self._confirm_shown)
 
     def _confirm_shown(self, at_s: int) -> None:
-        if self._connected and self.pump.annunciation() is not None:
-            self._command(at_s, parts.ConfirmAnnunciation.model_construct(annunciation_id=None))
+        if self.pace.connected and self.pump.annunciation() is not None:
+            self._hands.command(at_s, parts.ConfirmAnnunciation.model_construct(annunciation_id=None))
 
     def _decided(self, decision: Decision, arrived_s: float) -> None:
         seen = SeenDecision(
             decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl or 0,
             decision.predicted_mg_dl, decision.iob_mu, decision.action.name.lower(), _REASONS[decision.reason],
         )  # fmt: skip
-        at_s = arrived_s - self._phase_s
-        self._in_time(seen.at_s)
-        self.judge.decision_seen(seen, at_s, self.record.host_s)
+        self.pace.in_time(seen.at_s)
+        self.judge.decision_seen(seen, self.pace.of_bearer(arrived_s), self.record.host_s)
 
     def _answered(self, procedure: Procedure) -> None:
+        if self.dut.clock.scale != 1 or procedure.name.startswith("Racp"):
+            return
         latency_ms = (procedure.answered_at_s - procedure.sent_at_s) * 1000
-        if self.dut.clock.scale == 1:
-            self.checks.expect(
-                "response-deadline", latency_ms <= 250 or "Racp" in procedure.name, self.now_s,
-                message=f"{procedure.name} was answered after {latency_ms:.0f} ms", expected="<= 250 ms",
-                observed=round(latency_ms, 1),
-            )  # fmt: skip
-
-    # --- What was judged ----------------------------------------------------------------------------------------
+        self.checks.expect(
+            "response-deadline", latency_ms <= RESPONSE_MS_MAX, self.pace.now_s,
+            message=f"{procedure.name} was answered after {latency_ms:.0f} ms", expected="<= 250 ms",
+            observed=round(latency_ms, 1),
+        )  # fmt: skip
 
     def _pulse_judged(self, pulse: SeenPulse, source: str) -> None:
-        assert self._audit is not None
         self._audit.pulse_seen(pulse.due_s)
         self.story.pulse(pulse, source)
 
     # --- The end ------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        assert self._audit is not None
         end_s = self._end_s
-        if not self._connected:
-            self._connect(end_s + 1)
+        if not self.pace.connected:
+            self._do(end_s + 1, self._hands.connect)
         for number, question in enumerate(self._audit.questions, 2):
-            self._go_to(end_s + number)
-            self._ask(end_s + number, question)
-        # Two seconds more, so that what fell due at the last question is seen too.
+            self._do(end_s + number, self._asking(question))
+        # Some seconds more, so that what fell due at the last question is seen too.
         last_s = end_s + len(self._audit.questions) + 5
         self._go_to(last_s)
         self.judge.history.finish(last_s)
         self.judge.suspended.finish(last_s)
-        self._judge_expectations(last_s)
+        self.checks.expect("alive", True, last_s)
+        judge_expectations(self.plan.scenario.expect, self.judge, self.checks, self.pulse_mu, last_s)
         self.record.meta(free_heap_octets=self.pump.health().free_heap_octets)
         self.link.close()
-
-    def _judge_expectations(self, at_s: int) -> None:
-        expect = self.plan.scenario.expect
-        state = self.judge.oracle.state()
-        delivered = {"basal_iu": state.counters.basal_pulses, "bolus_iu": state.counters.bolus_pulses}
-        for name, pulses in delivered.items():
-            wanted = getattr(expect, name)
-            if wanted is not None:
-                got = pulses * self.pulse_mu / 1000
-                self.checks.expect(
-                    "expectation", float(wanted) == got, at_s, message=f"expected {name} {wanted}, it is {got}",
-                    expected=float(wanted), observed=got,
-                )  # fmt: skip
-        if expect.suspensions_at_least is not None:
-            self.checks.expect(
-                "expectation", self.judge.suspensions >= expect.suspensions_at_least, at_s,
-                message=f"expected {expect.suspensions_at_least} suspensions, there were {self.judge.suspensions}",
-                expected=f">= {expect.suspensions_at_least}", observed=self.judge.suspensions,
-            )  # fmt: skip
-        for check, count in expect.violations.items():
-            missed = self.checks.missed(check)
-            self.checks.expect(
-                "expectation", missed == count, at_s, message=f"the scenario expects {count} violations of {check}",
-                expected=count, observed=missed,
-            )  # fmt: skip
-
-
-def _bound(method: Callable[[int, Stimulus], None], stimulus: Stimulus) -> Callable[[int], None]:
-    return lambda at_s: method(at_s, stimulus)
-
-
-def _asking(rig: Rig, question: Callable[[int, Any], None]) -> Callable[[int], None]:
-    return lambda at_s: rig._ask(at_s, question)
 
 
 @contextmanager

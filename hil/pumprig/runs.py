@@ -44,6 +44,7 @@ class RunOptions:
         firmware: another firmware folder for the virtual board.
         live: start the live view in a process of its own.
         report: write report.html, junit.xml and signals.npz.
+        hang_timeout_s: host seconds after which a silent virtual board counts as hung.
     """
 
     board: str
@@ -52,6 +53,7 @@ class RunOptions:
     firmware: Path | None = None
     live: bool = False
     report: bool = True
+    hang_timeout_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _open_and_run(
         _ask_for_priority()
     try:
         dut = open_dut(
-            options.board, options.clock, firmware=options.firmware,
+            options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
             on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)),
         )  # fmt: skip
     except BearerError as error:
@@ -208,7 +210,7 @@ def _close(record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int
     now_s = 0.0
     if rig is not None:
         summary |= rig.summary()
-        now_s = rig.now_s
+        now_s = rig.pace.now_s
     record.event(
         "verdict", now_s, verdict=book.verdict.name, reasons=summary["reasons"], checks=summary.get("checks", {})
     )

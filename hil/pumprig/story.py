@@ -35,7 +35,6 @@ class Totals:
     pulses: dict[str, int] = field(default_factory=dict)
     latency_dut_ms_max: float = 0.0
     latency_host_ms_max: float = 0.0
-    lateness_ms_max: float = 0.0
 
 
 class Story:
@@ -52,6 +51,7 @@ class Story:
         self._plan = plan
         self._start_s = plan.schedule.start_s
         self._end_s = plan.schedule.end_s
+        self._tbr_active = False
 
     def begin(self, now_s: float, dut: Dut, pulse_mu: int) -> None:
         """What runs, and the gaps of its trace."""
@@ -85,6 +85,18 @@ class Story:
             flag=sample.flag,
         )  # fmt: skip
 
+    def command(
+        self, sent_s: float, at_s: int, name: str, fields: dict[str, Any], response: int, latency_ms: float
+    ) -> None:
+        """A command was given and answered."""
+        self.record.event(
+            "command", sent_s, at_s=at_s, name=name, fields=fields, response=response, latency_ms=round(latency_ms, 3)
+        )
+
+    def fault(self, now_s: float, at_s: int, name: str, fields: dict[str, Any]) -> None:
+        """A fault was done to the pump or to its connection."""
+        self.record.event("fault", now_s, at_s=at_s, name=name, fields=fields)
+
     def progress(self, now_s: float, at_s: int, state: State, verdict: Verdict) -> None:
         """How far the run is and how the pump stands."""
         share = (at_s - self._start_s) / max(1, self._end_s - self._start_s)
@@ -109,13 +121,17 @@ class Story:
         if at_s >= self._start_s - 10 and record.name.startswith(_DOSE_RECORDS):
             self.record.dose(at_s - self._start_s, record.name, **fields)
 
-    def expected(self, event: expected.Event, tbr_active: bool) -> None:
+    def expected(self, event: expected.Event) -> None:
         """Something the rules give, for pictures that cannot wait for the next reading of the history."""
         at_s = event.at_s
         match event:
+            case expected.TbrStarted() | expected.TbrChanged():
+                self._tbr_active = True
+            case expected.TbrEnded():
+                self._tbr_active = False
             case expected.BasalChanged():
                 self.record.event(
-                    "rate", at_s, at_s=at_s, rate_iu_per_h=event.new_mu_per_h / 1000, tbr=tbr_active,
+                    "rate", at_s, at_s=at_s, rate_iu_per_h=event.new_mu_per_h / 1000, tbr=self._tbr_active,
                     context=str(event.context),
                 )  # fmt: skip
             case expected.BolusStarted():

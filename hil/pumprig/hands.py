@@ -1,0 +1,174 @@
+"""The hands of the rig: every input is given to the pump and told to the oracle, and the two answers compared."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pumplink.cgm_server import CgmServer
+from pumplink.link import Link
+from pumplink.pump import Pump
+from pumprig.actions import Action, action_of, fault_of, perform
+from pumprig.checks import CheckBook
+from pumprig.dut import Dut
+from pumprig.judge import Judge
+from pumprig.oracle import commands as oracle_commands
+from pumprig.pace import Pace
+from pumprig.repeat import Repeater
+from pumprig.story import Story
+from pumprig.trace import Sample
+from pumpwire.enums import CgmWarningFlags
+
+__all__ = ["Hands"]
+
+SUBSCRIBE_STEP_S = 0.05
+_WARNINGS = {
+    "": CgmWarningFlags(0),
+    "low": CgmWarningFlags.BELOW_DEVICE_RANGE,
+    "high": CgmWarningFlags.ABOVE_DEVICE_RANGE,
+}
+
+
+class Hands:
+    """Gives inputs. Time has already passed to the moment at which each is sent.
+
+    Args:
+        dut: the board.
+        pump: the pump on it.
+        pace: its time.
+        judge: holds the oracle.
+        checks: where answers are judged.
+        story: what the record is told.
+        repeater: sends a write again.
+        session_start: local time at which the sensor's session started.
+    """
+
+    def __init__(
+        self,
+        dut: Dut,
+        pump: Pump,
+        pace: Pace,
+        judge: Judge,
+        checks: CheckBook,
+        story: Story,
+        repeater: Repeater,
+        session_start: datetime,
+    ) -> None:
+        self._dut, self._pump, self._pace = dut, pump, pace
+        self._judge, self._checks, self._story = judge, checks, story
+        self._repeater = repeater
+        self._session_start = session_start
+        self._cgm: CgmServer | None = None
+
+    @property
+    def _link(self) -> Link:
+        return self._pump.link
+
+    # --- Connection and sensor ----------------------------------------------------------------------------------
+
+    def connect(self, at_s: int) -> None:
+        """Open the connection with the sensor on it."""
+        # The sensor is there from the first connection on that finds the pump's clock set, as a wearer would do it.
+        cgm = self._cgm = self._cgm or CgmServer(self._link, self._session_start)
+        self._link.open()
+        self._pace.connected = True
+        while not cgm.subscribed and self._pace.now_s < at_s:
+            self._pace.run_until(self._pace.now_s + SUBSCRIBE_STEP_S)
+        self._pace.in_time(at_s)
+        self._pump.subscribe()
+        self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(cgm.session_start))
+        self._judge.take()
+        self._checks.expect(
+            "response", cgm.subscribed, at_s, message="the pump has not asked the sensor for measurements",
+            expected="subscribed", observed="not subscribed", rule="D-601",
+        )  # fmt: skip
+
+    def disconnect(self) -> None:
+        """Close the connection; samples under way are lost."""
+        self._link.close()
+        self._pace.connected = False
+        self._judge.forget_pending()
+
+    def bearer_down(self, at_s: int) -> None:
+        """The connection goes, as a fault."""
+        self.disconnect()
+        self._story.fault(self._pace.now_s, at_s, "bearer_down", {})
+
+    def sample(self, at_s: int, sample: Sample) -> None:
+        """Notify a sample."""
+        assert self._cgm is not None
+        sent_s, sent_host_s = self._pace.now_s, self._story.record.host_s
+        sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, warning=_WARNINGS[sample.flag])
+        self._story.sample(sent_s, at_s, sample)
+        if not sent:
+            return
+        wanted = self._judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl)
+        self._judge.sample_sent(wanted, sent_s, sent_host_s)
+        self._judge.take()
+        self._story.totals.samples += 1
+        self._story.progress(self._pace.now_s, at_s, self._judge.oracle.state(), self._checks.book.verdict)
+
+    # --- Commands -----------------------------------------------------------------------------------------------
+
+    def command(self, at_s: int, command: Any) -> None:
+        """Give a scenario's command."""
+        shown_id = 0
+        if getattr(command, "annunciation_id", 0) is None:
+            shown = self._pump.annunciation()
+            shown_id = shown.id if shown is not None else 0
+        newest = self._story.totals.last_bolus_id
+        self.give(at_s, action_of(command, newest_bolus_id=newest, shown_annunciation_id=shown_id))
+
+    def give(self, at_s: int, action: Action) -> None:
+        """Give an action to pump and oracle, and compare their answers."""
+        wanted = self._judge.oracle.command(at_s, action.command)
+        self._judge.take()
+        sent_s = self._pace.now_s
+        answered = perform(action, self._pump)
+        latency_ms = (self._pace.now_s - sent_s) * 1000
+        self._pace.in_time(at_s)
+        self._story.command(sent_s, at_s, action.name, action.fields, answered.code, latency_ms)
+        self._checks.expect(
+            "response", answered.code in wanted.codes, at_s,
+            message=f"{action.name} was answered 0x{answered.code:02X}",
+            expected=" or ".join(f"0x{code:02X}" for code in sorted(wanted.codes)),
+            observed=f"0x{answered.code:02X}", rule=wanted.rule,
+        )  # fmt: skip
+        if action.name == "set_controller":
+            settings = self._judge.oracle.state().controller
+            self._judge.suspended.settings(at_s, settings.suspend_limit_minutes, settings.limit_window_minutes)
+        if action.name == "set_bolus":
+            self._bolus_answered(at_s, action, wanted.fields.get("bolus_id"), answered.fields.get("bolus_id"))
+
+    def _bolus_answered(self, at_s: int, action: Action, wanted_id: int | None, bolus_id: int | None) -> None:
+        limit_mu = self._judge.oracle.state().max_bolus_mu
+        amount_mu = float(action.fields["amount_iu"]) * 1000
+        self._checks.expect(
+            "bolus-limit", bolus_id is None or amount_mu <= limit_mu, at_s,
+            message="a bolus above the maximum was accepted", expected=f"<= {limit_mu} mU", observed=amount_mu,
+        )  # fmt: skip
+        if bolus_id is None:
+            return
+        self._story.totals.last_bolus_id = bolus_id
+        self._story.totals.boluses += 1
+        self._checks.expect(
+            "response", bolus_id == wanted_id, at_s, message="the bolus ID is wrong", expected=wanted_id,
+            observed=bolus_id, rule="D-402",
+        )  # fmt: skip
+
+    # --- Faults -------------------------------------------------------------------------------------------------
+
+    def fault(self, at_s: int, fault: Any, pulse_mu: int) -> None:
+        """Do a fault of the hardware."""
+        name, fields, told, do = fault_of(fault, self._dut, pulse_mu)
+        do(self._pump)
+        self._pace.in_time(at_s)
+        self._judge.oracle.command(at_s, told)
+        self._judge.take()
+        self._story.fault(self._pace.now_s, at_s, name, fields)
+
+    def repeat(self, at_s: int) -> None:
+        """Send the last write again, octet for octet (D-405)."""
+        code = self._repeater.repeat(at_s)
+        self._pace.in_time(at_s)
+        self._story.fault(self._pace.now_s, at_s, "repeat_command", {"att_error": code})

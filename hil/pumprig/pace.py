@@ -1,0 +1,100 @@
+"""The pace of a run: pump time on this bench, and whether the bench keeps up with it (D-002, D-955)."""
+
+from __future__ import annotations
+
+from pumplink.link import Link
+from pumplink.pump import Pump
+from pumprig.checks import CheckBook
+from pumprig.dut import Dut
+
+__all__ = ["LEAD_S", "Pace", "Unfit"]
+
+LEAD_S = 0.5
+"""How long before its second an input is sent, in pump time."""
+
+LATENESS_S_MAX = 0.5
+
+
+class Unfit(Exception):
+    """The bench has lost its fitness; nothing that follows can be judged."""
+
+
+class Pace:
+    """Turns pump seconds into time of the bearer.
+
+    Args:
+        dut: the opened board.
+        link: the connection, served while time passes.
+        checks: where lateness is judged.
+
+    Attributes:
+        connected: whether the connection is up.
+        lateness_s_max: the worst lateness of a stimulus.
+    """
+
+    def __init__(self, dut: Dut, link: Link, checks: CheckBook) -> None:
+        self._dut = dut
+        self._link = link
+        self._checks = checks
+        self._phase_s = 0.0
+        self._ended_s: float | None = None
+        self.connected = False
+        self.lateness_s_max = 0.0
+
+    @property
+    def now_s(self) -> float:
+        """Pump time in seconds; after the end, the last one."""
+        return self.of_bearer(self._dut.bearer.now_s) if self._ended_s is None else self._ended_s
+
+    def of_bearer(self, bearer_s: float) -> float:
+        """Pump time of a moment in the bearer's time."""
+        return bearer_s - self._phase_s
+
+    def find_phase(self, pump: Pump) -> None:
+        """Ask the pump for its time, which it tells to the millisecond."""
+        before_s = self._dut.bearer.now_s
+        uptime_s = float(pump.health().uptime_s)
+        # Half of the round trip is the best guess of when the pump looked.
+        self._phase_s = (before_s + self._dut.bearer.now_s) / 2 - uptime_s
+
+    def end(self) -> None:
+        """The board is given up; its time stands still."""
+        self._ended_s = self.now_s
+
+    def run_until(self, pump_s: float) -> float:
+        """Let pump time pass; the connection is served meanwhile. Returns the lateness in pump seconds."""
+        bearer_s = pump_s + self._phase_s
+        return self._link.run_until(bearer_s) if self.connected else self._dut.bearer.wait_until(bearer_s)
+
+    def run_to_input(self, at_s: int) -> None:
+        """Let time pass to the moment at which an input for pump second `at_s` is sent.
+
+        Raises:
+            Unfit: the bench is too late for it.
+        """
+        lateness_s = max(0.0, self.run_until(at_s - LEAD_S))
+        self.lateness_s_max = max(self.lateness_s_max, lateness_s)
+        self.judge(at_s, lateness_s, "a stimulus")
+
+    def in_time(self, at_s: int) -> None:
+        """An exchange must end before its second begins, or its effect cannot be told from the next one's.
+
+        Raises:
+            Unfit: it did not, on a virtual board, whose speed is this host's.
+        """
+        if self._dut.board is not None and self._dut.real_time:
+            self.judge(at_s, self.now_s - at_s + LATENESS_S_MAX, "an exchange with the virtual board")
+
+    def judge(self, at_s: float, lateness_s: float, what: str) -> None:
+        """Judge one lateness.
+
+        Raises:
+            Unfit: it is more than the bench may be late.
+        """
+        fit = self._checks.expect(
+            "bench-fitness", lateness_s <= LATENESS_S_MAX, at_s,
+            message=f"{what} was {lateness_s * 1000:.0f} ms late in pump time; use a slower clock or an idle machine",
+            expected="<= 500 ms", observed=round(lateness_s * 1000, 1),
+        )  # fmt: skip
+        if not fit:
+            raise Unfit
