@@ -17,7 +17,7 @@ _SUBSCRIBED = const(3)
 
 _NOTIFY = const(1)
 _CGM_FEATURE_FLAGS_E2E_CRC = const(0x1000)
-_RETRY_MS = const(10000)
+_RETRY_MS = const(30000)
 _ANSWER_MS = const(30000)
 _CRC_UNSUPPORTED = const(0xFFFF)
 
@@ -181,7 +181,7 @@ class CgmsClient:
             end -= e2e.CRC_OCTETS
         fields = self._codec.fields
         outcome = self._codec.decode(tables.CGM_MEASUREMENT, buf, start + 1, end)
-        if outcome not in (OK, OUT_OF_RANGE):
+        if outcome != OK and outcome != OUT_OF_RANGE:
             self.malformed += 1
             return
         status = max(fields[tables.SENSOR_STATUS], 0)

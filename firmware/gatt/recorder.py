@@ -25,6 +25,10 @@ _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT = const(2)
 _BASAL_RATE_CHANGED_FLAGS_CONTEXT_PRESENT = const(1)
 _DAY_BITS = const(5)
 
+# Made once: a tuple of what is imported would be made anew at each use.
+_TBR_EVENTS = (events.TBR_STARTED, events.TBR_CHANGED, events.TBR_ENDED)
+_STATE_EVENTS = (events.THERAPY, events.OPERATIONAL, events.RESERVOIR)
+
 _BASAL_BITS = status.ACTIVE_BASAL_RATE | status.TOTAL_DAILY_INSULIN
 
 
@@ -59,7 +63,7 @@ class Recorder:
             return
         if event == events.BASAL_CHANGED:
             bits = self._basal_changed(s, a, b, c)
-        elif event in (events.TBR_STARTED, events.TBR_CHANGED, events.TBR_ENDED):
+        elif event in _TBR_EVENTS:
             bits = self._tbr(event, s, a, b, c)
         elif event == events.BOLUS_STARTED:
             bits = self._bolus_started(s, a, b)
@@ -69,7 +73,7 @@ class Recorder:
             bits = self._reference_time(s, a)
         elif event == events.ANNUNCIATION:
             bits = self._annunciation(s, a, b, c)
-        elif event in (events.THERAPY, events.OPERATIONAL, events.RESERVOIR):
+        elif event in _STATE_EVENTS:
             bits = self._state(event, s, a, b)
         else:
             bits = self._setting(event, s, a, b, c, d, e)
