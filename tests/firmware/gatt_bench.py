@@ -25,6 +25,7 @@ CONTROL_POINTS = (READER, COMMAND, RACP)
 CRC_WRONG, COUNTER_WRONG, CCCD_WRONG, IN_PROGRESS = 0x81, 0x82, 0xFD, 0xFE
 ATTRIBUTE_NOT_FOUND = 0x0A
 SOON_S = 0.02
+ANSWER_S = 1
 _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 
 
@@ -199,7 +200,10 @@ class GattBench:
 
     def answer(self, characteristic):
         """The one indication of a control point that has come, confirmed: (message name, fields)."""
+        until_s = self.now_s + ANSWER_S
         while True:
+            while not self.indications and self.now_s < until_s:
+                self.run_for(SOON_S)
             assert self.indications, f"{characteristic.name} has not answered"
             handle, payload = self.indications.pop(0)
             if not self.confirms:

@@ -197,8 +197,8 @@ def test_status_shows_the_therapy_state(bench, state, word):
 
 
 @pytest.mark.parametrize(("pulses", "shown"), [
-    (6000, Decimal(300)), (4096, Decimal(204)), (4095, Decimal("204.7")), (4087, Decimal("204.3")), (411, Decimal("20.5")),
-    (409, Decimal("20.45")), (1, Decimal("0.05")), (0, Decimal(0)),
+    (6000, Decimal(300)), (4096, Decimal(204)), (4095, Decimal("204.7")), (4087, Decimal("204.3")),
+    (411, Decimal("20.5")), (409, Decimal("20.45")), (1, Decimal("0.05")), (0, Decimal(0)),
 ])  # fmt: skip
 def test_the_reservoir_is_shown_rounded_toward_zero(bench, pulses, shown):
     """D-811: counted to the pulse, shown as far as a mantissa of 2047 reaches."""
