@@ -127,7 +127,8 @@ def test_the_calendar_is_the_gregorian_one():
     first = datetime.date(2000, 1, 1).toordinal()
     dates = [datetime.date(year, month, day) for year in (1583, 1700, 1999, 2000, 2023, 2024, 2100, 2400, 9999)
              for month, day in ((1, 1), (2, 28), (3, 1), (12, 31))]  # fmt: skip
-    dates += [datetime.date(2024, 2, 29), *(datetime.date.fromordinal(first + n) for n in range(0, 12000, 11))]
+    dates += [datetime.date(2024, 2, 29), *(datetime.date.fromordinal(first + n) for n in range(-73000, 146100, 73))]
+    dates += [datetime.date(year, 12, 31) - datetime.timedelta(306 - n) for year in (2000, 2100, 2400) for n in (0, 1)]
     for date in dates:
         number = day_number(date.year, date.month, date.day)
         assert number == date.toordinal() - first
@@ -144,6 +145,8 @@ def test_the_wall_clock_reads_what_was_set_and_goes_on():
     wall.read(102)
     assert (wall.year, wall.month, wall.day_of_month, wall.hour, wall.minute, wall.second) == (2024, 2, 29, 0, 0, 0)
     assert (wall.zone, wall.dst) == (-20, 4)
+    wall.read(102 + 13 * 3600 + 47 * 60 + 59)
+    assert (wall.day_of_month, wall.hour, wall.minute, wall.second) == (29, 13, 47, 59)
 
 
 def test_advance_to_a_second_that_has_passed_does_nothing():
