@@ -8,10 +8,19 @@ from pumprig.scenario import Scenario
 from pumprig.schedule import Schedule
 from pumprig.trace import Trace
 
-__all__ = ["BRING_UP_S", "RunPlan"]
+__all__ = ["BRING_UP_S", "RunPlan", "start_second"]
 
 BRING_UP_S = 60
-"""Pump seconds before the first sample: room for the bring-up, each step at a second of its own."""
+"""Pump seconds that the bring-up takes, each of its steps at a second of its own."""
+
+
+def start_second(scale: int) -> int:
+    """Pump second of the first sample, a whole minute: a host second passes before it at any speed of the clock.
+
+    Args:
+        scale: pump seconds in a second of the host; 0 in lockstep.
+    """
+    return BRING_UP_S * max(1, -(-scale // BRING_UP_S))
 
 
 @dataclass(frozen=True)

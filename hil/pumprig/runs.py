@@ -22,7 +22,7 @@ from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError
-from pumprig.plan import BRING_UP_S, RunPlan
+from pumprig.plan import RunPlan, start_second
 from pumprig.record import RunRecord, new_run_folder
 from pumprig.rig import Rig
 from pumprig.scenario import Scenario
@@ -75,14 +75,27 @@ class Outcome:
     summary: dict[str, Any]
 
 
-def make_plan(scenario: Scenario, *, without: frozenset[str] = frozenset(), fixed: bytes | None = None) -> RunPlan:
+def make_plan(
+    scenario: Scenario,
+    clock: Clock | None = None,
+    *,
+    without: frozenset[str] = frozenset(),
+    fixed: bytes | None = None,
+) -> RunPlan:
     """Read a scenario's trace and lay out its schedule.
+
+    Args:
+        scenario: what to do.
+        clock: by what time will pass; lockstep when None.
+        without: checks to switch off.
+        fixed: hash of the one firmware that the board may run.
 
     Raises:
         UsageError: the trace or the scenario cannot be used.
     """
     trace = scenario.load_trace()
-    return RunPlan(scenario, trace, make_schedule(scenario, trace, BRING_UP_S), without, fixed)
+    schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0))
+    return RunPlan(scenario, trace, schedule, without, fixed)
 
 
 def execute(plan: RunPlan, options: RunOptions) -> Outcome:

@@ -38,14 +38,15 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
     folder = run_folder(run)
     meta = _meta(folder)
     scenario = Scenario.from_json(json.dumps(meta["scenario"]))
-    plan = make_plan(scenario, without=frozenset(meta["without"]))
+    run_clock = clock_of(clock or meta["clock"])
+    plan = make_plan(scenario, run_clock, without=frozenset(meta["without"]))
     if plan.trace.source_sha256 != meta["trace_sha256"]:
         raise UsageError(
             "the trace has changed since the run", where=str(scenario.trace_path),
             allowed=f"the file with SHA-256 {meta['trace_sha256']}",
         )  # fmt: skip
     firmware = Path(meta["firmware_folder"]) if meta.get("firmware_folder") else None
-    options = RunOptions(board=meta["board"], clock=clock_of(clock or meta["clock"]), out=out, firmware=firmware)
+    options = RunOptions(board=meta["board"], clock=run_clock, out=out, firmware=firmware)
     _refuse_other_firmware(meta, options, any_firmware)
     outcome = execute(plan, options)
     show(outcome, as_json=as_json)

@@ -75,9 +75,10 @@ def command(
         "controller": controller, "seed": seed, "hours": hours, "start": start, "date_order": date_order,
     }  # fmt: skip
     scenario = _scenario(source, {key: value for key, value in overrides.items() if value is not None})
-    plan = make_plan(scenario, without=frozenset(without))
+    run_clock = clock_of(clock)
+    plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
-        board=board, clock=clock_of(clock), out=out, firmware=firmware,
+        board=board, clock=run_clock, out=out, firmware=firmware,
         live=not as_json and (sys.stdout.isatty() if live is None else live),
     )  # fmt: skip
     outcome = execute(plan, options)
