@@ -1,0 +1,109 @@
+"""The firmwares that are wrong on purpose, and the scenarios that show it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pumprig.checks import CHECKS
+from pumprig.errors import RigError, UsageError
+from pumprig.suite.patching import Edit
+
+__all__ = ["WrongFirmware", "chosen", "load_wrong", "scenario_path", "scenario_paths"]
+
+_FOLDER = Path(__file__).parent
+_TEXTS = ("name", "about", "rule", "scenario", "check", "says")
+
+
+@dataclass(frozen=True)
+class WrongFirmware:
+    """A firmware that is wrong on purpose, and what must catch it.
+
+    Args:
+        name: what it is called.
+        about: what is wrong with it, in one sentence.
+        rule: the rule of DOSING.md that it breaks, named before any run.
+        scenario: name of the scenario that shows it.
+        check: the check that must catch it.
+        says: what the check's message must hold.
+        edits: the patch.
+        cites: the rule that the check must cite, where it is not `rule`.
+        second: the check that catches it with `check` switched off; empty when it must survive then.
+    """
+
+    name: str
+    about: str
+    rule: str
+    scenario: str
+    check: str
+    says: str
+    edits: tuple[Edit, ...]
+    cites: str = ""
+    second: str = ""
+
+
+def scenario_path(name: str) -> Path:
+    """The file of a scenario of the suite."""
+    return _FOLDER / "scenarios" / f"{name}.toml"
+
+
+def scenario_paths() -> dict[str, Path]:
+    """All scenarios of the suite by name."""
+    return {path.stem: path for path in sorted((_FOLDER / "scenarios").glob("*.toml"))}
+
+
+def load_wrong(path: Path | None = None) -> tuple[WrongFirmware, ...]:
+    """Read the catalogue.
+
+    Args:
+        path: another catalogue than the one that comes with pumprig.
+
+    Raises:
+        RigError: the catalogue is wrong; the message names the entry.
+    """
+    path = path or _FOLDER / "wrong.toml"
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["wrong"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise RigError(f"the catalogue of wrong firmwares cannot be read: {error}", where=str(path)) from None
+    found = [_read(entry, f"{path}: {entry.get('name', number)}") for number, entry in enumerate(entries, 1)]
+    names = [wrong.name for wrong in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RigError(f"{twice[0]} stands there twice", where=str(path))
+    return tuple(found)
+
+
+def _read(entry: dict[str, Any], where: str) -> WrongFirmware:
+    unknown = set(entry) - {*_TEXTS, "cites", "second", "edit"}
+    missing = [name for name in (*_TEXTS, "edit") if not entry.get(name)]
+    if unknown or missing:
+        raise RigError(f"unknown: {sorted(unknown)}, missing: {missing}", where=where)
+    wrong = WrongFirmware(
+        **{name: entry[name] for name in _TEXTS}, cites=entry.get("cites", ""), second=entry.get("second", ""),
+        edits=tuple(Edit(**edit) for edit in entry["edit"]),
+    )  # fmt: skip
+    rules = {rule for check in CHECKS.values() for rule in check.rules}
+    for what, value, allowed in (
+        ("rule", wrong.rule, rules),
+        ("check", wrong.check, set(CHECKS)),
+        ("second", wrong.second or wrong.check, set(CHECKS)),
+        ("scenario", wrong.scenario, set(scenario_paths())),
+    ):
+        if value not in allowed:
+            raise RigError(f"{what} {value!r} does not exist", where=where, allowed=", ".join(sorted(allowed)))
+    return wrong
+
+
+def chosen(wrong: tuple[WrongFirmware, ...], names: tuple[str, ...]) -> tuple[WrongFirmware, ...]:
+    """Those named, or all without a name.
+
+    Raises:
+        UsageError: a name that none has.
+    """
+    known = [firmware.name for firmware in wrong]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no wrong firmware is called {name}", where="--only", allowed=", ".join(known))
+    return tuple(firmware for firmware in wrong if not names or firmware.name in names)
