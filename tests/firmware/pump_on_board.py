@@ -94,4 +94,5 @@ def main():
     print("fortnight", time.ticks_diff(time.ticks_ms(), start), "ms,", motor.pulses, "pulses")
 
 
-main()
+if __name__ == "__main__":
+    main()
