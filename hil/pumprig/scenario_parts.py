@@ -149,8 +149,8 @@ class ControllerSettings(Part):
     def _judge(self) -> ControllerSettings:
         if self.suspend_limit_minutes > self.limit_window_minutes:
             raise ValueError("suspend_limit_minutes may not exceed limit_window_minutes (D-616)")
-        if 2 * self.peak_minutes >= self.dia_minutes:
-            raise ValueError("peak_minutes must be below half of dia_minutes (D-616)")
+        if 5 * self.peak_minutes > 2 * self.dia_minutes:
+            raise ValueError("peak_minutes may not exceed two fifths of dia_minutes (D-616)")
         return self
 
 

@@ -279,18 +279,19 @@ BOUNDS = {"predicted": (60, 120), "now": (50, 100), "horizon": (10, 60), "limit"
 def test_settings_within_their_bounds(name):
     """D-616: bounds included, one beyond refused without any change; the limit is bounded by its window here."""
     low, high = BOUNDS[name]
+    beside = {"peak": 35} if name == "dia" else {"dia": 480} if name == "peak" else {}
     for value in (low, high):
-        assert configure(Bench(), 1, **{name: value}) == events.SUCCESS
+        assert configure(Bench(), 1, **{**beside, name: value}) == events.SUCCESS
     for value in (low - 1, high + 1):
         bench = Bench()
-        assert configure(bench, 1, **{name: value}) == events.OUT_OF_RANGE
+        assert configure(bench, 1, **{**beside, name: value}) == events.OUT_OF_RANGE
         assert bench.pump.control.settings.controller == events.MANUAL
 
 
 def test_settings_that_do_not_go_together():
-    """D-616: the peak below half the duration, the limit within its window and at most 240 min, a known controller."""
-    assert configure(Bench(), 1, dia=200, peak=99) == events.SUCCESS
-    assert configure(Bench(), 1, dia=200, peak=100) == events.OUT_OF_RANGE
+    """D-616: the peak at most two fifths of the duration, the limit within its window and at most 240 min, a known controller."""
+    assert configure(Bench(), 1, dia=200, peak=80) == events.SUCCESS
+    assert configure(Bench(), 1, dia=200, peak=81) == events.OUT_OF_RANGE
     assert configure(Bench(), 1, limit=240, window=240) == events.SUCCESS
     assert configure(Bench(), 1, limit=241, window=480) == events.OUT_OF_RANGE
     assert configure(Bench(), 1, controller=0x0F) == events.OUT_OF_RANGE

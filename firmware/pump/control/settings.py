@@ -29,7 +29,7 @@ class ControllerSettings:
             and 0 <= lockout_minutes <= 240
             and 180 <= dia_minutes <= 480
             and 35 <= peak_minutes <= 120
-            and 2 * peak_minutes < dia_minutes
+            and 5 * peak_minutes <= 2 * dia_minutes
         ):
             return False
         self.controller = controller

@@ -65,8 +65,8 @@ class ControllerSettings:
                 return f"{name} is {value}; allowed: {least} to {most}"
         if self.limit_window_minutes < self.suspend_limit_minutes:
             return f"limit_window_minutes is {self.limit_window_minutes}, below suspend_limit_minutes"
-        if 2 * self.peak_minutes >= self.dia_minutes:
-            return f"peak_minutes is {self.peak_minutes}; it must be below half of dia_minutes {self.dia_minutes}"
+        if 5 * self.peak_minutes > 2 * self.dia_minutes:
+            return f"peak_minutes is {self.peak_minutes}; allowed: up to 2/5 of dia_minutes {self.dia_minutes}"
         return ""
 
 
