@@ -29,8 +29,8 @@ class Iob:
         self.configure(dia_minutes, peak_minutes)
 
     # Builds the table by integrating the activity, minute by minute, by Simpson's rule. The closed form of D-701 is
-    # the same function, but near a peak of half the duration it subtracts nearly equal numbers, which a board's single
-    # precision does not bear.
+    # the same function, but the later the peak the closer the numbers that it subtracts, and a board computes in single
+    # precision.
     def configure(self, dia_minutes, peak_minutes):
         if dia_minutes == self._dia_minutes and peak_minutes == self._peak_minutes:
             return

@@ -47,7 +47,7 @@ def command(dice, s):
         return "set_clock", 2026, 1 + dice.roll(12), 1 + dice.roll(31), dice.roll(24), dice.roll(60), 0, 0, 0
     if kind == 12:
         return ("configure", dice.pick(0x33, 0x3C, 0x3C), 80, 70, 30, dice.pick(5, 120), 150, dice.pick(5, 15, 60),
-                dice.pick(0, 30), dice.pick(180, 300), 75)  # fmt: skip
+                dice.pick(0, 30), dice.pick(180, 300), dice.pick(35, 72, 75))  # fmt: skip
     if kind == 13:
         return "inject", 0x33, dice.pick(0, 0, 0, 1)
     if kind == 14:

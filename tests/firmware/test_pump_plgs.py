@@ -289,7 +289,7 @@ def test_settings_within_their_bounds(name):
 
 
 def test_settings_that_do_not_go_together():
-    """D-616: the peak at most two fifths of the duration, the limit within its window and at most 240 min, a known controller."""
+    """D-616: the peak at most 2 T / 5, the limit within its window and at most 240 min, a known controller."""
     assert configure(Bench(), 1, dia=200, peak=80) == events.SUCCESS
     assert configure(Bench(), 1, dia=200, peak=81) == events.OUT_OF_RANGE
     assert configure(Bench(), 1, limit=240, window=240) == events.SUCCESS
