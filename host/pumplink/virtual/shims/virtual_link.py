@@ -79,7 +79,9 @@ def clock_us():
     global now_us
     if scale:
         if _zero_us < 0:
+            # What telling the host takes is not yet the board's time: the first look at the clock finds 0.
             _start_clock()
+            return now_us
         now_us = (utime.ticks_us() - _zero_us) * scale
     else:
         now_us += 1
