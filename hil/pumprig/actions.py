@@ -112,7 +112,7 @@ def action_of(command: parts.Command, *, newest_bolus_id: int, shown_annunciatio
     raise TypeError(f"no action for the command {command!r}")
 
 
-def configure(controller: str, settings: parts.ControllerSettings) -> Action:
+def configure(controller: str, settings: parts.WrittenSettings) -> Action:
     """The action that chooses the controller and its settings (D-616)."""
     values = settings.model_dump()
     written = results.ControllerSettings(controller=Controller[controller.upper()], **values)

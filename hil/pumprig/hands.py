@@ -15,9 +15,10 @@ from pumprig.judge import Judge
 from pumprig.oracle import commands as oracle_commands
 from pumprig.pace import Pace
 from pumprig.repeat import Repeater
+from pumprig.scenario_parts import CgmSample
 from pumprig.story import Story
 from pumprig.trace import Sample
-from pumpwire.enums import CgmWarningFlags
+from pumpwire.enums import CgmStatusFlags, CgmWarningFlags
 
 __all__ = ["Hands"]
 
@@ -94,15 +95,21 @@ class Hands:
         self.disconnect()
         self._story.fault(self._pace.now_s, at_s, "bearer_down", {})
 
-    def sample(self, at_s: int, sample: Sample) -> None:
+    def sample(self, at_s: int, sample: Sample | CgmSample) -> None:
         """Notify a sample."""
         assert self._cgm is not None
         sent_s, sent_host_s = self._pace.now_s, self._story.record.host_s
-        sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, warning=_WARNINGS[sample.flag])
+        warning, status = CgmWarningFlags(0), CgmStatusFlags(0)
+        if isinstance(sample, Sample):
+            warning = _WARNINGS[sample.flag]
+        else:
+            for word in sample.status:
+                status |= CgmStatusFlags[word.upper()]
+        sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, status=status, warning=warning)
         self._story.sample(sent_s, at_s, sample)
         if not sent:
             return
-        wanted = self._judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl)
+        wanted = self._judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl, int(status))
         self._judge.sample_sent(wanted, sent_s, sent_host_s)
         self._judge.take()
         self._story.totals.samples += 1

@@ -332,7 +332,7 @@ class Rig:
         hands, payload = self._hands, stimulus.payload
         match stimulus.kind:
             case "sample":
-                assert isinstance(payload, Sample)
+                assert isinstance(payload, Sample | parts.CgmSample)
                 sample = payload
                 return lambda at_s: hands.sample(at_s, sample)
             case "command":

@@ -132,8 +132,8 @@ class PumpSettings(Part):
     reservoir_iu: Amount = Decimal(300)
 
 
-class ControllerSettings(Part):
-    """Parameters of the on-pump controller: names and ranges of the dosing specification, section 10."""
+class WrittenSettings(Part):
+    """Controller settings as the wire can carry them: each in its range, whether they agree or not."""
 
     suspend_predicted_mg_dl: Annotated[int, Field(ge=60, le=120)] = 80
     suspend_now_mg_dl: Annotated[int, Field(ge=50, le=100)] = 70
@@ -144,6 +144,10 @@ class ControllerSettings(Part):
     lockout_minutes: Annotated[int, Field(ge=0, le=240)] = 30
     dia_minutes: Annotated[int, Field(ge=180, le=480)] = 300
     peak_minutes: Annotated[int, Field(ge=35, le=120)] = 75
+
+
+class ControllerSettings(WrittenSettings):
+    """Parameters of the on-pump controller: names and ranges of the dosing specification, section 10."""
 
     @model_validator(mode="after")
     def _judge(self) -> ControllerSettings:
@@ -238,11 +242,11 @@ class ActivateBasalProfile(_At):
 
 
 class SetController(_At):
-    """A write of the controller's settings (D-616)."""
+    """A write of the controller's settings (D-616); the pump refuses settings that do not agree."""
 
     kind: Literal["set_controller"] = "set_controller"
     controller: Literal["manual", "plgs"]
-    settings: ControllerSettings = ControllerSettings()
+    settings: WrittenSettings = WrittenSettings()
 
 
 Command = Annotated[
@@ -303,6 +307,21 @@ class CgmDuplicate(_At):
     kind: Literal["cgm_duplicate"] = "cgm_duplicate"
 
 
+SensorStatus = Literal[
+    "session_stopped", "device_battery_low", "sensor_type_incorrect", "sensor_malfunction", "device_specific_alert",
+    "general_device_fault",
+]  # fmt: skip
+
+
+class CgmSample(_At):
+    """A sample beside those of the trace, at any second and of any time; without glucose it holds no measurement."""
+
+    kind: Literal["cgm_sample"] = "cgm_sample"
+    offset_minutes: Annotated[int, Field(ge=0, le=65535)]
+    glucose_mg_dl: WireAmount | None = None
+    status: list[SensorStatus] = []
+
+
 class BearerDown(_At):
     """The connection is closed for so long. Samples of that time are lost."""
 
@@ -317,7 +336,15 @@ class RepeatCommand(_At):
 
 
 Fault = Annotated[
-    Occlusion | ReservoirLevel | ReservoirDetached | CgmLate | CgmDrop | CgmDuplicate | BearerDown | RepeatCommand,
+    Occlusion
+    | ReservoirLevel
+    | ReservoirDetached
+    | CgmLate
+    | CgmDrop
+    | CgmDuplicate
+    | CgmSample
+    | BearerDown
+    | RepeatCommand,
     Field(discriminator="kind"),
 ]
 

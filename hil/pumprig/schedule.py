@@ -29,6 +29,7 @@ from pumprig.scenario_parts import (
     CgmDrop,
     CgmDuplicate,
     CgmLate,
+    CgmSample,
     Command,
     Occlusion,
     RepeatCommand,
@@ -42,7 +43,7 @@ SEND_BEFORE_EFFECT_S = 0.5
 DUPLICATE_AFTER_S = 1
 
 HardwareFault = Occlusion | ReservoirLevel | ReservoirDetached
-Payload = Sample | Command | HardwareFault | RepeatCommand | BearerDown
+Payload = Sample | CgmSample | Command | HardwareFault | RepeatCommand | BearerDown
 Kind = Literal["bearer_up", "fault", "sample", "command", "repeat", "bearer_down"]
 _RANK: dict[Kind, int] = {"bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "repeat": 4, "bearer_down": 5}
 
@@ -155,6 +156,9 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
     for number, fault in enumerate(scenario.faults):
         if isinstance(fault, HardwareFault):
             unordered.append((start_s + fault.at, "fault", (number, 0), fault))
+        elif isinstance(fault, CgmSample):
+            # After the trace's own samples of that second.
+            unordered.append((start_s + fault.at, "sample", (OFFSET_MINUTES_MAX + 1, number), fault))
         elif isinstance(fault, RepeatCommand):
             unordered.append((start_s + fault.at, "repeat", (number, 0), fault))
     for number, (down_s, up_s, fault) in enumerate(downs):

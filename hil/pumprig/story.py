@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from pumprig.checks import Violation
@@ -14,6 +15,7 @@ from pumprig.oracle import events as expected
 from pumprig.plan import RunPlan
 from pumprig.pulses import SeenPulse
 from pumprig.record import RunRecord
+from pumprig.scenario_parts import CgmSample
 from pumprig.trace import Sample
 from pumprig.verdict import Verdict
 
@@ -78,11 +80,13 @@ class Story:
             offset_minutes=violation.offset_minutes,
         )  # fmt: skip
 
-    def sample(self, sent_s: float, at_s: int, sample: Sample) -> None:
-        """A sample was sent."""
+    def sample(self, sent_s: float, at_s: int, sample: Sample | CgmSample) -> None:
+        """A sample was sent; its glucose is null when it held none."""
+        glucose = sample.glucose_mg_dl
         self.record.event(
-            "sample", sent_s, offset_minutes=sample.offset_minutes, glucose_mg_dl=sample.glucose_mg_dl, at_s=at_s,
-            flag=sample.flag,
+            "sample", sent_s, offset_minutes=sample.offset_minutes, at_s=at_s,
+            glucose_mg_dl=float(glucose) if isinstance(glucose, Decimal) else glucose,
+            flag=sample.flag if isinstance(sample, Sample) else " ".join(sample.status),
         )  # fmt: skip
 
     def command(
