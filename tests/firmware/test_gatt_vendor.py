@@ -45,7 +45,7 @@ def test_the_defaults(bench):
 def test_settings_within_their_limits_are_taken(bench, field):
     for value in LIMITS[field]:
         if field == "dia_minutes":
-            settings = {**DEFAULTS, field: value, "peak_minutes": 75}
+            settings = {**DEFAULTS, field: value, "peak_minutes": 72}
         else:
             settings = {**DEFAULTS, field: value}
         assert bench.write_message("ControllerSettings", **settings) == 0
@@ -74,7 +74,7 @@ def test_settings_beyond_a_limit_change_nothing(bench, field, beyond):
 
 
 @pytest.mark.parametrize("change", [
-    {"dia_minutes": 180, "peak_minutes": 90}, {"suspend_limit_minutes": 151}, {"limit_window_minutes": 119},
+    {"dia_minutes": 180, "peak_minutes": 73}, {"peak_minutes": 121}, {"suspend_limit_minutes": 151}, {"limit_window_minutes": 119},
     {"controller": 0x34}, {"controller": 0x0F},
 ])  # fmt: skip
 def test_settings_that_contradict_one_another_or_are_no_word(bench, change):
