@@ -151,4 +151,5 @@ def main():
     print("decisions", pump.decision.sequence)
 
 
-main()
+if __name__ == "__main__":
+    main()
