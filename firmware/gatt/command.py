@@ -4,6 +4,7 @@ from micropython import const
 from gatt import handles
 from gatt import wire_tables as tables
 from gatt.procedures import INVALID_OPERAND, SUCCESS, ControlPoint
+from gatt.profiles import PROFILE_PROCEDURES
 
 _COMMAND_RESPONSE_CODE = const(0x0F55)
 _SET_THERAPY_CONTROL_STATE = const(0x0F5A)
@@ -41,6 +42,12 @@ _BOLUS_FLAGS_DELAY_PRESENT = const(1)
 _BOLUS_FLAGS_TEMPLATE_NUMBER_PRESENT = const(2)
 _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT = const(4)
 
+_SUPPORTED = (
+    _SET_THERAPY_CONTROL_STATE, _SET_FLIGHT_MODE, _SNOOZE_ANNUNCIATION, _CONFIRM_ANNUNCIATION, _SET_TBR_ADJUSTMENT,
+    _CANCEL_TBR_ADJUSTMENT, _SET_BOLUS, _CANCEL_BOLUS, _GET_AVAILABLE_BOLUSES, _GET_MAX_BOLUS_AMOUNT,
+    _SET_MAX_BOLUS_AMOUNT,
+)  # fmt: skip
+
 
 class CommandControlPoint(ControlPoint):
     # order: remembers what a client said of a bolus beyond what the pump needs. templates: the procedures on basal
@@ -54,8 +61,8 @@ class CommandControlPoint(ControlPoint):
         self.response_opcode = _COMMAND_RESPONSE_CODE
         self.response_program = tables.COMMAND_RESPONSE_CODE
         super().__init__(
-            handles.IDD_COMMAND_CONTROL_POINT, procedures, codec, tables.IDD_COMMAND_CONTROL_POINT_REQUESTS, 2,
-            tables.IDD_COMMAND_CONTROL_POINT_PROHIBITED,
+            handles.IDD_COMMAND_CONTROL_POINT, procedures, codec, tables.IDD_COMMAND_CONTROL_POINT_REQUESTS,
+            _SUPPORTED + PROFILE_PROCEDURES, 2, tables.IDD_COMMAND_CONTROL_POINT_PROHIBITED,
         )  # fmt: skip
 
     def reset(self):
@@ -111,8 +118,6 @@ class CommandControlPoint(ControlPoint):
         elif opcode == _SET_FLIGHT_MODE:
             self._flight_mode = True
             self.respond(opcode, SUCCESS)
-        else:
-            self.unsupported(opcode)
 
     # Answers with a response of one field, or with the code of the failure.
     def _echo(self, opcode, code, response, program, slot, value):

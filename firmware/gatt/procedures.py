@@ -52,11 +52,13 @@ class ControlPoint(Characteristic):
     response_opcode = 0
     response_program = b""
 
-    # requests: opcode -> program of the operand. prohibited: first and last of the opcodes that get no answer.
-    def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
+    # requests: opcode -> program of the operand, for whatever is declared; supported: opcodes that are carried out.
+    # prohibited: first and last of the opcodes that get no answer.
+    def __init__(self, handle, procedures, codec, requests, supported, opcode_octets, prohibited=(1, 0)):
         self.procedures = procedures
         self.codec = codec
         self._requests = requests
+        self._supported = supported
         self._opcode_octets = opcode_octets
         self._prohibited = prohibited
         self._response = bytearray(_RESPONSE_OCTETS)
@@ -86,11 +88,10 @@ class ControlPoint(Characteristic):
             self.procedures.begin(self)
         if not self.continues_write(opcode):
             self.procedures.drop_write()
-        program = self._requests.get(opcode)
-        if program is None:
-            self.unsupported(opcode)
+        if opcode in self._supported:
+            self.execute(s, opcode, self.codec.decode(self._requests[opcode], buf, at, end))
         else:
-            self.execute(s, opcode, self.codec.decode(program, buf, at, end))
+            self.unsupported(opcode)
 
     # The characteristic whose notifications a procedure needs, or None.
     def data_of(self, opcode):

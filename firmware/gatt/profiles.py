@@ -20,6 +20,11 @@ _GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE = const(0x1274)
 _BASAL_RATE_TEMPLATE_DATA = const(0x0FC3)
 _TEMPLATE_STATUS_DATA = const(0x1212)
 
+PROFILE_PROCEDURES = (
+    _READ_BASAL_RATE_TEMPLATE, _WRITE_BASAL_RATE_TEMPLATE, _GET_TEMPLATE_STATUS_AND_DETAILS, _RESET_TEMPLATE_STATUS,
+    _ACTIVATE_PROFILE_TEMPLATES, _GET_ACTIVATED_PROFILE_TEMPLATES,
+)  # fmt: skip
+
 _BLOCKS_PER_MESSAGE = const(3)
 _TEMPLATE_TYPE_BASAL_RATE_PROFILE = const(0x33)
 _PROFILE_WRITE_FLAGS_END_TRANSACTION = const(1)
@@ -68,10 +73,7 @@ class TemplateProcedures:
 
     # False when the procedure is not one of these.
     def execute(self, s, opcode, outcome):
-        if opcode not in (
-            _READ_BASAL_RATE_TEMPLATE, _WRITE_BASAL_RATE_TEMPLATE, _GET_TEMPLATE_STATUS_AND_DETAILS,
-            _RESET_TEMPLATE_STATUS, _ACTIVATE_PROFILE_TEMPLATES, _GET_ACTIVATED_PROFILE_TEMPLATES,
-        ):  # fmt: skip
+        if opcode not in PROFILE_PROCEDURES:
             return False
         code = self._control_point.code_of(outcome)
         if opcode == _WRITE_BASAL_RATE_TEMPLATE:

@@ -28,6 +28,11 @@ _TBR_TYPE_ABSOLUTE = const(0x33)
 _ACTIVE_BASAL_FLAGS_TBR_PRESENT = const(1)
 _ACTIVE_BASAL_FLAGS_CONTEXT_PRESENT = const(4)
 
+_SUPPORTED = (
+    _RESET_STATUS, _GET_ACTIVE_BOLUS_IDS, _GET_ACTIVE_BOLUS_DELIVERY, _GET_ACTIVE_BASAL_RATE_DELIVERY,
+    _GET_TOTAL_DAILY_INSULIN_STATUS, _GET_DELIVERED_INSULIN, _GET_INSULIN_ON_BOARD,
+)  # fmt: skip
+
 
 class StatusReader(ControlPoint):
     # order: what the command control point keeps of the bolus beyond what the pump needs (flags, activation).
@@ -39,7 +44,8 @@ class StatusReader(ControlPoint):
         self.response_program = tables.READER_RESPONSE_CODE
         super().__init__(
             handles.IDD_STATUS_READER_CONTROL_POINT, procedures, codec,
-            tables.IDD_STATUS_READER_CONTROL_POINT_REQUESTS, 2, tables.IDD_STATUS_READER_CONTROL_POINT_PROHIBITED,
+            tables.IDD_STATUS_READER_CONTROL_POINT_REQUESTS, _SUPPORTED, 2,
+            tables.IDD_STATUS_READER_CONTROL_POINT_PROHIBITED,
         )  # fmt: skip
 
     def execute(self, s, opcode, outcome):
@@ -61,8 +67,6 @@ class StatusReader(ControlPoint):
             self._delivered_insulin()
         elif opcode == _GET_INSULIN_ON_BOARD:
             self._insulin_on_board(s)
-        else:
-            self.unsupported(opcode)
 
     def _active_bolus_ids(self):
         fields = self.codec.fields

@@ -26,6 +26,13 @@ CRC_WRONG, COUNTER_WRONG, CCCD_WRONG, IN_PROGRESS = 0x81, 0x82, 0xFD, 0xFE
 ATTRIBUTE_NOT_FOUND = 0x0A
 SOON_S = 0.02
 ANSWER_S = 1
+# What this firmware serves; the declarations may be ahead of it.
+SERVED = [
+    c
+    for service in database.SERVICES
+    if service.name in ("Insulin Delivery", "Current Time", "Controller", "Emulator")
+    for c in service.characteristics
+]
 _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 
 
@@ -133,8 +140,8 @@ class GattBench:
     def subscribed(self, *left_out):
         """Open a connection with every client configuration set, but for those left out."""
         assert self.open() == 0
-        for characteristic in database.CHARACTERISTICS.values():
-            if characteristic.configuration_handle and characteristic.handle < 0x100 and characteristic not in left_out:
+        for characteristic in SERVED:
+            if characteristic.configuration_handle and characteristic not in left_out:
                 bits = 2 if "indicate" in characteristic.properties else 1
                 assert self.write(characteristic.configuration_handle, bytes((bits, 0))) == 0
         return self

@@ -12,6 +12,7 @@ from firmware.gatt_bench import (
     DECISION,
     HISTORY,
     READER,
+    SERVED,
     STATUS,
     STATUS_CHANGED,
     GattBench,
@@ -19,11 +20,10 @@ from firmware.gatt_bench import (
 from pumpwire import database
 from pumpwire.registry import MESSAGES
 
-PUMP = [c for c in database.CHARACTERISTICS.values() if c.handle < 0x100]
 SENSOR = [c for c in database.CHARACTERISTICS.values() if c.handle >= 0x100]
-READABLE = [c for c in PUMP if "read" in c.properties]
-WRITABLE = [c for c in PUMP if "write" in c.properties]
-CONFIGURABLE = [c for c in PUMP if c.configuration_handle]
+READABLE = [c for c in SERVED if "read" in c.properties]
+WRITABLE = [c for c in SERVED if "write" in c.properties]
+CONFIGURABLE = [c for c in SERVED if c.configuration_handle]
 SUCCESS = 0x0F
 
 
@@ -52,19 +52,19 @@ def test_what_can_be_read_is_read(bench, characteristic):
 
 
 def test_nothing_else_can_be_read(bench):
-    for characteristic in PUMP:
+    for characteristic in SERVED:
         if characteristic not in READABLE:
             assert bench.read(characteristic.handle) == 0x02, characteristic
 
 
 def test_nothing_else_can_be_written(bench):
-    for characteristic in PUMP:
+    for characteristic in SERVED:
         if characteristic not in WRITABLE:
             assert bench.write(characteristic.handle, bytes(5)) == 0x03, characteristic
 
 
 def test_unknown_handles_are_refused(bench):
-    known = {c.handle for c in PUMP} | {c.configuration_handle for c in CONFIGURABLE}
+    known = {c.handle for c in SERVED} | {c.configuration_handle for c in CONFIGURABLE}
     for handle in [*range(0x0070), *(c.handle for c in SENSOR), 0x1200, 0xFFFF]:
         if handle not in known:
             assert bench.read(handle) == 0x01
