@@ -130,3 +130,13 @@ def test_decision_gives_whole_milliunits_rounded_down():
     oracle = running()
     accept(oracle, 1, OpenCgmSession(MIDNIGHT))
     assert oracle.sample(180, 3, 100).iob_mu == pytest.approx(50)
+
+
+def test_a_decision_shows_no_more_than_its_field_holds():
+    """D-704: 32767 mU for anything above; Get Insulin On Board tells the rest."""
+    oracle = running((1440, "30.0"))
+    accept(oracle, 1, OpenCgmSession(MIDNIGHT))
+    assert oracle.sample(3600, 60, 100).iob_displayed_mu < 32_767
+    decision = oracle.sample(7200, 120, 100)
+    assert decision.iob_displayed_mu == 32_767
+    assert oracle.iob().mu > 40_000

@@ -34,12 +34,17 @@ from pumprig.oracle.terms import Action, Context, Reason, TherapyState
 __all__ = ["BolusState", "Counters", "ExpectedDecision", "Oracle", "State", "TbrState"]
 
 
+DECISION_IOB_MU_MAX = 32_767.0
+"""Most insulin on board that a decision can show (D-704)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectedDecision:
     """The one decision that a sample must get (D-615).
 
     `sequence` counts from 1. `glucose_mg_dl` is 0 when the sample holds no usable number. `predicted` is exact and
-    `predicted_mg_dl` what is displayed of it; both are None without a prediction. IOB is that of `at_s` (D-702, D-703).
+    `predicted_mg_dl` what is displayed of it; both are None without a prediction. IOB is that of `at_s` (D-702, D-703),
+    as far as a decision can show it (D-704).
     """
 
     sequence: int
@@ -225,7 +230,7 @@ class Oracle:
             glucose_mg_dl=glucose or 0,
             predicted=None if prediction is None else prediction.exact,
             predicted_mg_dl=None if prediction is None else prediction.displayed,
-            iob_mu=iob.mu,
+            iob_mu=min(iob.mu, DECISION_IOB_MU_MAX),
             iob_tolerance_mu=iob.tolerance_mu,
             action=action,
             reason=reason,
