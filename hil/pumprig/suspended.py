@@ -49,10 +49,11 @@ class SuspendedTime:
             return
         since_s, self._since_s = self._since_s, None
         self._spans.append((since_s, at_s))
-        in_force = [limits for limits in self._limits if limits[0] <= since_s]
+        # Settings written at the second of its beginning came after the sample that began it. Those of the beginning
+        # hold to its end: a change leaves a running suspension as it is (D-616).
+        in_force = [limits for limits in self._limits if limits[0] < since_s] or self._limits[:1]
         if not in_force:
             return
-        # The limit is that of its beginning: a change of the settings leaves a running suspension as it is (D-616).
         _, limit_s, window_s = in_force[-1]
         seconds = sum(max(0, end_s - max(start_s, at_s - window_s)) for start_s, end_s in self._spans)
         self._checks.expect(

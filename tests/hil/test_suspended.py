@@ -68,6 +68,15 @@ def test_a_clients_tbr_does_not_count_nor_does_a_suspension_that_became_one(name
     assert pump.missed == []
 
 
+@pytest.mark.parametrize(("written_s", "missed"), [(99, [LIMIT_S]), (100, [])])
+def test_settings_of_the_second_of_the_beginning_are_too_late_for_it(written_s, missed):
+    pump = Pump()
+    pump.time.settings(written_s, 5, 60)
+    pump.start(100)
+    pump.end(100 + LIMIT_S)
+    assert pump.missed == missed
+
+
 def test_the_limit_is_that_of_the_beginning_and_one_that_still_runs_is_judged_at_the_end():
     pump = Pump()
     pump.start(100)
