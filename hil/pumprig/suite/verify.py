@@ -99,21 +99,20 @@ def verify(
     source = firmware or default_firmware()
     rows = {f"{CORRECT}: {name}": Row(name) for name in scenarios}
     rows |= {entry.name: Row(entry.name, entry) for entry in wrong}
-    jobs: list[Job] = []
-    waiting: dict[str, int] = {}
+    jobs: dict[str, list[Job]] = {}
     for key, row in rows.items():
-        made = _jobs_of(key, row, source, work, str(firmware) if firmware else None)
-        waiting[key] = len(made)
-        jobs += made
-        if not made:
+        jobs[key] = _jobs_of(key, row, source, work, str(firmware) if firmware else None)
+        if not jobs[key]:
             on_row(row)
-    queue = iter(jobs)
+    ended: dict[Job, Run] = {}
+    queue = iter([job for made in jobs.values() for job in made])
     for job, runs in run_jobs(lambda: next(queue, None), slots):
-        row = rows[job.key]
-        row.runs += runs
-        _judge(row, job, runs[0])
-        waiting[job.key] -= 1
-        if not waiting[job.key]:
+        ended[job] = runs[0]
+        made, row = jobs[job.key], rows[job.key]
+        if all(other in ended for other in made):
+            for other in made:
+                row.runs.append(ended[other])
+                _judge(row, other, ended[other])
             on_row(row)
     return list(rows.values())
 
