@@ -44,11 +44,15 @@ from pydantic_core import ErrorDetails
 from pumprig.errors import ScenarioError
 from pumprig.scenario_parts import (
     BearerDown,
+    CgmDrop,
+    CgmDuplicate,
+    CgmLate,
     Command,
     ControllerSettings,
     Expect,
     Fault,
     Hours,
+    Occlusion,
     Part,
     PumpSettings,
     Start,
@@ -260,15 +264,22 @@ class Scenario(Part):
         downs = [(i, fault) for i, fault in enumerate(self.faults) if isinstance(fault, BearerDown)]
         for index, down in downs:
             up_s = down.at + down.for_seconds
-            for i, command in enumerate(self.commands):
-                if down.at < command.at < up_s:
-                    message = f"the bearer is down then, until {clock_text(up_s)}"
-                    problems.append(self.problem(("command", i, "at"), message))
+            message = f"the bearer is down then, until {clock_text(up_s)}"
+            for table, items in (("command", self.commands), ("fault", self.faults)):
+                problems += [
+                    self.problem((table, i, "at"), message)
+                    for i, item in enumerate(items)
+                    if down.at < item.at < up_s and not isinstance(item, _WITHOUT_BEARER)
+                ]
             for i, other in downs:
                 if i != index and down.at <= other.at <= up_s and (other.at, i) > (down.at, index):
                     problems.append(self.problem(("fault", i, "at"), "the bearer is down already"))
         if problems:
             raise ScenarioError(problems, remedy=_REMEDY)
+
+
+# What needs no connection, or has a message of its own while there is none.
+_WITHOUT_BEARER = (BearerDown, CgmDrop, CgmDuplicate, CgmLate, Occlusion)
 
 
 def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:

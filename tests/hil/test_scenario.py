@@ -256,6 +256,25 @@ def test_a_command_while_the_bearer_is_down_is_refused(at, is_refused):
         assert Scenario.from_toml(text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "needs_bearer"),
+    [
+        ("'reservoir_level'\namount_iu = 5", True), ("'reservoir_detached'\non = true", True),
+        ("'repeat_command'", True), ("'cgm_sample'\noffset_minutes = 10", True), ("'occlusion'\non = true", False),
+        ("'cgm_late'\nby_minutes = 2", False), ("'cgm_drop'\nfor_minutes = 2", False), ("'cgm_duplicate'", False),
+    ],
+)  # fmt: skip
+def test_a_fault_that_comes_over_the_bearer_is_refused_while_that_is_down(kind, needs_bearer):
+    text = minimal(
+        "[[fault]]", "at = '00:10:00'", "kind = 'bearer_down'", "for_seconds = 60",
+        "[[fault]]", "at = '00:10:30'", f"kind = {kind}",
+    )  # fmt: skip
+    if needs_bearer:
+        assert problems(text) == ["7: fault.2.at: the bearer is down then, until 00:11:00"]
+    else:
+        assert Scenario.from_toml(text)
+
+
 def test_bearers_that_go_down_twice_at_once_are_refused():
     down = ["kind = 'bearer_down'", "for_seconds = 60"]
     text = minimal("[[fault]]", "at = '00:10:00'", *down, "[[fault]]", "at = '00:10:30'", *down)
