@@ -1,8 +1,8 @@
 """The suite that shows that the rig can fail.
 
 Goal: each check fails a pump that deserves it and for the right reason, the correct firmware passes, and the suite
-itself notices when one of this is not so. Method: the whole suite on the virtual board; then the suite with entries that
-are wrong themselves: patches that do not apply, other checks, other reasons, slots that crash.
+itself notices when one of this is not so. Method: the whole suite on the virtual board; then the suite with entries
+that are wrong themselves: patches that do not apply, other checks, other reasons, slots that crash.
 """
 
 import json
@@ -137,7 +137,7 @@ def test_every_patch_of_the_catalogue_applies():
     ("change", "problem"),
     [
         (("rule = ", "rules = "), "unknown: ['rules'], missing: ['rule']"),
-        (('rule = "D-102"', 'rule = "D-999"'), "rule 'D-999' does not exist"),
+        (('rule = "D-102"', 'rule = "D-9999"'), "rule 'D-9999' does not exist"),
         (('check = "pulse"', 'check = "pulses"'), "check 'pulses' does not exist"),
         (('scenario = "rates"', 'scenario = "none"'), "scenario 'none' does not exist"),
     ],

@@ -70,6 +70,14 @@ TRACES: dict[str, Shape] = {
         "A low that lasts longer than suspending is allowed.", datetime(2026, 3, 2, 1, 0),
         ((0, 90), (15, 75), (20, 69), (320, 45)),
     ),
+    "marathon": Shape(
+        "A low every three quarters of an hour, for twelve hours.", datetime(2026, 3, 1, 20, 0),
+        tuple(
+            (45 * cycle + minute, glucose)
+            for cycle in range(16)
+            for minute, glucose in ((0, 110), (20, 62 + cycle % 3), (29 + cycle % 4, 58))
+        ),
+    ),
     "edges": Shape(
         "Glucose and predictions at the limits themselves, distances of 17 and 18 minutes.", datetime(2026, 3, 2, 3, 0),
         # Minute 15 predicts exactly 80, minute 17 a little less, which shows as 80 too. Then 17 minutes or 18 decide
