@@ -10,7 +10,7 @@ from pumpwire.clock import date_time_fields, zone_fields
 from pumpwire.database import CGM_FEATURE as CGM_FEATURE_CHARACTERISTIC
 from pumpwire.database import CGM_MEASUREMENT as CGM_MEASUREMENT_CHARACTERISTIC
 from pumpwire.database import CGM_SESSION_START_TIME as CGM_SESSION_START_TIME_CHARACTERISTIC
-from pumpwire.declare import TO_PUMP, Decoded, Example, Message, Outcome
+from pumpwire.declare import BOTH, TO_PUMP, Decoded, Example, Message, Outcome
 from pumpwire.e2e import crc16
 from pumpwire.enums import (
     CgmCalibrationTemperatureFlags,
@@ -65,12 +65,12 @@ CGM_FEATURE = Message(
     "CgmFeature", on=CGM_FEATURE_CHARACTERISTIC, direction=TO_PUMP, clause="CGMS 1.0.2, 3.2",
     body=Struct(
         "flags" / Bits(Int24ul, CgmFeatureFlags),
-        "type_and_location" / Int8ul * "sample type in the low, location in the high four bits",
+        "type_and_location" / Int8ul * "CgmSampleType in the low, CgmSampleLocation in the high four bits",
     ),
     examples=[Example("00100059", flags=CgmFeatureFlags.E2E_CRC, type_and_location=0x59)],
 )  # fmt: skip
 CGM_SESSION_START_TIME = Message(
-    "CgmSessionStartTime", on=CGM_SESSION_START_TIME_CHARACTERISTIC, direction=TO_PUMP, clause="CGMS 1.0.2, 3.4",
+    "CgmSessionStartTime", on=CGM_SESSION_START_TIME_CHARACTERISTIC, direction=BOTH, clause="CGMS 1.0.2, 3.4",
     body=Struct(*date_time_fields(), *zone_fields()),
     examples=[
         Example(
@@ -78,7 +78,26 @@ CGM_SESSION_START_TIME = Message(
             time_zone_quarter_hours=4, dst_offset=DstOffset.ONE_HOUR,
         )
     ],
+    doc="Read: when the session began. A client that writes it writes its own present time; the sensor reckons back.",
 )  # fmt: skip
+
+
+def check_feature(value: bytes) -> bytes:
+    """The message in a CGM Feature value, whose last two octets are 0xFFFF without E2E-CRC (CGMS 1.0.2, 3.2).
+
+    Args:
+        value: what was read.
+
+    Raises:
+        E2EError: the value is too short, or its CRC is wrong, or is one where none should be.
+    """
+    if len(value) != 6:
+        raise E2EError(f"CGM Feature: {len(value)} octets where 6 are due")
+    crc = int.from_bytes(value[4:], "little")
+    expected = crc16(value[:4]) if int.from_bytes(value[:3], "little") & CgmFeatureFlags.E2E_CRC else 0xFFFF
+    if crc != expected:
+        raise E2EError(f"CGM Feature: CRC {crc:#06x} where {expected:#06x} was expected")
+    return value[:4]
 
 
 def build_notification(records: list[bytes], with_crc: bool = True) -> bytes:

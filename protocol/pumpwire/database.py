@@ -182,9 +182,46 @@ CGM_FEATURE = Characteristic(
     "CGM Feature", "CGM_FEATURE", _assigned(0x2AA8), ("read",), Protection.CRC, "CGMS 1.0.2, 3.2"
 )
 CGM_SESSION_START_TIME = Characteristic(
-    "CGM Session Start Time", "CGM_SESSION_START_TIME", _assigned(0x2AAA), ("read",), Protection.CRC,
+    "CGM Session Start Time", "CGM_SESSION_START_TIME", _assigned(0x2AAA), ("read", "write"), Protection.CRC,
     "CGMS 1.0.2, 3.4",
 )  # fmt: skip
+
+CGM_STATUS = Characteristic(
+    "CGM Status", "CGM_STATUS", _assigned(0x2AA9), ("read",), Protection.CRC, "CGMS 1.0.2, 3.3"
+)
+CGM_SESSION_RUN_TIME = Characteristic(
+    "CGM Session Run Time", "CGM_SESSION_RUN_TIME", _assigned(0x2AAB), ("read",), Protection.CRC, "CGMS 1.0.2, 3.5"
+)
+CGM_RECORD_ACCESS_CONTROL_POINT = Characteristic(
+    "Record Access Control Point", "CGM_RECORD_ACCESS_CONTROL_POINT", _assigned(0x2A52), ("write", "indicate"),
+    Protection.NONE, "CGMS 1.0.2, 3.6", opcode_octets=1,
+)  # fmt: skip
+CGM_SPECIFIC_OPS_CONTROL_POINT = Characteristic(
+    "CGM Specific Ops Control Point", "CGM_SPECIFIC_OPS_CONTROL_POINT", _assigned(0x2AAC), ("write", "indicate"),
+    Protection.CRC, "CGMS 1.0.2, 3.7", opcode_octets=1,
+)  # fmt: skip
+
+MANUFACTURER_NAME = Characteristic(
+    "Manufacturer Name String", "MANUFACTURER_NAME", _assigned(0x2A29), ("read",), Protection.NONE, "DIS 1.1, 3.1"
+)
+MODEL_NUMBER = Characteristic(
+    "Model Number String", "MODEL_NUMBER", _assigned(0x2A24), ("read",), Protection.NONE, "DIS 1.1, 3.2"
+)
+SERIAL_NUMBER = Characteristic(
+    "Serial Number String", "SERIAL_NUMBER", _assigned(0x2A25), ("read",), Protection.NONE, "DIS 1.1, 3.3"
+)
+HARDWARE_REVISION = Characteristic(
+    "Hardware Revision String", "HARDWARE_REVISION", _assigned(0x2A27), ("read",), Protection.NONE, "DIS 1.1, 3.4"
+)
+FIRMWARE_REVISION = Characteristic(
+    "Firmware Revision String", "FIRMWARE_REVISION", _assigned(0x2A26), ("read",), Protection.NONE, "DIS 1.1, 3.5"
+)
+SYSTEM_ID = Characteristic("System ID", "SYSTEM_ID", _assigned(0x2A23), ("read",), Protection.NONE, "DIS 1.1, 3.7")
+PNP_ID = Characteristic("PnP ID", "PNP_ID", _assigned(0x2A50), ("read",), Protection.NONE, "DIS 1.1, 3.9")
+
+BATTERY_LEVEL = Characteristic(
+    "Battery Level", "BATTERY_LEVEL", _assigned(0x2A19), ("read", "notify"), Protection.NONE, "BAS 1.0, 3.1"
+)
 
 SERVICES: tuple[Service, ...] = (
     Service(
@@ -204,8 +241,19 @@ SERVICES: tuple[Service, ...] = (
         (EMULATOR_IDENTITY, EMULATOR_PUMP_DATA, EMULATOR_HEALTH, EMULATOR_COUNTERS, EMULATOR_FAULT),
     ),
     Service(
+        "Device Information", _assigned(0x180A), "pump", 0x0070,
+        (
+            MANUFACTURER_NAME, MODEL_NUMBER, SERIAL_NUMBER, HARDWARE_REVISION, FIRMWARE_REVISION, SYSTEM_ID, PNP_ID,
+        ),
+    ),
+    Service("Battery", _assigned(0x180F), "pump", 0x0090, (BATTERY_LEVEL,)),
+    Service(
         "Continuous Glucose Monitoring", _assigned(0x181F), "rig", 0x0100,
-        (CGM_MEASUREMENT, CGM_FEATURE, CGM_SESSION_START_TIME),
+        # Handles follow this order: what is added comes last, so that no handle moves.
+        (
+            CGM_MEASUREMENT, CGM_FEATURE, CGM_SESSION_START_TIME, CGM_STATUS, CGM_SESSION_RUN_TIME,
+            CGM_RECORD_ACCESS_CONTROL_POINT, CGM_SPECIFIC_OPS_CONTROL_POINT,
+        ),
     ),
 )  # fmt: skip
 

@@ -85,6 +85,7 @@ class Message:
         opcode: opcode or event number, for characteristics that have one.
         changes_delivery: whether it can change what insulin is delivered.
         answer: name of the message that answers it.
+        served: whether this pump's firmware speaks it; only then has it a program there.
         examples: worked examples, at least one.
         doc: one sentence for the interface document.
 
@@ -103,6 +104,7 @@ class Message:
         opcode: int | None = None,
         changes_delivery: bool = False,
         answer: str | None = None,
+        served: bool = True,
         examples: Sequence[Example],
         doc: str = "",
     ) -> None:
@@ -120,6 +122,7 @@ class Message:
         self.opcode = opcode
         self.changes_delivery = changes_delivery
         self.answer = answer
+        self.served = served
         self.examples = tuple(examples)
         self.doc = doc
         self.layout = layout.fields_of(body, name)
@@ -217,7 +220,8 @@ def _allowed(field: layout.Field) -> str:
         return ", ".join(f"{member.name}" for member in field.members)
     if field.kind in ("sfloat", "float"):
         return f"a Decimal in steps of {Decimal(1) / field.scale}"
-    return {"u8": "0 to 255", "u16": "0 to 65535", "u32": "0 to 4294967295", "s8": "-128 to 127"}.get(
+    return {"u8": "0 to 255", "u16": "0 to 65535", "u32": "0 to 4294967295", "s8": "-128 to 127",
+            "s16": "-32768 to 32767", "s32": "-2147483648 to 2147483647"}.get(
         field.kind, f"a value of type {field.kind}"
     )
 

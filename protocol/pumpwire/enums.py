@@ -4,9 +4,25 @@ IDS takes every enumeration value from the extended Hamming code, so that a sing
 valid value; 0 is never one.
 """
 
+# Handing a name on takes an alias of the same name.
+# ruff: noqa: PLC0414
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+
+from pumpwire.enums_plain import CgmCalibrationStatusFlags as CgmCalibrationStatusFlags
+from pumpwire.enums_plain import CgmCalibrationTemperatureFlags as CgmCalibrationTemperatureFlags
+from pumpwire.enums_plain import CgmFeatureFlags as CgmFeatureFlags
+from pumpwire.enums_plain import CgmMeasurementFlags as CgmMeasurementFlags
+from pumpwire.enums_plain import CgmRacpFilter as CgmRacpFilter
+from pumpwire.enums_plain import CgmRacpOperator as CgmRacpOperator
+from pumpwire.enums_plain import CgmRacpResponseCode as CgmRacpResponseCode
+from pumpwire.enums_plain import CgmResponseCode as CgmResponseCode
+from pumpwire.enums_plain import CgmSampleLocation as CgmSampleLocation
+from pumpwire.enums_plain import CgmSampleType as CgmSampleType
+from pumpwire.enums_plain import CgmStatusFlags as CgmStatusFlags
+from pumpwire.enums_plain import CgmWarningFlags as CgmWarningFlags
+from pumpwire.enums_plain import VendorIdSource as VendorIdSource
 
 # fmt: off
 
@@ -98,6 +114,21 @@ class AnnunciationStatus(IntEnum):
     PENDING = 0x33
     SNOOZED = 0x3C
     CONFIRMED = 0x55
+
+
+class AnnunciationTemperatureFlags(IntFlag):
+    """First octet of aux2 of an annunciation of the type temperature (IDS 1.0.2, 3.4)."""
+
+    CELSIUS = 1 << 0
+    TOO_LOW = 1 << 6
+    TOO_HIGH = 1 << 7
+
+
+class AnnunciationTemperatureContext(IntEnum):
+    """Second octet of aux2 of an annunciation of the type temperature (IDS 1.0.2, 3.4)."""
+
+    DEVICE = 0x0F
+    INSULIN = 0x33
 
 
 class IddFeatureFlags(IntFlag):
@@ -219,6 +250,22 @@ class InsulinOnBoardFlags(IntFlag):
     REMAINING_DURATION_PRESENT = 1 << 0
 
 
+class CounterType(IntEnum):
+    """What a counter of the pump counts (IDS 1.0.2, 3.6.2)."""
+
+    LIFETIME = 0x0F
+    WARRANTY = 0x33
+    LOANER = 0x3C
+    RESERVOIR_INSULIN_OPERATION_TIME = 0x55
+
+
+class CounterSelection(IntEnum):
+    """Which way a counter is read (IDS 1.0.2, 3.6.2)."""
+
+    REMAINING = 0x0F
+    ELAPSED = 0x33
+
+
 class ProfileWriteFlags(IntFlag):
     """Flags of a profile write (IDS 1.0.2, 3.7.2); other bits than when reading."""
 
@@ -238,6 +285,27 @@ class ProfileDataFlags(IntFlag):
 
     SECOND_BLOCK_PRESENT = 1 << 0
     THIRD_BLOCK_PRESENT = 1 << 1
+
+
+class TargetWriteFlags(IntFlag):
+    """Flags of a write of target glucose ranges (IDS 1.0.2, 3.7.2); two blocks are as many as fit."""
+
+    END_TRANSACTION = 1 << 0
+    SECOND_BLOCK_PRESENT = 1 << 1
+
+
+class TargetDataFlags(IntFlag):
+    """Flags of target glucose ranges that are read (IDS 1.0.2, 3.8)."""
+
+    SECOND_BLOCK_PRESENT = 1 << 0
+
+
+class BolusTemplateFlags(IntFlag):
+    """Flags of a bolus template (IDS 1.0.2, 3.7.2); the reasons have other bits than in Set Bolus."""
+
+    DELAY_PRESENT = 1 << 0
+    REASON_CORRECTION = 1 << 1
+    REASON_MEAL = 1 << 2
 
 
 class TemplateType(IntEnum):
@@ -393,72 +461,19 @@ class AnnunciationEvent2Flags(IntFlag):
     AUX5_PRESENT = 1 << 2
 
 
-class CgmMeasurementFlags(IntFlag):
-    """Flags of a CGM measurement (CGMS 1.0.2, 3.1)."""
+class PrimingDoneFlags(IntFlag):
+    """Flags of priming done (IDS 1.0.2, 3.10)."""
 
-    TREND_PRESENT = 1 << 0
-    QUALITY_PRESENT = 1 << 1
-    WARNING_PRESENT = 1 << 5
-    CALIBRATION_TEMPERATURE_PRESENT = 1 << 6
-    STATUS_PRESENT = 1 << 7
+    ANNUNCIATION_ID_PRESENT = 1 << 0
 
 
-class CgmStatusFlags(IntFlag):
-    """Sensor status, octet 1 (CGMS 1.0.2, 3.1)."""
+class PrimingEndReason(IntEnum):
+    """Why priming ended (IDS 1.0.2, 3.10)."""
 
-    SESSION_STOPPED = 1 << 0
-    DEVICE_BATTERY_LOW = 1 << 1
-    SENSOR_TYPE_INCORRECT = 1 << 2
-    SENSOR_MALFUNCTION = 1 << 3
-    DEVICE_SPECIFIC_ALERT = 1 << 4
-    GENERAL_DEVICE_FAULT = 1 << 5
-
-
-class CgmCalibrationTemperatureFlags(IntFlag):
-    """Sensor status, octet 2: calibration and temperature (CGMS 1.0.2, 3.1)."""
-
-    TIME_SYNCHRONISATION_REQUIRED = 1 << 0
-    CALIBRATION_NOT_ALLOWED = 1 << 1
-    CALIBRATION_RECOMMENDED = 1 << 2
-    CALIBRATION_REQUIRED = 1 << 3
-    SENSOR_TEMPERATURE_TOO_HIGH = 1 << 4
-    SENSOR_TEMPERATURE_TOO_LOW = 1 << 5
-    CALIBRATION_PENDING = 1 << 6
-
-
-class CgmWarningFlags(IntFlag):
-    """Sensor status, octet 3: warnings about the value (CGMS 1.0.2, 3.1)."""
-
-    BELOW_PATIENT_LOW = 1 << 0
-    ABOVE_PATIENT_HIGH = 1 << 1
-    BELOW_HYPO = 1 << 2
-    ABOVE_HYPER = 1 << 3
-    RATE_OF_DECREASE_EXCEEDED = 1 << 4
-    RATE_OF_INCREASE_EXCEEDED = 1 << 5
-    BELOW_DEVICE_RANGE = 1 << 6
-    ABOVE_DEVICE_RANGE = 1 << 7
-
-
-class CgmFeatureFlags(IntFlag):
-    """What the sensor supports (CGMS 1.0.2, 3.2)."""
-
-    CALIBRATION = 1 << 0
-    PATIENT_HIGH_LOW_ALERTS = 1 << 1
-    HYPO_ALERTS = 1 << 2
-    HYPER_ALERTS = 1 << 3
-    RATE_OF_CHANGE_ALERTS = 1 << 4
-    DEVICE_SPECIFIC_ALERT = 1 << 5
-    MALFUNCTION_DETECTION = 1 << 6
-    TEMPERATURE_DETECTION = 1 << 7
-    RESULT_HIGH_LOW_DETECTION = 1 << 8
-    LOW_BATTERY_DETECTION = 1 << 9
-    SENSOR_TYPE_ERROR_DETECTION = 1 << 10
-    GENERAL_DEVICE_FAULT = 1 << 11
-    E2E_CRC = 1 << 12
-    MULTIPLE_BOND = 1 << 13
-    MULTIPLE_SESSIONS = 1 << 14
-    TREND = 1 << 15
-    QUALITY = 1 << 16
+    UNDETERMINED = 0x0F
+    ABORTED_BY_USER = 0x33
+    AMOUNT_REACHED = 0x3C
+    ERROR_ABORT = 0x55
 
 
 class AdjustReasonFlags(IntFlag):

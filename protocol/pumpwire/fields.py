@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import construct
-from construct import Int8sl, Int8ul, Int16sl, Int16ul, Int24ul, Int32ul
+from construct import Int8sl, Int8ul, Int16sl, Int16ul, Int24ul, Int32sl, Int32ul
 
 from pumpwire import numbers
 from pumpwire.errors import ValueNotExact, WireError
@@ -31,6 +31,7 @@ __all__ = [
     "Int16sl",
     "Int16ul",
     "Int24ul",
+    "Int32sl",
     "Int32ul",
     "Octets",
     "OutOfRange",
@@ -40,6 +41,7 @@ __all__ = [
     "RfuValue",
     "Rounding",
     "Sfloat",
+    "Text",
     "Word",
 ]
 
@@ -347,6 +349,40 @@ class Octets(construct.Construct):
         if self.length is None:
             raise construct.SizeofError("depends on the count", path=path)
         return self.length
+
+
+class Text(construct.Construct):
+    """UTF-8 text up to the end of the message; `str` on the host.
+
+    Args:
+        high: greatest number of octets.
+    """
+
+    def __init__(self, high: int) -> None:
+        super().__init__()
+        self.high = high
+
+    def _parse(self, stream: Any, context: Any, path: str) -> str:
+        octets = stream.read()
+        if len(octets) > self.high:
+            raise BadStructure(f"{len(octets)} octets of text where {self.high} are possible")
+        try:
+            return bytes(octets).decode()
+        except UnicodeDecodeError:
+            raise BadStructure("the text is no UTF-8") from None
+
+    def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
+        allowed = f"text of at most {self.high} octets in UTF-8"
+        if not isinstance(obj, str):
+            raise Refused(obj, allowed)
+        octets = obj.encode(errors="replace")
+        if len(octets) > self.high or octets.decode() != obj:
+            raise Refused(obj, allowed)
+        construct.stream_write(stream, octets, len(octets), path)
+        return obj
+
+    def _sizeof(self, context: Any, path: str) -> int:
+        raise construct.SizeofError("depends on the text", path=path)
 
 
 def Present(flag: enum.IntFlag, subcon: Any, flags: str = "flags") -> Any:

@@ -21,6 +21,7 @@ from pumpwire.errors import DeclarationError
 _INTEGERS = {
     id(construct.Int8ul): ("u8", 1), id(construct.Int8sl): ("s8", 1), id(construct.Int16ul): ("u16", 2),
     id(construct.Int16sl): ("s16", 2), id(construct.Int24ul): ("u24", 3), id(construct.Int32ul): ("u32", 4),
+    id(construct.Int32sl): ("s32", 4),
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ class Field:
 
     Args:
         name: its name.
-        kind: u8, s8, u16, s16, u24, u32, sfloat, float, octets or counted.
+        kind: u8, s8, u16, s16, u24, u32, s32, sfloat, float, octets, counted or text.
         octets: its length, or of one element.
         doc: unit or remark.
         members: enumeration or flags class.
@@ -90,7 +91,7 @@ class Field:
     @property
     def is_fixed(self) -> bool:
         """Whether the length does not depend on other fields."""
-        return self.kind != "counted" and self.length_from is None
+        return self.kind not in ("counted", "text") and self.length_from is None
 
     def length_in(self, values: dict[str, Any]) -> int:
         """Its length in octets within a message that has these values."""
@@ -99,6 +100,8 @@ class Field:
         value = values.get(self.name)
         if self.kind == "counted":
             return 1 + self.octets * len(value or ())
+        if self.kind == "text":
+            return len(str(value or "").encode())
         return len(value or b"") if self.length_from else self.octets
 
 
@@ -164,14 +167,16 @@ def _field(name: str, subcon: Any, doc: str, where: str) -> Field:
         kind, octets = "octets", subcon.high
         if subcon.count_field is not None:
             details["length_from"] = (subcon.count_field, subcon.per_octet)
+    elif isinstance(subcon, fields.Text):
+        kind, octets = "text", subcon.high
     elif id(subcon) in _INTEGERS:
         kind, octets = _INTEGERS[id(subcon)]
     else:
         raise DeclarationError(f"{where}: {type(subcon).__name__} is outside the subset that can be generated")
     if details.get("members") is not None and kind not in ("u8", "u16", "u24"):
         raise DeclarationError(f"{where}: an enumeration needs an unsigned integer of at most 24 bits")
-    if "low" in details and kind == "u32":
-        raise DeclarationError(f"{where}: a u32 takes no limits, the board holds it as two halves")
+    if "low" in details and kind in ("u32", "s32"):
+        raise DeclarationError(f"{where}: a {kind} takes no limits, the board holds it as two halves")
     return Field(kind=kind, octets=octets, **details)
 
 
@@ -199,6 +204,8 @@ def fields_of(struct: Any, where: str) -> tuple[Field, ...]:
             governing = seen.get(field.condition.field)
             if governing is None or governing.members is None or governing.condition is not None:
                 raise DeclarationError(f"{where}.{field.name}: depends on no earlier flags or enumeration")
+        if out and out[-1].kind == "text":
+            raise DeclarationError(f"{where}.{field.name}: text goes to the end of the message, nothing can follow it")
         seen[field.name] = field
         out.append(field)
     return tuple(out)

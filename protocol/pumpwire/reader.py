@@ -15,13 +15,15 @@ from pumpwire.enums import (
     BolusFlags,
     BolusType,
     BolusValueSelection,
+    CounterSelection,
+    CounterType,
     DeliveryContext,
     InsulinOnBoardFlags,
     ResponseCode,
     StatusChangedFlags,
     TbrType,
 )
-from pumpwire.fields import Bits, Counted, Float, InRange, Int8ul, Int16ul, Present, Sfloat, Word
+from pumpwire.fields import Bits, Counted, Float, InRange, Int8ul, Int16ul, Int32sl, Present, Sfloat, Word
 
 AMOUNT_IU = InRange(Sfloat(1000), 0, 500000)
 RATE_IU_PER_H = InRange(Sfloat(1000), 0, 500000)
@@ -132,6 +134,29 @@ GET_TOTAL_DAILY_INSULIN_STATUS_RESPONSE = _response(
         Example(
             "9a03" + "4bf0" + "7de0" + "58e3", bolus_delivered_iu=Decimal("7.5"),
             basal_delivered_iu=Decimal("1.25"), total_delivered_iu=Decimal("8.56"),
+        )
+    ],
+)  # fmt: skip
+GET_COUNTER = _request(
+    "GetCounter", 0x03A6,
+    Struct("counter_type" / Word(Int8ul, CounterType), "counter_selection" / Word(Int8ul, CounterSelection)),
+    clause="IDS 1.0.2, 3.6.2", answer="GetCounterResponse", served=False,
+    examples=[
+        Example("a6030f33", counter_type=CounterType.LIFETIME, counter_selection=CounterSelection.ELAPSED)
+    ],
+)  # fmt: skip
+GET_COUNTER_RESPONSE = _response(
+    "GetCounterResponse", 0x03A9,
+    Struct(
+        "counter_type" / Word(Int8ul, CounterType),
+        "counter_selection" / Word(Int8ul, CounterSelection),
+        "counter_minutes" / Int32sl * "below 0 when the time is exceeded",
+    ),
+    clause="IDS 1.0.2, 3.6.2", served=False,
+    examples=[
+        Example(
+            "a903" + "55" + "0f" + "c4ffffff", counter_type=CounterType.RESERVOIR_INSULIN_OPERATION_TIME,
+            counter_selection=CounterSelection.REMAINING, counter_minutes=-60,
         )
     ],
 )  # fmt: skip

@@ -39,6 +39,17 @@ RACP_REPORT_STORED_RECORDS = Message(
     ],
     doc="The records come as IDD History Data first, oldest first.",
 )  # fmt: skip
+RACP_DELETE_STORED_RECORDS = Message(
+    "RacpDeleteStoredRecords", opcode=RacpOpcode.DELETE_STORED_RECORDS, on=RECORD_ACCESS_CONTROL_POINT,
+    direction=TO_PUMP, body=_selection(), clause="IDS 1.0.2, 3.9", answer="RacpResponseCode", served=False,
+    examples=[
+        Example(
+            "3c3c0f20000000", operator=RacpOperator.LESS_THAN_OR_EQUAL, filter=RacpFilter.SEQUENCE_NUMBER,
+            maximum_sequence=32,
+        )
+    ],
+    doc="Sequence numbers that were deleted are never given again.",
+)  # fmt: skip
 RACP_ABORT = Message(
     "RacpAbort", opcode=RacpOpcode.ABORT, on=RECORD_ACCESS_CONTROL_POINT, direction=TO_PUMP,
     body=Struct("operator" / Word(Int8ul, RacpOperator) * "Null"), clause="IDS 1.0.2, 3.9",

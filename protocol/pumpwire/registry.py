@@ -5,12 +5,27 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from pumpwire import cgms, clock, command, history, reader, records, status, vendor
+from pumpwire import (
+    cgms,
+    cgms_control,
+    clock,
+    command,
+    device,
+    history,
+    history_further,
+    reader,
+    records,
+    status,
+    templates,
+    vendor,
+)
 from pumpwire.database import Characteristic
 from pumpwire.declare import BOTH, Decoded, Message, Outcome
 from pumpwire.errors import DeclarationError
 
-_MODULES: Final[tuple[ModuleType, ...]] = (status, reader, command, records, history, cgms, clock, vendor)
+_MODULES: Final[tuple[ModuleType, ...]] = (
+    status, reader, command, templates, records, history, history_further, cgms, cgms_control, clock, vendor, device,
+)  # fmt: skip
 
 
 def _collect() -> dict[str, Message]:
@@ -42,6 +57,11 @@ def messages_of(characteristic: Characteristic, direction: str | None = None) ->
         for message in MESSAGES.values()
         if message.on is characteristic and (direction is None or message.direction in (direction, BOTH))
     ]
+
+
+def is_served(characteristic: Characteristic) -> bool:
+    """Whether the pump's firmware has the characteristic, as a server or as a client of it."""
+    return any(message.served for message in MESSAGES.values() if message.on is characteristic)
 
 
 def _index() -> dict[tuple[Characteristic, str], dict[int | None, Message]]:

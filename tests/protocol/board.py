@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pumpwire.generate.files import checkout
 from pumpwire.generate.tables import Tables, constant_of, table_of
 from pumpwire.layout import Field
 
-_TABLES = Tables()
+# All messages, also those that the firmware does not serve: its codec could.
+_TABLES = Tables(served_only=False)
 _SLOTS = _TABLES.compiler.slots
 
 
@@ -51,7 +53,8 @@ def _expand(field: Field, value: Any) -> list[Any]:
     count = _SLOTS.count(field.name)
     if value == "ABSENT":
         return ["ABSENT"] * count
-    if field.kind == "u32":
+    if field.kind in ("u32", "s32"):
+        value &= 0xFFFFFFFF
         return [value & 0xFFFF, value >> 16]
     if field.kind == "counted":
         return [len(value), *value, *[None] * (count - 1 - len(value))]
@@ -91,7 +94,10 @@ def run(tmp_path: Path, cases: list[tuple[Message, bytes, list[Any]]]) -> list[A
     path = tmp_path / "cases.jsonl"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     script = Path(__file__).with_name("codec_board.py")
-    firmware = checkout() / "firmware"
+    firmware = tmp_path / "firmware"
+    (firmware / "gatt").mkdir(parents=True, exist_ok=True)
+    shutil.copy(checkout() / "firmware" / "gatt" / "codec.py", firmware / "gatt")
+    (firmware / "gatt" / "wire_tables.py").write_text(_TABLES.wire_tables(), encoding="utf-8")
     done = subprocess.run(
         [executable, "-X", "heapsize=512K", str(script), str(firmware), str(path)],
         capture_output=True, text=True, timeout=300, check=False,

@@ -16,7 +16,7 @@ from pumpwire.layout import Field
 from pumpwire.numbers import Special
 
 _RANGES = {"u8": (0, 0xFF), "u16": (0, 0xFFFF), "u24": (0, 0xFFFFFF), "u32": (0, 0xFFFFFFFF),
-           "s8": (-0x80, 0x7F), "s16": (-0x8000, 0x7FFF)}  # fmt: skip
+           "s8": (-0x80, 0x7F), "s16": (-0x8000, 0x7FFF), "s32": (-0x80000000, 0x7FFFFFFF)}  # fmt: skip
 _SPECIALS = (Special.NAN, Special.NRES, Special.PINF, Special.NINF)
 
 
@@ -50,6 +50,8 @@ def _value(field: Field, values: dict[str, Any], source: random.Random) -> Any:
         count_field, per_octet = field.length_from
         values[count_field] = source.randint(0, field.octets * per_octet)
         return source.randbytes(-(-values[count_field] // per_octet))
+    if field.kind == "text":
+        return "".join(source.choice("aZ0 ß€") for _ in range(source.randint(0, field.octets // 3)))
     if field.kind in ("sfloat", "float"):
         return _decimal(field, source)
     low, high = _RANGES[field.kind]

@@ -27,7 +27,10 @@ DAMAGED_ROUNDS = 40
 
 needs_micropython = pytest.mark.skipif(board.micropython() is None, reason="no MicroPython unix port installed")
 
-CODEC_MESSAGES = list(MESSAGES.values())
+# Text has no program: the firmware would send it as it stands.
+CODEC_MESSAGES = [
+    message for message in MESSAGES.values() if all(field.kind != "text" for field in message.fields)
+]
 
 
 def _header_octets(message: Message) -> int:

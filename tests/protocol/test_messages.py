@@ -56,7 +56,8 @@ def test_every_declaration_is_complete_and_fits_the_smallest_mtu(message):
 def test_what_changes_delivery_says_so():
     assert [name for name, message in MESSAGES.items() if message.changes_delivery] == [
         "SetTherapyControlState", "WriteBasalRateTemplate", "SetTbrAdjustment", "CancelTbrAdjustment", "SetBolus",
-        "CancelBolus", "ActivateProfileTemplates", "CurrentTime", "ControllerSettings", "EmulatorFault",
+        "CancelBolus", "ActivateProfileTemplates", "StartPriming", "StopPriming", "CurrentTime",
+        "ControllerSettings", "EmulatorFault",
     ]  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def test_another_messages_opcode_is_a_bad_structure_for_this_message(hexadecimal
     ("IDD_COMMAND_CONTROL_POINT", 0x14B0, Outcome.PROHIBITED),
     ("IDD_COMMAND_CONTROL_POINT", 0x14B1, Outcome.RFU),
     ("IDD_COMMAND_CONTROL_POINT", 0x0000, Outcome.RFU),
-    ("IDD_COMMAND_CONTROL_POINT", 0x127B, Outcome.RFU),
+    ("IDD_COMMAND_CONTROL_POINT", 0x127A, Outcome.RFU),
 ])  # fmt: skip
 def test_unknown_and_prohibited_opcodes_are_told_apart(characteristic, opcode, outcome):
     message, decoded = decode(CHARACTERISTICS[characteristic], opcode.to_bytes(2, "little"), TO_PUMP)

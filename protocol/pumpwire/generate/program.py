@@ -5,7 +5,7 @@ field name has one, whatever the message. Numbers too large for an octet and the
 shared pools.
 
     U8 U16 U24 slot          unsigned integer
-    U32 slot                 two slots: low 16 bits, high 16 bits
+    U32 slot                 two slots: low 16 bits, high 16 bits; also of an s32, as a complement of two
     S8 S16 slot              signed integer
     SFLOAT FLOAT slot options  options: places of the scale | specials << 4 | rounding << 5
     WORD slot words          the slot is one of words
@@ -52,7 +52,7 @@ class Op(enum.IntEnum):
     OCTETS_FOR = 17
 
 
-_INTEGER_OPS = {"u8": Op.U8, "u16": Op.U16, "u24": Op.U24, "u32": Op.U32, "s8": Op.S8, "s16": Op.S16}
+_INTEGER_OPS = {"u8": Op.U8, "u16": Op.U16, "u24": Op.U24, "u32": Op.U32, "s8": Op.S8, "s16": Op.S16, "s32": Op.U32}
 _OCTET_MAX = 255
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Slots:
 
 
 def _shape(declared: Field) -> tuple[str, int]:
-    if declared.kind == "u32":
+    if declared.kind in ("u32", "s32"):
         return "halves", 2
     if declared.kind == "counted":
         return "counted", 1 + declared.count_high

@@ -71,7 +71,8 @@ configurations and running procedures. Both ends are client and server on the on
 def specification() -> str:
     """protocol/SPEC.md."""
     lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), "", "## Messages", ""]
-    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given.", ""]
+    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. What is"]
+    lines += ["*not served* is declared in full, but this pump's firmware does not speak it.", ""]
     for service in database.SERVICES:
         for characteristic in service.characteristics:
             lines += _characteristic(characteristic)
@@ -143,12 +144,14 @@ def _characteristic(characteristic: Characteristic) -> list[str]:
         low, high = characteristic.prohibited
         lines += [f"Prohibited opcodes: 0x{low:04X} to 0x{high:04X}.", ""]
     if characteristic.opcode_octets:
-        lines += ["| Opcode | Message | Direction | Answer | Delivery | Source |", "|---|---|---|---|---|---|"]
+        lines += ["| Opcode | Message | Direction | Answer | Delivery | Served | Source |"]
+        lines += ["|---|---|---|---|---|---|---|"]
         for item in messages_of(characteristic):
             answer = f"[{item.answer}](#{item.answer.lower()})" if item.answer else ""
             lines.append(
                 f"| {_opcode(item)} | [{item.name}](#{item.name.lower()}) | {_direction(item)} "
-                f"| {answer} | {'yes' if item.changes_delivery else ''} | {item.clause} |"
+                f"| {answer} | {'yes' if item.changes_delivery else ''} "
+                f"| {'yes' if item.served else 'no'} | {item.clause} |"
             )
         lines.append("")
     for item in messages_of(characteristic):
@@ -169,6 +172,8 @@ def _message(message: Message) -> list[str]:
     facts = [_direction(message).capitalize(), message.clause]
     if message.changes_delivery:
         facts.append("delivery")
+    if not message.served:
+        facts.append("not served")
     lines += ["; ".join(facts) + "." + (f" {message.doc}" if message.doc else ""), ""]
     rows = [] if message.opcode is None else [("0", _opcode(message), f"u{8 * message.on.opcode_octets}", "", "")]
     offset: int | None = message.on.opcode_octets
@@ -191,6 +196,8 @@ def _type(field: Field) -> str:
         return f"count u8, then {field.element} each"
     if field.kind == "octets":
         return f"{field.octets} octets" if field.length_from is None else f"up to {field.octets} octets"
+    if field.kind == "text":
+        return f"text in UTF-8, up to {field.octets} octets"
     return {"sfloat": "SFLOAT", "float": "FLOAT"}.get(field.kind, field.kind)
 
 
