@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from pumplink.boards import default_firmware, firmware_hash
+from pumplink.btsnoop import Capture, capture_link
 from pumplink.errors import BearerError
 from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.dut import is_dead, open_dut
-from pumprig.errors import BlockedError, PumprigError, RigError
+from pumprig.errors import BlockedError, PumprigError, RigError, UsageError
 from pumprig.plan import RunPlan, start_second
 from pumprig.record import RunRecord, new_run_folder
 from pumprig.rig import Rig
@@ -45,6 +46,7 @@ class RunOptions:
         live: start the live view in a process of its own.
         report: write report.html, junit.xml and signals.npz.
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
+        capture: a btsnoop file for all ATT PDUs of the run, None for none.
     """
 
     board: str
@@ -54,6 +56,7 @@ class RunOptions:
     live: bool = False
     report: bool = True
     hang_timeout_s: float = 10.0
+    capture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -151,15 +154,27 @@ def _open_and_run(
         _log_output(record, getattr(error, "output", []))
         book.add(Reason(Verdict.FAIL, str(error), "D-954", "alive"))
         return
+    capture: Capture | None = None
     try:
         rig = Rig(plan, dut, record, book, motor)
         rigs.append(rig)
+        if options.capture is not None:
+            capture = _start_capture(rig, options.capture)
         rig.run()
     finally:
+        if capture is not None:
+            capture.close()
         _log_output(record, dut.output)
         if dut.board is not None:
             _keep_frames(record, dut.board.last_frames)
         dut.close()
+
+
+def _start_capture(rig: Rig, path: Path) -> Capture:
+    try:
+        return capture_link(rig.link, path)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=f"--capture {path}") from None
 
 
 def _ask_for_priority() -> None:
@@ -205,6 +220,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "samples": len(trace.samples),
         "firmware_hash": firmware_hash(firmware).hex() if firmware is not None else None,
         "firmware_folder": str(options.firmware) if options.firmware is not None else None,
+        "capture": str(options.capture.resolve()) if options.capture is not None else None,
         "wire_version": WIRE_VERSION,
         "proves": "logic and order" if isinstance(options.clock, Lockstep) else "logic, order and deadlines of speed",
     }

@@ -1,0 +1,1 @@
+"""What `pumprig spec` does with files: captures, lock files, runs."""
