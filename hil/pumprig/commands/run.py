@@ -36,6 +36,10 @@ __all__ = ["command"]
 )
 @click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder, for the virtual board.")
 @click.option("--without", multiple=True, metavar="CHECK", help="Switch a check off; may be given more than once.")
+@click.option(
+    "--capture", type=click.Path(path_type=Path), metavar="FILE.btsnoop",
+    help="Keep all ATT PDUs in a file for Wireshark, `pumprig spec decode` and `spec coverage`.",
+)  # fmt: skip
 @click.option("--live/--no-live", default=None, help="Live view.  [default: when the output is a terminal]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
@@ -50,6 +54,7 @@ def command(
     out: Path,
     firmware: Path | None,
     without: tuple[str, ...],
+    capture: Path | None,
     live: bool | None,
     as_json: bool,
 ) -> int:
@@ -71,6 +76,8 @@ def command(
     unknown = sorted(set(without) - set(CHECKS))
     if unknown:
         raise UsageError(f"no check is called {unknown[0]}", where="--without", allowed=", ".join(CHECKS))
+    if capture is not None and capture.suffix != ".btsnoop":
+        raise UsageError(f"{capture} names no capture", where="--capture", allowed="a name that ends in .btsnoop")
     overrides = {
         "controller": controller, "seed": seed, "hours": hours, "start": start, "date_order": date_order,
     }  # fmt: skip
@@ -78,7 +85,7 @@ def command(
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
-        board=board, clock=run_clock, out=out, firmware=firmware,
+        board=board, clock=run_clock, out=out, firmware=firmware, capture=capture,
         live=not as_json and (sys.stdout.isatty() if live is None else live),
     )  # fmt: skip
     outcome = execute(plan, options)
