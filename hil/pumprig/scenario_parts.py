@@ -166,7 +166,7 @@ class SetTbr(_At):
     """Set TBR Adjustment, absolute."""
 
     kind: Literal["set_tbr"] = "set_tbr"
-    rate_iu_per_h: WireAmount
+    rate_iu_per_h: SettingAmount
     duration_minutes: Annotated[int, Field(ge=1, le=MINUTES_OF_DAY)]
     change: bool = False
 
@@ -181,7 +181,7 @@ class SetBolus(_At):
     """Set Bolus, fast."""
 
     kind: Literal["set_bolus"] = "set_bolus"
-    amount_iu: WireAmount
+    amount_iu: SettingAmount
 
 
 class CancelBolus(_At):
@@ -195,7 +195,7 @@ class SetMaxBolus(_At):
     """Set Max Bolus Amount."""
 
     kind: Literal["set_max_bolus"] = "set_max_bolus"
-    amount_iu: WireAmount
+    amount_iu: SettingAmount
 
 
 class SetTherapyState(_At):

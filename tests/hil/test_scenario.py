@@ -188,6 +188,10 @@ on = 3
         ),
         (["[pump]", "basal_profile = []"], "3: pump.basal_profile: list should have at least 1 item"),
         (["[pump]", "reservoir_iu = 0.0005"], "3: pump.reservoir_iu: 0.0005 is no whole number of milliunits"),
+        (
+            ["[[command]]", "at = '00:10:00'", "kind = 'set_bolus'", "amount_iu = 0.0005"],
+            "5: command.1.amount_iu: 0.0005 is no whole number of milliunits",
+        ),
         (["[pump]", "reservoir_iu = nan"], "3: pump.reservoir_iu: must be a number"),
         (["[pump]", "reservoir_iu = -1"], "3: pump.reservoir_iu: must be a number from 0 to 999999"),
         (["[expect]", "verdict = 'pass'"], "3: expect.verdict: input should be 'PASS', 'FAIL', 'ERROR'"),
