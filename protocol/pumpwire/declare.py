@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import enum
 import io
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import construct
 
@@ -39,8 +40,10 @@ class Outcome(enum.IntEnum):
     OUT_OF_RANGE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+_OK: Final = Outcome.OK
+
+
+class Decoded(NamedTuple):
     """A decoded message.
 
     Args:
@@ -71,6 +74,13 @@ class Example:
     def __init__(self, octets: str, **fields: Any) -> None:
         object.__setattr__(self, "octets", bytes.fromhex(octets))
         object.__setattr__(self, "fields", fields)
+
+
+Codec: TypeAlias = tuple[Callable[[bytes], "dict[str, Any] | None"], Callable[..., "bytes | None"]]
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
 
 
 class Message:
@@ -132,9 +142,31 @@ class Message:
         self._known = frozenset(self.names)
         self._prefix = b"" if opcode is None else opcode.to_bytes(on.opcode_octets, "little")
         self._struct = construct.Struct(*on.header, *body.subcons)
+        self._fast_parse: Callable[[bytes], dict[str, Any] | None] = _nothing
+        self._fast_build: Callable[..., bytes | None] = _nothing
 
     def __repr__(self) -> str:
         return f"<Message {self.name}>"
+
+    def speed_up(self, source: Callable[[Message], Codec | None]) -> None:
+        """Takes a generated codec for what is right; everything else is still construct's to judge.
+
+        Args:
+            source: called at the first message; gives parser and builder, or None when there are none.
+        """
+
+        def bind() -> Codec:
+            found = source(self) or (_nothing, _nothing)
+            self._fast_parse, self._fast_build = found
+            return found
+
+        def parse(data: bytes) -> dict[str, Any] | None:
+            return bind()[0](data)
+
+        def build(**values: Any) -> bytes | None:
+            return bind()[1](**values)
+
+        self._fast_parse, self._fast_build = parse, build
 
     def build(self, **values: Any) -> bytes:
         """The octets of this message, opcode included, end-to-end protection not.
@@ -145,6 +177,14 @@ class Message:
         Raises:
             FieldError: a field is missing, unknown, absent by its flag, of the wrong type or beyond its limits.
         """
+        try:
+            octets = self._fast_build(**values)
+        except (TypeError, ValueError, struct.error):
+            octets = None
+        return self.build_declared(**values) if octets is None else octets
+
+    def build_declared(self, **values: Any) -> bytes:
+        """As `build`, by construct alone."""
         if not self._known.issuperset(values):
             name = next(name for name in values if name not in self._known)
             raise FieldError(self.name, name, None, values[name], "only " + (", ".join(self.names) or "no field"))
@@ -187,6 +227,14 @@ class Message:
 
     def parse(self, data: bytes) -> Decoded:
         """Understands the octets of this message, opcode included, end-to-end protection not."""
+        if data.startswith(self._prefix):
+            fields = self._fast_parse(data)
+            if fields is not None:
+                return Decoded(_OK, fields)
+        return self.parse_declared(data)
+
+    def parse_declared(self, data: bytes) -> Decoded:
+        """As `parse`, by construct alone."""
         prefix = self._prefix
         if not data.startswith(prefix):
             return Decoded(Outcome.BAD_STRUCTURE, {}, "", f"{self.name}: does not start with {prefix.hex()}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pumpwire.generate.host import host_codec
 from pumpwire.generate.spec import specification
 from pumpwire.generate.tables import Tables, handles
+from pumpwire.registry import MESSAGES
 
 
 def checkout() -> Path:
@@ -20,4 +22,5 @@ def generated() -> dict[str, str]:
         "firmware/gatt/wire_tables.py": tables.wire_tables(),
         "firmware/gatt/handles.py": handles(),
         "protocol/SPEC.md": specification(),
+        "protocol/pumpwire/_host_codec.py": host_codec(MESSAGES),
     }
