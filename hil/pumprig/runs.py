@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,18 +124,36 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
     except KeyboardInterrupt:
         interrupted = True
         book.add(Reason(Verdict.INCONCLUSIVE, "the run was interrupted"))
+    except Exception as error:  # noqa: BLE001 - a defect of the rig must cost neither the record nor a proven FAIL
+        problem = _broken(folder, error)
+        book.add(Reason(Verdict.ERROR, problem.message))
     # A proven FAIL is final, whatever broke or was broken off afterwards.
     exit_code = EXIT_CODES[book.verdict]
     if book.verdict is not Verdict.FAIL:
         exit_code = INTERRUPTED_EXIT_CODE if interrupted else problem.exit_code if problem else exit_code
-    summary = _close(record, rigs[0] if rigs else None, book, exit_code)
-    if viewer is not None:
-        viewer.wait()
-    if options.report:
-        _write_reports(folder)
+    summary: dict[str, Any] = {}
+    try:
+        summary = _close(record, rigs[0] if rigs else None, book, exit_code)
+        if options.report:
+            _write_reports(folder)
+    except RigError as error:
+        problem = problem or error
+    finally:
+        if viewer is not None:
+            viewer.wait()
     if problem is not None and book.verdict is not Verdict.FAIL:
         raise problem
     return Outcome(folder, book.verdict, book.reasons, exit_code, summary)
+
+
+def _broken(folder: Path, error: Exception) -> RigError:
+    path = folder / "rig_error.txt"
+    with contextlib.suppress(OSError):
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return RigError(
+        f"the rig broke: {type(error).__name__}: {error}; the record is kept", where=str(path),
+        remedy="This is a defect of pumprig; report it with this folder.",
+    )  # fmt: skip
 
 
 def _open_and_run(
