@@ -180,7 +180,7 @@ on = 3
         (["start = 'noon'"], "2: start: must be hours since the first reading, or a time such as 2026-03-04T06:00:00"),
         (["controller = 'auto'"], "2: controller: input should be 'manual' or 'plgs'"),
         (["seed = true"], "2: seed: input should be a valid integer"),
-        (["[settings]", "peak_minutes = 120", "dia_minutes = 240"], "2: settings: peak_minutes may not exceed two fifths of"),
+        (["[settings]", "peak_minutes = 120", "dia_minutes = 240"], "2: settings: peak_minutes may not exceed two"),
         (["[settings]", "suspend_limit_minutes = 200"], "2: settings: suspend_limit_minutes may not exceed"),
         (
             ["[pump]", "basal_profile = [{ duration_minutes = 1439, rate_iu_per_h = 1 }]"],
