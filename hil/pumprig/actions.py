@@ -107,6 +107,8 @@ def action_of(command: parts.Command, *, newest_bolus_id: int, shown_annunciatio
             )
         case parts.ActivateBasalProfile(template_number=template):
             return make(oracle.ActivateProfile(template), _void(lambda pump: pump.activate(template)))
+        case parts.ResetBasalProfile(template_number=template):
+            return make(oracle.ResetProfile(template), _void(lambda pump: pump.reset_templates(template)))
         case parts.SetController(controller=controller, settings=settings):
             return configure(controller, settings)
     raise TypeError(f"no action for the command {command!r}")

@@ -240,7 +240,14 @@ class Rig:
 
     def _refuse_used_pump(self) -> None:
         counters = self.pump.pulse_counters()
-        if counters.basal or counters.bolus or counters.prime:
+        delivered = counters.basal + counters.bolus + counters.prime
+        if delivered and self.dut.board is not None:
+            self.checks.expect(
+                "ledger", False, self.pace.now_s, message=f"a pump that has just started counts {delivered} pulses",
+                expected=0, observed=delivered, rule="D-903",
+            )  # fmt: skip
+            raise Unfit
+        if delivered:
             raise BlockedError(
                 "the pump has delivered since its start, so its history is not this run's", where=self.dut.name,
                 remedy="Reset the board and start again.",

@@ -227,17 +227,24 @@ class SnoozeAnnunciation(_At):
 
 
 class WriteBasalProfile(_At):
-    """Write Basal Rate Template: all blocks of one template."""
+    """Write Basal Rate Template: all blocks of one template; the pump refuses blocks that make no day."""
 
     kind: Literal["write_basal_profile"] = "write_basal_profile"
     template_number: Annotated[int, Field(ge=1, le=255)] = 1
-    basal_profile: BasalProfile
+    basal_profile: Annotated[list[BasalBlock], Field(min_length=1, max_length=255)]
 
 
 class ActivateBasalProfile(_At):
     """Activate Profile Templates: one basal rate template."""
 
     kind: Literal["activate_basal_profile"] = "activate_basal_profile"
+    template_number: Annotated[int, Field(ge=1, le=255)] = 1
+
+
+class ResetBasalProfile(_At):
+    """Reset Template Status: one basal rate template."""
+
+    kind: Literal["reset_basal_profile"] = "reset_basal_profile"
     template_number: Annotated[int, Field(ge=1, le=255)] = 1
 
 
@@ -261,6 +268,7 @@ Command = Annotated[
     | SnoozeAnnunciation
     | WriteBasalProfile
     | ActivateBasalProfile
+    | ResetBasalProfile
     | SetController,
     Field(discriminator="kind"),
 ]
