@@ -6,11 +6,14 @@ Times of commands and faults, and `s` of dose events, count from the first sampl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pumplink.boards import default_firmware
 from pumplink.virtual.clocks import parse_clock
@@ -188,8 +191,6 @@ class Bench:
 
 def firmware_copy(folder: Path, **replaced: tuple[str, str]) -> Path:
     """A copy of the firmware with lines replaced: module path with dots and `__`, as in `pump__bolus=(old, new)`."""
-    import shutil
-
     source = default_firmware()
     copy = folder / "firmware"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -199,3 +200,14 @@ def firmware_copy(folder: Path, **replaced: tuple[str, str]) -> Path:
         assert text.count(old) == 1, f"{path.name} holds {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new), encoding="utf-8")
     return copy
+
+
+def fit_run(run: Callable[[], Run], attempts: int = 4) -> Run:
+    """A run in real time, repeated while the machine is too busy for it; skips the test when it always is."""
+    reasons = ""
+    for _ in range(attempts):
+        ended = run()
+        if ended.verdict is not Verdict.INCONCLUSIVE:
+            return ended
+        reasons = ended.explain()
+    pytest.skip(f"this machine is too busy for a run in real time: {reasons.splitlines()[-1]}")

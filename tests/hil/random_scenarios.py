@@ -1,0 +1,313 @@
+"""Scenarios made of chance: legal and refused commands, faults and short traces, all of it decided by a seed.
+
+    PYTHONPATH=tests python -m hil.random_scenarios 0 100     runs the seeds from 0 to 99 and prints what is no PASS
+
+Times cluster on purpose: on whole minutes, where samples fall, on the same second, and a second apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hil.rig_bench import Bench, Run, command, fault, pump
+from pumprig.errors import PumprigError
+from pumprig.verdict import Verdict
+
+START = datetime(2026, 3, 4)
+_RATES_MU_PER_H = (0, 50, 100, 300, 450, 825, 1000, 1700, 2040, 3000, 9000, 15000, 30000, 30100, 40000)
+_AMOUNTS_MU = (0, 50, 70, 100, 200, 550, 1000, 1950, 2000, 5000, 10000, 10050, 12000, 25000, 26000)
+RATES = tuple(Decimal(rate) / 1000 for rate in _RATES_MU_PER_H)
+AMOUNTS = tuple(Decimal(amount) / 1000 for amount in _AMOUNTS_MU)
+STATUS = (
+    "session_stopped", "device_battery_low", "sensor_type_incorrect", "sensor_malfunction", "device_specific_alert",
+    "general_device_fault",
+)  # fmt: skip
+PERIODS_MINUTES = (1, 1, 2, 4, 5, 10, 15, 29, 30, 45, 60, 90, 119, 1440)
+
+
+class Maker:
+    """Makes the parts of one scenario.
+
+    Args:
+        seed: decides everything.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.seed = seed
+        self.hours = self.chance.choice((3, 3, 4, 5, 6))
+        self.minutes = 60 * self.hours
+        self.start = START + timedelta(minutes=self.chance.choice((0, 360, 719, 1260, 1320, 1380, 1439)))
+        self.times: list[int] = []
+
+    def pick(self, options: Any) -> Any:
+        return self.chance.choice(options)
+
+    def maybe(self, share: float) -> bool:
+        return self.chance.random() < share
+
+    def at_s(self) -> int:
+        """A second of the run, often near another one."""
+        kind = self.chance.random()
+        if kind < 0.35 and self.times:
+            at_s = self.pick(self.times) + self.pick((0, 0, 1, 1, 2, 5, 59, 60, 61, 120, 299, 300, 301, 900))
+        elif kind < 0.7:
+            at_s = 60 * self.chance.randrange(self.minutes)
+        else:
+            at_s = self.chance.randrange(60 * self.minutes)
+        at_s = min(at_s, 60 * self.minutes - 1)
+        self.times.append(at_s)
+        return at_s
+
+    # --- trace ---
+
+    def readings(self) -> list[tuple[int, int]]:
+        """A walk of glucose with lows, at one of the usual intervals, with gaps."""
+        step = self.pick((1, 5, 5, 5, 15))
+        lean = self.chance.choice((-2.0, -0.8, -0.3, 0.0, 0.4))
+        found, value, speed, minute = [], self.chance.uniform(60, 140), 0.0, 0
+        while minute < self.minutes:
+            found.append((minute, max(39, min(401, round(value)))))
+            speed = 0.85 * speed + self.chance.gauss(lean * 0.15, 0.5) + (0.3 if value < 55 else 0)
+            if self.maybe(0.02):
+                speed += self.chance.choice((-4, 6))
+            value = max(30.0, min(420.0, value + speed * step))
+            jitter = self.pick((-1, 1)) if step > 1 and self.maybe(0.1) else 0
+            minute += step + jitter
+            if self.maybe(0.02):
+                minute += self.pick((9, 10, 11, 15, 16, 17, 18, 25, 45))
+        return [*found, (self.minutes, 100)]
+
+    # --- settings ---
+
+    def settings(self, *, strange: bool) -> dict[str, Any]:
+        """Controller settings; the defaults, or anything allowed."""
+        if not strange:
+            return {}
+        limit = self.chance.randint(5, 120)
+        dia = self.chance.randint(180, 480)
+        return {
+            "suspend_predicted_mg_dl": self.chance.randint(60, 120),
+            "suspend_now_mg_dl": self.chance.randint(50, 100),
+            "horizon_minutes": self.chance.randint(10, 60),
+            "suspend_limit_minutes": limit,
+            "limit_window_minutes": self.chance.randint(limit, 240),
+            "stale_minutes": self.chance.randint(5, 60),
+            "lockout_minutes": self.pick((0, 1, 5, 30, 60)),
+            "dia_minutes": dia,
+            "peak_minutes": self.chance.randint(35, min(120, 2 * dia // 5)),
+        }
+
+    def profile(self, rates: Sequence[Decimal] = RATES[:12]) -> list[tuple[int, Decimal]]:
+        """Blocks of whole minutes that fill the day."""
+        count = self.pick((1, 1, 2, 3, 5, 24))
+        cuts = sorted(self.chance.sample(range(1, 1440), count - 1))
+        # Some boundaries within the run.
+        if count > 1:
+            first = self.start.hour * 60 + self.start.minute
+            cuts[0] = (first + self.chance.randint(1, self.minutes)) % 1440 or 1
+            cuts = sorted(set(cuts))
+        edges = [0, *cuts, 1440]
+        return [(end - begin, self.pick(rates)) for begin, end in itertools.pairwise(edges)]
+
+    # --- commands and faults ---
+
+    def command(self) -> str:
+        """One command."""
+        kind = self.pick((
+            "set_tbr", "set_tbr", "set_tbr", "cancel_tbr", "set_bolus", "set_bolus", "set_bolus", "cancel_bolus",
+            "set_therapy_state", "set_therapy_state", "set_max_bolus", "set_clock", "confirm_annunciation",
+            "snooze_annunciation", "write_basal_profile", "activate_basal_profile", "set_controller",
+        ))  # fmt: skip
+        fields: dict[str, Any] = {}
+        match kind:
+            case "set_tbr":
+                fields = {"rate_iu_per_h": self.pick(RATES), "duration_minutes": self.pick(PERIODS_MINUTES)}
+                if self.maybe(0.35):
+                    fields["change"] = True
+            case "set_bolus" | "set_max_bolus":
+                fields = {"amount_iu": self.pick(AMOUNTS)}
+            case "cancel_bolus":
+                fields = {"bolus_id": self.pick((0, 1, 2, 7))} if self.maybe(0.3) else {}
+            case "set_therapy_state":
+                fields = {"state": self.pick(("run", "run", "run", "pause", "pause", "stop"))}
+            case "set_clock":
+                shift_s = self.pick((-86400, -7200, -601, -1, 0, 1, 59, 3600, 40000, 86400, 31 * 86400))
+                fields = {"to": self.start + timedelta(seconds=shift_s + (self.times[-1] if self.times else 0))}
+            case "confirm_annunciation" | "snooze_annunciation":
+                fields = {"annunciation_id": self.pick((0, 1, 2, 9))} if self.maybe(0.3) else {}
+            case "write_basal_profile":
+                blocks = self.profile((*RATES[:13], Decimal("30.1")) if self.maybe(0.2) else RATES[:12])
+                fields = {
+                    "template_number": self.pick((1, 1, 1, 2, 3, 4)),
+                    "basal_profile": [
+                        {"duration_minutes": minutes, "rate_iu_per_h": rate} for minutes, rate in blocks
+                    ],
+                }
+            case "activate_basal_profile":
+                fields = {"template_number": self.pick((1, 1, 2, 3, 4))}
+            case "set_controller":
+                fields = {"controller": self.pick(("manual", "plgs", "plgs"))}
+                if self.maybe(0.7):
+                    fields["settings"] = self.settings(strange=True)
+                    if self.maybe(0.1):
+                        fields["settings"] |= {"suspend_limit_minutes": 100, "limit_window_minutes": 99}
+        return command(self.at_s(), kind, **fields)
+
+    def fault(self) -> str:
+        """One fault."""
+        kind = self.pick((
+            "occlusion", "reservoir_level", "reservoir_detached", "cgm_late", "cgm_late", "cgm_drop", "cgm_duplicate",
+            "cgm_duplicate", "cgm_sample", "cgm_sample",
+        ))  # fmt: skip
+        fields: dict[str, Any] = {}
+        match kind:
+            case "occlusion" | "reservoir_detached":
+                fields = {"on": self.maybe(0.5)}
+            case "reservoir_level":
+                fields = {"amount_iu": Decimal(self.pick(("0", "0.05", "0.1", "0.5", "2", "10.05", "20.1", "300")))}
+            case "cgm_late":
+                fields = {"by_minutes": self.pick((1, 1, 2, 4, 5, 6, 14, 15, 16, 20))}
+            case "cgm_sample":
+                at_s = self.at_s()
+                return fault(at_s, kind, **self.sample(at_s))
+            case "cgm_drop":
+                fields = {"for_minutes": self.pick((1, 5, 10, 20, 40))}
+        return fault(self.at_s(), kind, **fields)
+
+    def episode(self) -> list[str]:
+        """A few entries that belong together, at the edges where one meets the other."""
+        at_s, near = self.at_s(), self.pick((-1, 0, 0, 1))
+        kind = self.pick(("bolus", "bolus", "tbr", "tbr", "pause", "suspension", "occlusion", "repeat", "snooze"))
+        after: list[tuple[int, str, dict[str, Any]]] = []
+        match kind:
+            case "bolus":
+                pulses = self.chance.randint(1, 40)
+                amount = {"amount_iu": Decimal(pulses) / 20}
+                end_s = 2 * self.chance.randint(0, pulses) + near
+                then = self.pick(("cancel_bolus", "cancel_bolus", "set_bolus", "set_therapy_state"))
+                rest = {"set_bolus": amount, "set_therapy_state": {"state": self.pick(("pause", "stop"))}}.get(then, {})
+                after = [(0, "set_bolus", amount), (end_s, then, rest)]
+            case "tbr":
+                minutes = self.pick((1, 2, 5, 10))
+                fields = {"rate_iu_per_h": self.pick(RATES[:13]), "duration_minutes": minutes}
+                change = {"rate_iu_per_h": self.pick(RATES[:13]), "duration_minutes": self.pick((1, 2, 30))}
+                then = self.pick(("cancel_tbr", "set_tbr", "set_tbr"))
+                if then == "set_tbr":
+                    change["change"] = self.maybe(0.6)
+                after = [(0, "set_tbr", fields), (60 * minutes + near, then, change if then == "set_tbr" else {})]
+            case "pause":
+                for_s = self.pick((1, 60, 600, 899, 900, 901))
+                after = [(0, "set_therapy_state", {"state": "pause"}), (for_s, "set_therapy_state", {"state": "run"})]
+            case "suspension":
+                after = [(self.pick((1, 299, 300, 600)), "cancel_tbr", {}), (602, "set_bolus", {"amount_iu": 1})]
+            case "occlusion":
+                for_s = self.pick((1, 60, 240, 1200))
+                after = [(for_s + 1, "set_therapy_state", {"state": "run"})]
+                on, off = fault(at_s, "occlusion", on=True), fault(self.later(at_s, for_s), "occlusion", on=False)
+                return [on, off, *(command(self.later(at_s, dt), name, **rest) for dt, name, rest in after)]
+            case "repeat":
+                name, fields = self.pick((("set_bolus", {"amount_iu": 1}), ("cancel_tbr", {}), (
+                    "set_tbr", {"rate_iu_per_h": 3, "duration_minutes": 5})))  # fmt: skip
+                again_s = self.later(at_s, self.pick((0, 1, 5)))
+                return [command(at_s, name, **fields), fault(again_s, "repeat_command")]
+            case "snooze":
+                again_s = self.pick((60, 1799, 1800, 1801))
+                after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",
+                         "confirm_annunciation")), {})]  # fmt: skip
+        return [command(self.later(at_s, dt), name, **rest) for dt, name, rest in after]
+
+    def sample(self, at_s: int) -> dict[str, Any]:
+        """A sample beside the trace's: early, old, without glucose, or of a sensor that is not well."""
+        fields: dict[str, Any] = {"offset_minutes": max(0, at_s // 60 + self.pick((-18, -17, -16, -5, -1, 0, 0, 1, 2)))}
+        if self.maybe(0.9):
+            fields["glucose_mg_dl"] = self.pick((0, 1, 39, 54, 69, 70, 71, 79, 80, 120, 401, 1000, Decimal("69.5")))
+        if self.maybe(0.3):
+            fields["status"] = [self.pick(STATUS)]
+        return fields
+
+    def later(self, at_s: int, by_s: int) -> int:
+        """A second after another one, within the run."""
+        return max(0, min(at_s + by_s, 60 * self.minutes - 1))
+
+    def downs(self) -> list[tuple[int, int]]:
+        """Times at which the bearer is down: from, and for how long."""
+        made: list[tuple[int, int]] = []
+        from_s = 0
+        for _ in range(self.pick((0, 0, 1, 2))):
+            at_s = from_s + self.chance.randrange(60, 3600)
+            for_s = self.pick((1, 2, 30, 60, 61, 300, 1200, 4000))
+            if at_s + for_s < 60 * self.minutes:
+                made.append((at_s, for_s))
+                from_s = at_s + for_s + 1
+        return made
+
+    def parts(self) -> list[str]:
+        """The text of the scenario without its trace."""
+        head = [f"seed = {self.seed}", f'controller = "{self.pick(("plgs", "plgs", "plgs", "manual"))}"']
+        settings = self.settings(strange=self.maybe(0.4))
+        reservoir = Decimal(self.pick(("300", "300", "300", "200", "25", "20.1", "5", "0.5")))
+        tables = ["\n".join(["[settings]", *(f"{name} = {value}" for name, value in settings.items())])]
+        tables.append(pump(*self.profile(), max_bolus_iu=Decimal(self.pick(("10", "2", "25"))), reservoir_iu=reservoir))
+        downs = self.downs()
+        tables += [fault(at_s, "bearer_down", for_seconds=for_s) for at_s, for_s in downs]
+        entries = [self.command() for _ in range(self.chance.randrange(0, 45))]
+        for _ in range(self.pick((0, 2, 6, 12))):
+            entries += self.episode()
+        entries += [self.fault() for _ in range(self.pick((0, 1, 2, 4, 8)))]
+        # A pump that has stopped shows little: most are sent back to Run now and then.
+        entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
+        return head + tables + [entry for entry in entries if not _unreachable(entry, downs)]
+
+
+def _unreachable(entry: str, downs: list[tuple[int, int]]) -> bool:
+    """Whether an entry needs the connection while it is down."""
+    hours, minutes, seconds = entry.split('"')[1].split(":")
+    at_s = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+    if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"', '"occlusion"')):
+        return False
+    if '"repeat_command"' in entry:
+        # A connection that begins has no command yet that could be repeated.
+        return any(down_s < at_s for down_s, _ in downs)
+    return any(down_s < at_s < down_s + for_s for down_s, for_s in downs)
+
+
+def run_seed(seed: int, folder: Path) -> Run:
+    """Run the scenario of a seed in lockstep, its record below `folder`."""
+    maker = Maker(seed)
+    readings, parts = maker.readings(), maker.parts()
+    return Bench(folder).run(*parts, readings=readings, start=maker.start)
+
+
+def main() -> int:
+    """Run a range of seeds; 1 when one is no PASS."""
+    first, end = int(sys.argv[1]), int(sys.argv[2])
+    failed = 0
+    for seed in range(first, end):
+        folder = Path(tempfile.mkdtemp(prefix=f"seed-{seed}-"))
+        try:
+            run = run_seed(seed, folder)
+        except PumprigError as error:
+            failed += 1
+            print(f"seed {seed}: {error}\n{folder}", flush=True)
+            continue
+        if run.verdict is Verdict.PASS:
+            shutil.rmtree(folder)
+        else:
+            failed += 1
+            print(f"seed {seed}: {run.explain()}", flush=True)
+    print(f"{end - first} seeds, {failed} no PASS")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
