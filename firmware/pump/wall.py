@@ -62,6 +62,9 @@ class Wall:
         self.day_of_month = day - (153 * month + 2) // 5 + 1
         self.month = month + 3 if month < 10 else month - 9
         self.year = year + 400 * era + (1 if month >= 10 else 0)
+        if self.year > _YEAR_MAX:
+            # The wire has no such year: the date is told as unknown.
+            self.year = self.month = self.day_of_month = 0
 
     # Puts the date and time of pump second s into the attributes.
     def read(self, s):

@@ -149,6 +149,16 @@ def test_the_wall_clock_reads_what_was_set_and_goes_on():
     assert (wall.day_of_month, wall.hour, wall.minute, wall.second) == (29, 13, 47, 59)
 
 
+def test_past_the_last_year_of_the_wire_the_date_is_unknown():
+    """D-906: the reference time after 9999-12-31 23:59:59 has a time and no date, and the pump goes on."""
+    wall = Wall()
+    wall.set(10, 9999, 12, 31, 23, 59, 58, *ZONE)
+    wall.read(11)
+    assert (wall.year, wall.month, wall.day_of_month, wall.second) == (9999, 12, 31, 59)
+    wall.read(12)
+    assert (wall.year, wall.month, wall.day_of_month, wall.hour, wall.second) == (0, 0, 0, 0, 0)
+
+
 def test_advance_to_a_second_that_has_passed_does_nothing():
     """D-002: the state at s is judged, never an older one."""
     bench = Bench().dose(1000)
