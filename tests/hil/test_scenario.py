@@ -296,3 +296,37 @@ def test_lines_are_found_around_strings_comments_and_nested_values():
         ("y", 1): 16, ("y", 1, "missing"): 16, ("y", 1, "z", "v"): 19,
     }  # fmt: skip
     assert {place: lines.line_of(place) for place in places} == places
+
+
+def test_what_the_pump_must_refuse_may_be_sent_but_not_set():
+    scenario = Scenario.from_toml(
+        """
+trace = "bundled"
+
+[[command]]
+at = "00:01:00"
+kind = "set_controller"
+controller = "plgs"
+settings = { suspend_limit_minutes = 200, limit_window_minutes = 100 }
+
+[[command]]
+at = "00:02:00"
+kind = "write_basal_profile"
+basal_profile = [{ duration_minutes = 1439, rate_iu_per_h = 1 }]
+"""
+    )
+    assert [command.kind for command in scenario.commands] == ["set_controller", "write_basal_profile"]
+    with pytest.raises(ScenarioError, match="may not exceed limit_window_minutes"):
+        Scenario.from_toml('trace = "x"\n[settings]\nsuspend_limit_minutes = 200\nlimit_window_minutes = 100\n')
+    with pytest.raises(ScenarioError, match="1439 minutes together"):
+        Scenario.from_toml('trace = "x"\n[pump]\nbasal_profile = [{ duration_minutes = 1439, rate_iu_per_h = 1 }]\n')
+
+
+def test_a_sample_beside_the_trace_has_any_time_any_glucose_and_a_known_status():
+    text = "trace = 'x'\n[[fault]]\nat = '00:01:30'\nkind = 'cgm_sample'\noffset_minutes = 2\n"
+    [sample] = Scenario.from_toml(text + "status = ['sensor_malfunction']\n").faults
+    assert (sample.offset_minutes, sample.glucose_mg_dl, sample.status) == (2, None, ["sensor_malfunction"])
+    [sample] = Scenario.from_toml(text + "glucose_mg_dl = 69.5\n").faults
+    assert sample.glucose_mg_dl == Decimal("69.5")
+    with pytest.raises(ScenarioError, match="status"):
+        Scenario.from_toml(text + "status = ['tired']\n")
