@@ -69,6 +69,8 @@ CHECKS: dict[str, Check] = _declare(
     Check("history-sequence", "History has no gap and no repetition", ("D-905",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),
     Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831")),
+    Check("pump-data", "The pump is made as the specification says", ("D-101", "D-106", "D-801", "D-811")),
+    Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
     Check("bench-fitness", "The rig sends every stimulus in time", ("D-955",), fitness=True),
     Check("expectation", "The scenario's own expectations hold", ()),

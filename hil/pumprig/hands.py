@@ -108,6 +108,12 @@ class Hands:
         sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, status=status, warning=warning)
         self._story.sample(sent_s, at_s, sample)
         if not sent:
+            # The connection is up, or the schedule would have withheld the sample: the pump does not want it.
+            self._checks.expect(
+                "decision-count", False, at_s, message="the pump no longer asks the sensor for measurements",
+                expected="subscribed", observed="not subscribed", rule="D-615",
+                offset_minutes=sample.offset_minutes,
+            )  # fmt: skip
             return
         wanted = self._judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl, int(status))
         self._judge.sample_sent(wanted, sent_s, sent_host_s)

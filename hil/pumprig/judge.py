@@ -138,6 +138,10 @@ class Judge:
         """A sample has gone to the pump; `wanted` is the decision it must give."""
         self._pending.append(_Pending(wanted, sent_s, sent_host_s))
 
+    def pending_s(self) -> int | None:
+        """Pump second at which the oldest sample without a decision took effect, None when none is awaited."""
+        return self._pending[0].wanted.at_s if self._pending else None
+
     def forget_pending(self) -> None:
         """Samples under way are lost with the connection."""
         self._pending.clear()

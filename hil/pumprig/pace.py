@@ -52,10 +52,17 @@ class Pace:
 
     def find_phase(self, pump: Pump) -> None:
         """Ask the pump for its time, which it tells to the millisecond."""
+        self._phase_s = self._ask_phase(pump)
+
+    def drift_s(self, pump: Pump) -> float:
+        """Seconds that the pump's clock has lost against the bench since `find_phase`."""
+        return self._ask_phase(pump) - self._phase_s
+
+    def _ask_phase(self, pump: Pump) -> float:
         before_s = self._dut.bearer.now_s
         uptime_s = float(pump.health().uptime_s)
         # Half of the round trip is the best guess of when the pump looked.
-        self._phase_s = (before_s + self._dut.bearer.now_s) / 2 - uptime_s
+        return (before_s + self._dut.bearer.now_s) / 2 - uptime_s
 
     def end(self) -> None:
         """The board is given up; its time stands still."""

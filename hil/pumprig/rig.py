@@ -18,7 +18,7 @@ from typing import Any
 from pumplink.errors import AttError, BearerError, E2EError, ProcedureTimeout, PumpLinkError, WireError
 from pumplink.link import Link
 from pumplink.pump import Pump
-from pumplink.results import Decision, Procedure
+from pumplink.results import Decision, Procedure, PumpData
 from pumprig import scenario_parts as parts
 from pumprig.actions import configure
 from pumprig.audit import Audit
@@ -49,6 +49,7 @@ ANNUNCIATION_READ_AFTER_S = 3
 ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
 RESPONSE_MS_MAX = 250
+CLOCK_DRIFT_S_MAX = 0.25
 # A pulse's due time is never told early; it errs late by what the host needs to wake the board.
 DUE_EARLY_S = 0.25
 
@@ -187,17 +188,11 @@ class Rig:
         self.link.open()
         self._identify()
         data = self.pump.pump_data()
-        self.pulse_mu = data.pulse_mu
         self.pace.find_phase(self.pump)
         self._refuse_used_pump()
-        self._start_judging(
-            OracleSettings(
-                pulse_mu=data.pulse_mu,
-                bolus_speed_mu_per_minute=data.bolus_speed_mu_per_minute,
-                basal_limit_mu_per_h=data.basal_rate_limit_mu_per_h,
-                reservoir_capacity_mu=data.reservoir_capacity_mu,
-            )
-        )
+        settings = OracleSettings()
+        self._judge_pump_data(data, settings)
+        self._start_judging(settings)
         self.story.begin(self.pace.now_s, self.dut, self.pulse_mu)
         self.pump.on_status_changed(self._status_changed)
         self.pump.on_decision(self._decided)
@@ -220,6 +215,19 @@ class Rig:
                 allowed=wanted.hex() if wanted else "", remedy="Flash this build, or run without a fixed build.",
             )  # fmt: skip
         self.record.meta(firmware_hash=identity.firmware_hash.hex(), wire_version=identity.wire_version)
+
+    def _judge_pump_data(self, data: PumpData, settings: OracleSettings) -> None:
+        self.pulse_mu = settings.pulse_mu
+        for name, due, told in (
+            ("pulse, mU", settings.pulse_mu, data.pulse_mu),
+            ("delivery speed, mU/min", settings.bolus_speed_mu_per_minute, data.bolus_speed_mu_per_minute),
+            ("basal limit, mU/h", settings.basal_limit_mu_per_h, data.basal_rate_limit_mu_per_h),
+            ("reservoir, mU", settings.reservoir_capacity_mu, data.reservoir_capacity_mu),
+        ):
+            self.checks.expect(
+                "pump-data", due == told, self.pace.now_s, message=f"{name}: due {due}, the pump says {told}",
+                expected=due, observed=told,
+            )  # fmt: skip
 
     def _start_judging(self, settings: OracleSettings) -> None:
         judge = self._judge = Judge(
@@ -389,7 +397,9 @@ class Rig:
             decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl or 0,
             decision.predicted_mg_dl, decision.iob_mu, decision.action.name.lower(), _REASONS[decision.reason],
         )  # fmt: skip
-        self.pace.in_time(seen.at_s)
+        due_s = self.judge.pending_s()
+        if due_s is not None:
+            self.pace.in_time(due_s)
         self.judge.decision_seen(seen, self.pace.of_bearer(arrived_s), self.record.host_s)
 
     def _answered(self, procedure: Procedure) -> None:
@@ -419,10 +429,26 @@ class Rig:
         self._go_to(last_s)
         self.judge.history.finish(last_s)
         self.judge.suspended.finish(last_s)
-        self.checks.expect("alive", True, last_s)
+        self._judge_clock(last_s)
+        printed = [line for line in self.dut.output if line.startswith("Traceback")]
+        self.checks.expect(
+            "alive", not printed, last_s, message="the pump printed a traceback; dut.log has it", expected="none",
+            observed=len(printed),
+        )  # fmt: skip
         judge_expectations(self.plan.scenario.expect, self.judge, self.checks, self.pulse_mu, last_s)
         self.record.meta(free_heap_octets=self.pump.health().free_heap_octets)
         self.link.close()
+
+    def _judge_clock(self, at_s: int) -> None:
+        # A real board's crystal is not the host's; how far they part is recorded, and judged where both are one.
+        drift_s = self.pace.drift_s(self.pump)
+        self.record.meta(clock_drift_ms=round(drift_s * 1000, 3))
+        if self.dut.board is not None:
+            self.checks.expect(
+                "clock", abs(drift_s) <= CLOCK_DRIFT_S_MAX, at_s,
+                message=f"the pump's clock is {drift_s * 1000:.0f} ms off since the start", expected="<= 250 ms",
+                observed=round(drift_s * 1000, 1),
+            )  # fmt: skip
 
 
 @contextmanager
