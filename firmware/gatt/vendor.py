@@ -11,7 +11,6 @@ from gatt.encode import encode
 from pump.events import SUCCESS
 
 _U16_MAX = const(0xFFFF)
-_S16_MAX = const(0x7FFF)
 _FIRMWARE_HASH_OCTETS = const(8)
 
 
@@ -88,7 +87,7 @@ class ControllerDecision(Characteristic):
         _put_u32(fields, tables.AT_S_LOW, decision.at_s)
         fields[tables.GLUCOSE_MG_DL] = decision.glucose_mg_dl
         fields[tables.PREDICTED_MG_DL] = decision.predicted_mg_dl
-        fields[tables.IOB_MU] = min(decision.iob_mu, _S16_MAX)
+        fields[tables.IOB_MU] = decision.iob_mu
         fields[tables.ACTION] = decision.action
         fields[tables.REASON] = decision.reason
         return encode(self._codec, tables.CONTROLLER_DECISION, buf, start)

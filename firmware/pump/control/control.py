@@ -20,6 +20,8 @@ from pump.events import (
 )
 
 _SEQUENCE_MAX = const(65535)
+# What a decision has room for (D-704).
+_IOB_SHOWN_MU_MAX = const(32767)
 
 
 # The last decision, as the characteristic ControllerDecision shows it; sequence 0 is none yet.
@@ -57,7 +59,7 @@ class Control:
         decision.at_s = s
         decision.glucose_mg_dl = glucose_mg_dl if 1 <= glucose_mg_dl <= GLUCOSE_MG_DL_MAX else 0
         decision.predicted_mg_dl = NO_PREDICTION_MG_DL
-        decision.iob_mu = iob_mu
+        decision.iob_mu = min(iob_mu, _IOB_SHOWN_MU_MAX)
         decision.action = ACTION_NONE
         if usable == USABLE:
             self.cgm.predict(self.settings.horizon_minutes)
