@@ -4,6 +4,7 @@
 # mypy: ignore-errors
 from decimal import Decimal
 from struct import Struct
+from typing import Any
 
 from pumpwire import enums
 from pumpwire._host_support import Flags, Values, Words, number, words
@@ -4279,8 +4280,8 @@ def build_BatteryLevel(*, battery_percent=None):
     return out
 
 
-# Message -> digest of the declaration that this was generated from, parser, builder.
-CODEC = {
+# Message -> digest of the declaration it was generated from, parser, builder.
+CODEC: dict[str, tuple[str, Any, Any]] = {
     'IddStatusChanged': ('2bde7962be16fd5c', parse_IddStatusChanged, build_IddStatusChanged),
     'IddStatus': ('3782fb186fb88cdb', parse_IddStatus, build_IddStatus),
     'IddAnnunciationStatus': ('daf828be8f9e2dbb', parse_IddAnnunciationStatus, build_IddAnnunciationStatus),

@@ -13,10 +13,20 @@ from uuid import UUID
 
 from construct import Int16ul, Int32ul
 
-__all__ = ["ATT_VALUE_OCTETS_MAX", "CHARACTERISTICS", "SERVICES", "Characteristic", "Protection", "Service"]
+__all__ = [
+    "ATT_VALUE_OCTETS_MAX",
+    "CHARACTERISTICS",
+    "RIG_HANDLES_FROM",
+    "SERVICES",
+    "Characteristic",
+    "Protection",
+    "Service",
+]
 
 # Every message fits the smallest ATT_MTU of 23, less the three octets of the PDU's own header.
 ATT_VALUE_OCTETS_MAX = 20
+# Handles below are the pump's.
+RIG_HANDLES_FROM = 0x0100
 
 _BASE_UUID = "0000{:04x}-0000-1000-8000-00805f9b34fb"
 

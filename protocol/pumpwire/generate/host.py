@@ -21,6 +21,7 @@ _HEAD = '''\
 # mypy: ignore-errors
 from decimal import Decimal
 from struct import Struct
+from typing import Any
 
 from pumpwire import enums
 from pumpwire._host_support import Flags, Values, Words, number, words
@@ -324,7 +325,8 @@ def host_codec(messages: dict[str, Message]) -> str:
     """
     names = _Names()
     functions: list[str] = []
-    table = ["", "", "# Message -> digest of the declaration that this was generated from, parser, builder.", "CODEC = {"]
+    table = ["", "", "# Message -> digest of the declaration it was generated from, parser, builder."]
+    table.append("CODEC: dict[str, tuple[str, Any, Any]] = {")
     for message in messages.values():
         functions += ["", "", *_Parser(message, names).source(), "", "", *_Builder(message, names).source()]
         digest = describe.digest(message)
