@@ -10,6 +10,7 @@ import construct
 from pumpwire import att, database, frame
 from pumpwire.database import Characteristic
 from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Message, plain
+from pumpwire.generate.chapters import choices, errors, exchanges, sizes
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.layout import Field
 from pumpwire.registry import messages_of
@@ -70,7 +71,8 @@ configurations and running procedures. Both ends are client and server on the on
 
 def specification() -> str:
     """protocol/SPEC.md."""
-    lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), "", "## Messages", ""]
+    lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), ""]
+    lines += [*exchanges(), *errors(), *sizes(), *choices(), "## Messages", ""]
     lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. What is"]
     lines += ["*not served* is declared in full, but this pump's firmware does not speak it.", ""]
     for service in database.SERVICES:
