@@ -1,0 +1,223 @@
+"""Fuzzing of the pump.
+
+Goal: the firmware survives what `pumprig fuzz` throws at it; the fuzzer sees each kind of fault that it promises to
+see, repeats itself exactly, and shrinks what fails to a command that shows it again.
+Method: the real firmware, firmware that is wrong on purpose in one place, and the command line.
+"""
+
+import json
+import random
+
+import pytest
+
+from pumplink.boards import default_firmware
+from pumprig.cli import main
+from pumprig.errors import UsageError
+from pumprig.fuzz.authority import Authority
+from pumprig.fuzz.campaign import fuzz, replay
+from pumprig.fuzz.cases import Maker
+from pumprig.fuzz.steps import Step, parse, text
+from pumprig.suite.patching import Edit, copy_firmware, patched
+from pumpwire import MESSAGES
+
+CASES = 1500
+CAUGHT_WITHIN = 4000
+
+WRONG = {
+    "crc unchecked": (
+        Edit("gatt/e2e.py", "    return buf[end - 2] == crc & 0xFF and buf[end - 1] == crc >> 8", "    return True"),
+        "length, counter or CRC is wrong",
+    ),
+    "counter unchecked": (
+        Edit("gatt/characteristic.py", "elif buf[end - e2e.TRAILER_OCTETS] - self._received % 255 != 1:",
+             "elif buf[end - e2e.TRAILER_OCTETS] == 0:"),
+        "length, counter or CRC is wrong",
+    ),
+    "right counter refused": (
+        Edit("gatt/characteristic.py", "elif buf[end - e2e.TRAILER_OCTETS] - self._received % 255 != 1:",
+             "elif buf[end - e2e.TRAILER_OCTETS] - self._received % 255 != 1 or self._received == 3:"),
+        "refused a right counter",
+    ),
+    "exception": (
+        Edit("gatt/server.py", "            return att.VALUE_NOT_ALLOWED", "            raise ValueError(bits)"),
+        "ValueError",
+    ),
+    "hang": (
+        Edit("gatt/server.py", "            return att.VALUE_NOT_ALLOWED",
+             "            while True:\n                self._clock.read()"),
+        "hangs",
+    ),
+    "leak": (
+        Edit("gatt/server.py", "        s = self._advance()\n        opcode = buf[start]",
+             "        s = self._advance()\n        self._leak = (getattr(self, '_leak', None), bytes(32))\n"
+             "        opcode = buf[start]"),
+        "free heap fell",
+    ),
+    "pulse out of nothing": (
+        Edit("gatt/server.py", "        self._pdu(att.EXCHANGE_MTU_RESPONSE)",
+             "        self._pump.delivery._motor.pulse(self._pump.now_s)\n"
+             "        self._pdu(att.EXCHANGE_MTU_RESPONSE)"),
+        "the motor pulsed",
+    ),
+    "double bolus": (
+        Edit("gatt/command.py", "self._pump.set_bolus(s, fields[tables.FAST_AMOUNT_IU])",
+             "self._pump.set_bolus(s, 2 * fields[tables.FAST_AMOUNT_IU])"),
+        "bolus pulses",
+    ),
+    "two answers": (
+        Edit("gatt/server.py", "        self.mtu = max(att.MTU_DEFAULT, min(wanted, self._mtu_max))",
+             "        self._bearer.send(self._bearer.pdu_start + 3)"),
+        "was answered by 03f700",
+    ),
+}  # fmt: skip
+
+
+def wrong_firmware(name, tmp_path):
+    edit, said = WRONG[name]
+    firmware = default_firmware()
+    return copy_firmware(firmware, tmp_path / "firmware", patched(firmware, [edit], name)), said
+
+
+def test_the_firmware_survives():
+    outcome = fuzz(20, CASES)
+    assert outcome.failure is None, outcome.failure
+    assert outcome.cases == CASES
+    # Something was at stake: the pump was asked and delivered.
+    assert outcome.requests > CASES
+    assert outcome.pulses > 100
+
+
+def test_the_same_seed_gives_the_same_cases():
+    first, second, other = (Maker(random.Random(seed)) for seed in ("7/0", "7/0", "8/0"))
+    one = [text(first.next()) for _ in range(300)]
+    assert one == [text(second.next()) for _ in range(300)]
+    assert one != [text(other.next()) for _ in range(300)]
+    again = [fuzz(7, 100), fuzz(7, 100)]
+    assert again[0].requests == again[1].requests and again[0].pulses == again[1].pulses
+
+
+def test_steps_go_into_a_text_and_back():
+    maker = Maker(random.Random(1))
+    for _ in range(500):
+        steps = maker.next()
+        assert parse(text(steps)) == steps
+
+
+@pytest.mark.parametrize("word", ["reopen", "att", "att:", "att:1", "value:21:00", "value:0021", "wait:soon", "raw:zz"])
+def test_a_word_that_is_no_step_is_named(word):
+    with pytest.raises(UsageError, match=word):
+        parse(f"open {word}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("counter unchecked", "double bolus")), "exception"],
+)
+def test_a_firmware_that_deserves_it_fails_and_its_steps_show_it_again(name, tmp_path):
+    firmware, said = wrong_firmware(name, tmp_path)
+    outcome = fuzz(1, CAUGHT_WITHIN, firmware)
+    assert outcome.failure is not None
+    assert said in outcome.failure.message
+    assert outcome.failure.reproducible and len(outcome.failure.steps) <= 12
+    assert said in (replay(outcome.failure.steps, firmware) or "")
+    assert replay(outcome.failure.steps) is None, "the right firmware has no such fault"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRONG)
+def test_every_kind_of_fault_is_seen(name, tmp_path):
+    firmware, said = wrong_firmware(name, tmp_path)
+    outcome = fuzz(2, 5 * CAUGHT_WITHIN, firmware)
+    assert outcome.failure is not None
+    assert said in outcome.failure.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_the_firmware_survives_many_cases(seed):
+    outcome = fuzz(seed, 25_000)
+    assert outcome.failure is None, f"pumprig fuzz --replay '{text(outcome.failure.steps)}': {outcome.failure.message}"
+
+
+def test_a_clock_at_the_end_of_the_wires_years_does_not_stop_the_pump():
+    assert replay([Step("open"), *parse("att:1232000f270c1f17023b060006 wait:3600")]) is None
+
+
+def test_the_command_line(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["fuzz", "--seed", "3", "--cases", "40", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert left.value.code == 0
+    assert (said["seed"], said["cases"], said["failure"]) == (3, 40, None)
+    with pytest.raises(SystemExit) as left:
+        main(["fuzz", "--replay", "open subscribe wait:2"])
+    assert left.value.code == 0 and "nothing wrong" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["fuzz", "--replay", "open shut"])
+    assert left.value.code == 2 and "shut" in capsys.readouterr().err
+
+
+def test_the_command_line_prints_what_repeats_a_failure(capsys, tmp_path):
+    firmware, said = wrong_firmware("exception", tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["fuzz", "--seed", "1", "--cases", str(CAUGHT_WITHIN), "--firmware", str(firmware)])
+    out, err = capsys.readouterr()
+    assert left.value.code == 1 and said in err
+    again = next(line for line in out.splitlines() if "--replay" in line)
+    script = again.split("'")[1]
+    with pytest.raises(SystemExit) as left:
+        main(["fuzz", "--replay", script, "--firmware", str(firmware)])
+    assert left.value.code == 1 and said in capsys.readouterr().err
+
+
+# --- What may have been delivered -------------------------------------------------------------------------------
+
+
+def ask(authority, name, at_s, **fields):
+    message = MESSAGES[name]
+    authority.asked(message, message.parse(message.build(**fields)).fields, at_s)
+
+
+def tell(authority, name, at_s, **fields):
+    message = MESSAGES[name]
+    return authority.answered(message, message.parse(message.build(**fields)).fields, at_s)
+
+
+BOLUS = {"flags": 0, "bolus_type": 0x33, "fast_amount_iu": 1, "extended_amount_iu": 0, "duration_minutes": 0}
+BLOCK = {"flags": 1, "template_number": 1, "first_block_number": 1, "duration_minutes_1": 1440, "rate_iu_per_h_1": 1}
+
+
+def test_nothing_may_move_before_it_is_asked_for():
+    authority = Authority(50)
+    assert authority.judge(0, 0, 0, 86400) is None
+    assert "basal" in (authority.judge(1, 0, 0, 86400) or "")
+    assert "bolus" in (authority.judge(0, 1, 0, 86400) or "")
+    assert "prime" in (authority.judge(0, 0, 1, 86400) or "")
+
+
+def test_a_bolus_counts_from_its_asking_until_it_is_refused():
+    authority = Authority(50)
+    ask(authority, "SetBolus", 10, **BOLUS)
+    assert authority.judge(0, 20, 0, 60) is None
+    assert authority.judge(0, 21, 0, 60) is not None
+    assert tell(authority, "CommandResponseCode", 61, request_opcode=0x114B, response_code=0x75) is None
+    assert authority.judge(0, 1, 0, 62) is not None
+
+
+def test_basal_may_flow_in_run_at_the_rates_that_were_written():
+    authority = Authority(50)
+    ask(authority, "WriteBasalRateTemplate", 5, **BLOCK)
+    assert authority.judge(1, 0, 0, 3605) is not None, "it does not run yet"
+    ask(authority, "SetTherapyControlState", 3605, therapy_control_state=0x55)
+    assert authority.judge(21, 0, 0, 7205) is None, "20 pulses, and one of rounding"
+    assert authority.judge(22, 0, 0, 7205) is not None
+
+
+def test_what_nobody_asked_for_is_noticed_when_it_is_done():
+    authority = Authority(50)
+    assert tell(authority, "SetBolusResponse", 1, bolus_id=1) is not None
+    assert tell(authority, "CommandResponseCode", 1, request_opcode=0x0F5A, response_code=0x0F) is not None
+    assert tell(authority, "CommandResponseCode", 1, request_opcode=0x0F5A, response_code=0x71) is None
+    ask(authority, "SetBolus", 2, **BOLUS)
+    assert tell(authority, "SetBolusResponse", 3, bolus_id=1) is None
+    assert tell(authority, "SetBolusResponse", 4, bolus_id=2) is not None
