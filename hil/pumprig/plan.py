@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pumprig.scenario import Scenario
 from pumprig.schedule import Schedule
@@ -40,3 +40,7 @@ class RunPlan:
     schedule: Schedule
     without: frozenset[str] = frozenset()
     expected_firmware: bytes | None = None
+
+    def later(self, by_s: int) -> RunPlan:
+        """The same plan, its first sample and all that follows so many pump seconds later."""
+        return replace(self, schedule=self.schedule.later(by_s))

@@ -18,7 +18,7 @@ from typing import Any
 from pumplink.errors import AttError, BearerError, E2EError, ProcedureTimeout, PumpLinkError, WireError
 from pumplink.link import Link
 from pumplink.pump import Pump
-from pumplink.results import Decision, Procedure, PumpData
+from pumplink.results import Decision, HistoryRecord, Procedure, PumpData
 from pumprig import scenario_parts as parts
 from pumprig.actions import configure
 from pumprig.audit import Audit
@@ -38,7 +38,7 @@ from pumprig.schedule import Stimulus
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
-from pumpwire.enums import DecisionReason, StatusChangedFlags
+from pumpwire.enums import DecisionReason, RecordingReason, StatusChangedFlags
 
 __all__ = ["Rig"]
 
@@ -84,7 +84,7 @@ class Rig:
         self, plan: RunPlan, dut: Dut, record: RunRecord, book: VerdictBook, motor: list[tuple[int, int]]
     ) -> None:
         self.plan, self.dut, self.record, self.book = plan, dut, record, book
-        self.story = Story(record, plan)
+        self.story = Story(record)
         self.checks = CheckBook(book, real_time=dut.real_time, without=plan.without, on_violation=self.story.violation)
         self.link = Link(dut.bearer)
         self.pump = Pump(self.link)
@@ -102,7 +102,6 @@ class Rig:
             for command in plan.scenario.commands
         )
         self._flushed_s = 0.0
-        self._end_s = plan.schedule.end_s
 
     # --- A run --------------------------------------------------------------------------------------------------
 
@@ -193,18 +192,22 @@ class Rig:
         settings = OracleSettings()
         self._judge_pump_data(data, settings)
         self._start_judging(settings)
-        self.story.begin(self.pace.now_s, self.dut, self.pulse_mu)
+        self._make_room()
+        self.story.begin(self.pace.now_s, self.plan, self.dut, self.pulse_mu)
         self.pump.on_status_changed(self._status_changed)
         self.pump.on_decision(self._decided)
         self.pump.on_procedure(self._answered)
+        self._set_up(self._ready_s())
+
+    def _ready_s(self) -> int:
         # A tenth of a host second to get ready in, whatever the speed of the clock.
-        first_s = int(self.pace.now_s) + 2 + self.dut.clock.scale // 10
-        if first_s > self.plan.schedule.start_s - BRING_UP_S // 2:
-            raise BlockedError(
-                f"the pump has run for {first_s} s", where=self.dut.name,
-                remedy="Reset the board and start again; at a fast clock, use a slower one.",
-            )  # fmt: skip
-        self._set_up(first_s)
+        return int(self.pace.now_s) + 2 + self.dut.clock.scale // 10
+
+    def _make_room(self) -> None:
+        # A pump that has run for a while gets its first sample later, by whole minutes: insulin on board counts those.
+        late_s = self._ready_s() + BRING_UP_S // 2 - self.plan.schedule.start_s
+        if late_s > 0:
+            self.plan = self.plan.later(60 * -(-late_s // 60))
 
     def _identify(self) -> None:
         identity = self.pump.identity()
@@ -255,9 +258,12 @@ class Rig:
                 expected=0, observed=delivered, rule="D-903",
             )  # fmt: skip
             raise Unfit
-        if delivered:
+        if self.dut.board is not None:
+            return
+        self.pump.subscribe()
+        if delivered or not all(map(_of_idle_pump, self.pump.history())):
             raise BlockedError(
-                "the pump has delivered since its start, so its history is not this run's", where=self.dut.name,
+                "the pump has been used since its start, so its history is not this run's", where=self.dut.name,
                 remedy="Reset the board and start again.",
             )  # fmt: skip
 
@@ -332,14 +338,14 @@ class Rig:
         for stimulus in self.plan.schedule.stimuli:
             self._later(stimulus.at_s, 0, self._action_of(stimulus))
         start_s = self.plan.schedule.start_s
-        for audit_s in range(start_s + AUDIT_EVERY_S + AUDIT_PHASE_S, self._end_s - 60, AUDIT_EVERY_S):
+        for audit_s in range(start_s + AUDIT_EVERY_S + AUDIT_PHASE_S, self.plan.schedule.end_s - 60, AUDIT_EVERY_S):
             for number, question in enumerate(self._audit.questions):
                 self._later(audit_s + number, 2, self._asking(question))
 
     def _drive(self) -> None:
         while self._queue:
             at_s, _, _, action = heapq.heappop(self._queue)
-            if at_s > self._end_s:
+            if at_s > self.plan.schedule.end_s:
                 break
             self._do(at_s, action)
 
@@ -419,7 +425,7 @@ class Rig:
     # --- The end ------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        end_s = self._end_s
+        end_s = self.plan.schedule.end_s
         if not self.pace.connected:
             self._do(end_s + 1, self._hands.connect)
         for number, question in enumerate(self._audit.questions, 2):
@@ -449,6 +455,13 @@ class Rig:
                 message=f"the pump's clock is {drift_s * 1000:.0f} ms off since the start", expected="<= 250 ms",
                 observed=round(drift_s * 1000, 1),
             )  # fmt: skip
+
+
+# What a pump records that nobody has used since its start.
+def _of_idle_pump(record: HistoryRecord) -> bool:
+    if record.event == "HistoryReferenceTime":
+        return bool(record.fields["recording_reason"] != RecordingReason.SET_DATE_TIME)
+    return record.event == "HistoryTotalDailyInsulin"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ which the connection goes is still sent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pumprig.errors import UsageError
@@ -93,6 +93,11 @@ class Schedule:
     start_s: int
     end_s: int
     withheld: tuple[Withheld, ...]
+
+    def later(self, by_s: int) -> Schedule:
+        """The same schedule, all of it so many pump seconds later."""
+        stimuli = tuple(replace(stimulus, at_s=stimulus.at_s + by_s) for stimulus in self.stimuli)
+        return replace(self, stimuli=stimuli, start_s=self.start_s + by_s, end_s=self.end_s + by_s)
 
     def of_kind(self, kind: Kind) -> list[Stimulus]:
         """The stimuli of one kind, in order."""

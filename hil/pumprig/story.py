@@ -44,20 +44,19 @@ class Story:
 
     Args:
         record: where they go.
-        plan: the run.
     """
 
-    def __init__(self, record: RunRecord, plan: RunPlan) -> None:
+    def __init__(self, record: RunRecord) -> None:
         self.record = record
         self.totals = Totals()
-        self._plan = plan
-        self._start_s = plan.schedule.start_s
-        self._end_s = plan.schedule.end_s
+        self._start_s = 0
+        self._end_s = 0
         self._tbr_active = False
 
-    def begin(self, now_s: float, dut: Dut, pulse_mu: int) -> None:
+    def begin(self, now_s: float, plan: RunPlan, dut: Dut, pulse_mu: int) -> None:
         """What runs, and the gaps of its trace."""
-        scenario, trace = self._plan.scenario, self._plan.trace
+        scenario, trace = plan.scenario, plan.trace
+        self._start_s, self._end_s = plan.schedule.start_s, plan.schedule.end_s
         self.record.event(
             "run", now_s, id=self.record.folder.name, scenario=scenario.name or "trace", seed=scenario.seed,
             controller=scenario.controller, clock=str(dut.clock), board=dut.name, wall_start=trace.start.isoformat(),
