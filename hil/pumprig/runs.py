@@ -181,12 +181,13 @@ def _open_and_run(
             capture = _start_capture(rig, options.capture)
         rig.run()
     finally:
+        # The board ends whatever the record still takes.
+        dut.close()
         if capture is not None:
             capture.close()
         _log_output(record, dut.output)
         if dut.board is not None:
             _keep_frames(record, dut.board.last_frames)
-        dut.close()
 
 
 def _start_capture(rig: Rig, path: Path) -> Capture:
