@@ -1,0 +1,360 @@
+"""Goal: whatever breaks in a run, it ends with the right verdict, one clear message and its record kept.
+
+Method: firmware that raises, hangs, resets, forgets its watchdog or does not boot; a board that is killed; a line that
+is cut; a disk that is full; a user who has had enough. What a signal or a limit of the system decides runs as a
+process of its own.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import serial
+
+from hil.rig_bench import MANUAL, PLGS, command, firmware_copy, flat, pump, trace_csv
+from pumplink.virtual.board import VirtualBoard
+from pumplink.virtual.clocks import Scaled, parse_clock
+from pumprig.dut import open_dut
+from pumprig.errors import RigError
+from pumprig.record import RunRecord
+from pumprig.runs import RunOptions, execute, make_plan
+from pumprig.verdict import Verdict
+
+WITHIN_S = 60
+SECOND = "    def _second(self, s):\n"
+
+
+def broken(tmp_path, line, at_s=700):
+    """Firmware whose dosing core does `line` at the first second from `at_s` on at which anything is due."""
+    return firmware_copy(tmp_path, pump__core=(SECOND, f"{SECOND}        if s >= {at_s}:\n            {line}\n"))
+
+
+def record_of(folder):
+    """run.json, and every whole line of events.jsonl."""
+    meta = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    events = []
+    for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            events.append(json.loads(line))
+    return meta, events
+
+
+# --- Firmware ---
+
+
+def test_a_traceback_is_a_fail_and_stands_in_the_log(bench, tmp_path):
+    run = bench.run(MANUAL, pump(), firmware=broken(tmp_path, 'raise ValueError("broken on purpose")'), report=True)
+    assert run.verdict is Verdict.FAIL
+    assert run.outcome.exit_code == 1
+    (reason,) = run.outcome.reasons
+    assert (reason.check, reason.rule) == ("alive", "D-954")
+    assert "broken on purpose" in reason.message
+    log = (run.folder / "dut.log").read_text(encoding="utf-8")
+    assert log.startswith("Traceback ")
+    assert "ValueError: broken on purpose" in log
+    frames = [json.loads(line) for line in (run.folder / "frames.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert 10 < len(frames) <= 100
+    assert {frame["direction"] for frame in frames} == {"to_board", "to_host"}
+    assert [second for second in run.pulses if second < 640] == [170, 350, 530]
+    for report in ("report.html", "junit.xml", "signals.npz"):
+        assert (run.folder / report).stat().st_size > 0
+
+
+def test_a_traceback_while_a_command_is_under_way_is_a_fail_too(bench, tmp_path):
+    copy = firmware_copy(
+        tmp_path, pump__core=("    def set_bolus(self, s, amount_mu):\n",
+                              "    def set_bolus(self, s, amount_mu):\n        raise MemoryError()\n"),
+    )  # fmt: skip
+    run = bench.run(MANUAL, pump(), command(600, "set_bolus", amount_iu=1), firmware=copy)
+    assert run.verdict is Verdict.FAIL
+    assert "MemoryError" in (run.folder / "dut.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("import machine; machine.reset()", "reset"), ("import sys; sys.exit(0)", "came to its end")],
+)
+def test_a_board_that_resets_or_ends_is_a_fail(bench, tmp_path, line, said):
+    run = bench.run(MANUAL, pump(), firmware=broken(tmp_path, line))
+    assert run.verdict is Verdict.FAIL, run.explain()
+    assert run.outcome.reasons[0].rule == "D-954"
+    assert said in run.outcome.reasons[0].message
+
+
+@pytest.mark.parametrize("line", ["while True: pass", "import time\n            while True: time.ticks_ms()"])
+def test_a_loop_that_never_sleeps_is_a_hang_and_the_log_says_where(bench, tmp_path, line):
+    options = RunOptions(
+        board="virtual", clock=parse_clock("lockstep"), out=tmp_path / "runs", report=False, hang_timeout_s=0.5,
+        firmware=broken(tmp_path, line),
+    )  # fmt: skip
+    outcome = execute(_plan(bench), options)
+    assert (outcome.verdict, outcome.exit_code) == (Verdict.FAIL, 1)
+    assert outcome.reasons[0].rule == "D-954"
+    assert "pump/core.py" in (outcome.folder / "dut.log").read_text(encoding="utf-8")
+
+
+def _other(tmp_path, line):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return broken(folder, line)
+
+
+def _plan(bench):
+    bench.trace(flat(60))
+    return make_plan(bench.scenario(MANUAL, pump()))
+
+
+@pytest.mark.parametrize(
+    "source", ["raise OSError(5)\n", "def broken(:\n", "import nothing_of_that_name\n", "", "while True: pass\n"]
+)
+def test_firmware_that_does_not_boot_is_a_fail_with_what_it_printed(bench, tmp_path, source):
+    folder = tmp_path / "firmware"
+    folder.mkdir()
+    (folder / "main.py").write_text(source, encoding="utf-8")
+    options = RunOptions(
+        board="virtual", clock=parse_clock("lockstep"), out=tmp_path / "runs", report=True, hang_timeout_s=0.5,
+        firmware=folder,
+    )  # fmt: skip
+    outcome = execute(_plan(bench), options)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.exit_code == 1
+    if "while" not in source and source:
+        assert "Traceback" in (outcome.folder / "dut.log").read_text(encoding="utf-8")
+    assert (outcome.folder / "report.html").stat().st_size > 0
+
+
+def test_firmware_that_speaks_nothing_is_no_pump(bench, tmp_path):
+    folder = tmp_path / "firmware"
+    folder.mkdir()
+    (folder / "main.py").write_text("import time\nwhile True:\n    time.sleep_ms(1000)\n", encoding="utf-8")
+    options = RunOptions(
+        board="virtual", clock=parse_clock("lockstep"), out=tmp_path / "runs", report=False, firmware=folder
+    )
+    outcome = execute(_plan(bench), options)
+    assert outcome.verdict is Verdict.ERROR
+    assert "is the pump firmware running" in outcome.reasons[0].message
+
+
+# --- Processes and lines that go away ---
+
+
+LIMITED = (
+    "import resource, sys; from pumprig.cli import main;"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); main(sys.argv[2:])"
+)
+
+
+def _start(folder, *arguments, limit_octets=None):
+    """`pumprig run` as a process; with a limit, no file may become larger, as on a disk that is full."""
+    (folder / "trace.csv").write_text(trace_csv(flat(60)), encoding="utf-8")
+    program = ["-m", "pumprig.cli"] if limit_octets is None else ["-c", LIMITED, str(limit_octets)]
+    return subprocess.Popen(
+        [sys.executable, *program, "run", str(folder / "trace.csv"), "--out", str(folder / "runs"), "--no-live",
+         *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+    )  # fmt: skip
+
+
+def _ended(process):
+    out, err = process.communicate(timeout=WITHIN_S)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def _wait(condition):
+    until = time.monotonic() + WITHIN_S
+    pause = threading.Event()
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        pause.wait(0.02)
+    raise AssertionError("what was waited for did not come")
+
+
+def _folder(runs):
+    return _wait(lambda: max(runs.glob("*"), default=None) if runs.is_dir() else None)
+
+
+def _busy(folder, *arguments, kind="command"):
+    """Start a run in real time and wait until its record holds an event; again when the machine is too busy."""
+    for _ in range(4):
+        process = _start(folder, *arguments)
+        path = _folder(folder / "runs") / "events.jsonl"
+        _wait(lambda process=process, path=path: process.poll() is not None or _holds(path, kind))
+        if process.poll() is None:
+            return process
+        code, _, err = _ended(process)
+        assert code == 7, err
+        shutil.rmtree(folder / "runs")
+    pytest.skip("this machine is too busy for a run in real time")
+
+
+def _holds(path, kind):
+    return path.is_file() and f'"kind":"{kind}"' in path.read_text(encoding="utf-8")
+
+
+def _boards(pid):
+    """Virtual boards that a process has started."""
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("this system has no /proc to find the board's process in")
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            if parent == pid and b"boot.py" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_board_that_is_killed_is_a_fail(tmp_path):
+    process = _busy(tmp_path, "--clock", "scaled:10")
+    (board,) = _boards(process.pid)
+    os.kill(board, signal.SIGKILL)
+    code, _, err = _ended(process)
+    assert code == 1
+    assert "FAIL: " in err
+    assert "(D-954)" in err
+    meta, events = record_of(_folder(tmp_path / "runs"))
+    assert (meta["verdict"], meta["exit_code"]) == ("FAIL", 1)
+    assert events[-1]["kind"] == "verdict"
+    assert (_folder(tmp_path / "runs") / "report.html").is_file()
+
+
+@pytest.mark.parametrize(("kind", "signals"), [("run", 1), ("command", 1), ("command", 2)])
+def test_ctrl_c_ends_with_130_and_a_report_of_what_there_is(tmp_path, kind, signals):
+    process = _busy(tmp_path, "--clock", "scaled:10", kind=kind)
+    (board,) = _boards(process.pid)
+    for _ in range(signals):
+        process.send_signal(signal.SIGINT)
+    code, _, err = _ended(process)
+    assert code == 130
+    assert "interrupted" in err
+    # No board is left behind.
+    assert not Path(f"/proc/{board}").exists()
+    folder = _folder(tmp_path / "runs")
+    meta, events = record_of(folder)
+    if signals == 1:
+        assert events[-1]["kind"] == "verdict"
+        assert (meta["verdict"], meta["exit_code"]) == ("INCONCLUSIVE", 130)
+        assert "interrupted" in meta["reasons"][-1]["message"]
+        assert (folder / "report.html").is_file()
+
+
+def _on_pty(clock=10):
+    board = VirtualBoard("virtual", None, Scaled(clock))
+    board.start()
+    return board, board.pty()
+
+
+def test_a_line_that_is_cut_is_an_error_of_the_rig_and_names_the_device(tmp_path):
+    board, pty = _on_pty()
+    try:
+        process = _busy(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
+        pty.close()
+        code, _, err = _ended(process)
+    finally:
+        board.stop()
+    assert code == 4
+    assert pty.path in err
+    meta, events = record_of(_folder(tmp_path / "runs"))
+    assert (meta["verdict"], meta["exit_code"]) == ("ERROR", 4)
+    assert events[-1]["kind"] == "verdict"
+    assert any(event["kind"] == "command" for event in events)
+
+
+def test_a_port_that_somebody_else_has_is_blocked(tmp_path):
+    board, pty = _on_pty(1)
+    try:
+        with serial.Serial(pty.path, exclusive=True):
+            process = _start(tmp_path, "--clock", "realtime", "--board", f"port:{pty.path}")
+            code, _, err = _ended(process)
+    finally:
+        pty.close()
+        board.stop()
+    assert code == 3
+    assert pty.path in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_pump_that_has_been_used_is_refused_before_anything_is_done_to_it(tmp_path):
+    board, pty = _on_pty()
+    try:
+        process = _busy(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
+        process.send_signal(signal.SIGINT)
+        assert _ended(process)[0] == 130
+        code, _, err = _ended(_start(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}"))
+    finally:
+        pty.close()
+        board.stop()
+    assert code == 3
+    assert "Reset the board" in err
+    assert pty.path in err
+
+
+# --- A full disk ---
+
+
+def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path):
+    process = _start(tmp_path, "--clock", "lockstep", limit_octets=12_000)
+    code, _, err = _ended(process)
+    assert code == 4
+    folder = _folder(tmp_path / "runs")
+    (line,) = err.strip().splitlines()
+    assert str(folder) in line
+    assert "it is kept up to this moment" in line
+    events = (folder / "events.jsonl").read_text(encoding="utf-8")
+    assert 4_000 < len(events) <= 12_000
+    assert json.loads(events.splitlines()[0])["kind"] == "run"
+
+
+@pytest.mark.parametrize("limit_octets", [0, 500, 5000, 8000])
+def test_wherever_the_disk_is_full_there_is_one_message_and_no_traceback(tmp_path, limit_octets):
+    process = _start(tmp_path, "--clock", "lockstep", limit_octets=limit_octets)
+    code, _, err = _ended(process)
+    assert code == 4
+    assert len(err.strip().splitlines()) == 1, err
+    assert str(tmp_path / "runs") in err
+
+
+def test_no_room_for_the_report_is_told_and_the_verdict_stands_in_the_record(tmp_path):
+    process = _start(tmp_path, "--clock", "lockstep", limit_octets=1_000_000)
+    code, _, err = _ended(process)
+    assert code == 4
+    assert "report" in err
+    meta, events = record_of(_folder(tmp_path / "runs"))
+    assert meta["verdict"] == "PASS"
+    assert events[-1]["verdict"] == "PASS"
+
+
+def test_a_record_that_cannot_be_written_leaves_no_board_behind(bench, tmp_path, monkeypatch):
+    opened = []
+    real = open_dut
+    monkeypatch.setattr("pumprig.runs.open_dut", lambda *args, **kw: opened.append(real(*args, **kw)) or opened[-1])
+
+    def full(self, line):
+        raise RigError("cannot write the record: No space left on device", where="dut.log")
+
+    monkeypatch.setattr(RunRecord, "log", full)
+    run = bench.run(MANUAL, pump(), firmware=broken(tmp_path, "print(1)\n            raise ValueError()"))
+    # The FAIL was proven before.
+    assert run.verdict is Verdict.FAIL
+    assert not opened[0].board.running
+    slow = "import sys; print(1)"
+    with pytest.raises(RigError, match=r"dut\.log"):
+        bench.run(MANUAL, pump(), firmware=_other(tmp_path, slow))
+    assert not opened[1].board.running
+
+
+def test_a_lone_sample_and_a_scenario_of_nothing_are_runs_too(bench):
+    run = bench.run(PLGS, pump(), readings=[(0, 100)])
+    assert run.verdict is Verdict.PASS, run.explain()
+    assert run.outcome.summary["samples_sent"] == 1
