@@ -10,9 +10,13 @@ from pumprig.dut import Dut
 __all__ = ["LEAD_S", "Pace", "Unfit"]
 
 LEAD_S = 0.5
-"""How long before its second an input is sent, in pump time."""
+"""How long before its second an input is sent, in pump time, where time is real."""
 
+# In lockstep any moment of the second before will do, so the early, the middle and the late ones are tried (D-002).
+LEADS_S = (0.95, 0.5, 0.2, 0.5)
 LATENESS_S_MAX = 0.5
+PHASE_LOOKS = 5
+PHASE_DOUBT_S_MAX = 0.1
 
 
 class Unfit(Exception):
@@ -26,18 +30,22 @@ class Pace:
         dut: the opened board.
         link: the connection, served while time passes.
         checks: where lateness is judged.
+        seed: which moments of a second inputs are sent at in lockstep.
 
     Attributes:
         connected: whether the connection is up.
+        steady: pump seconds whose inputs are sent half a second before in any case, because their exchange is long.
         lateness_s_max: the worst lateness of a stimulus.
     """
 
-    def __init__(self, dut: Dut, link: Link, checks: CheckBook) -> None:
+    def __init__(self, dut: Dut, link: Link, checks: CheckBook, seed: int) -> None:
         self._dut = dut
         self._link = link
         self._checks = checks
         self._phase_s = 0.0
         self._ended_s: float | None = None
+        self._seed = seed
+        self.steady: set[int] = set()
         self.connected = False
         self.lateness_s_max = 0.0
 
@@ -51,18 +59,41 @@ class Pace:
         return bearer_s - self._phase_s
 
     def find_phase(self, pump: Pump) -> None:
-        """Ask the pump for its time, which it tells to the millisecond."""
-        self._phase_s = self._ask_phase(pump)
+        """Ask the pump for its time, which it tells to the millisecond.
 
-    def drift_s(self, pump: Pump) -> float:
-        """Seconds that the pump's clock has lost against the bench since `find_phase`."""
-        return self._ask_phase(pump) - self._phase_s
+        Raises:
+            Unfit: the bench is too slow to tell the pump's seconds apart.
+        """
+        self._phase_s, doubt_s = self._ask_phase(pump)
+        fit = not self._dut.real_time or self._checks.expect(
+            "bench-fitness", doubt_s <= PHASE_DOUBT_S_MAX, 0,
+            message=f"the pump's time is known to {doubt_s * 1000:.0f} ms only; use a slower clock or an idle machine",
+            expected="<= 100 ms", observed=round(doubt_s * 1000, 1),
+        )  # fmt: skip
+        if not fit:
+            raise Unfit
 
-    def _ask_phase(self, pump: Pump) -> float:
-        before_s = self._dut.bearer.now_s
-        uptime_s = float(pump.health().uptime_s)
-        # Half of the round trip is the best guess of when the pump looked.
-        return (before_s + self._dut.bearer.now_s) / 2 - uptime_s
+    def drift_s(self, pump: Pump) -> tuple[float, float]:
+        """Seconds that the pump's clock has lost against the bench since `find_phase`, and the doubt of that."""
+        phase_s, doubt_s = self._ask_phase(pump)
+        return phase_s - self._phase_s, doubt_s
+
+    def _ask_phase(self, pump: Pump) -> tuple[float, float]:
+        looks = []
+        for _ in range(PHASE_LOOKS):
+            before_s = self._dut.bearer.now_s
+            uptime_s = float(pump.health().uptime_s)
+            after_s = self._dut.bearer.now_s
+            looks.append(((after_s - before_s) / 2, (before_s + after_s) / 2 - uptime_s))
+        # The quickest look says best when the pump looked: somewhere within its round trip.
+        doubt_s, phase_s = min(looks)
+        return phase_s, doubt_s
+
+    def lead_s(self, at_s: int) -> float:
+        """How long before pump second `at_s` an input is sent."""
+        if self._dut.real_time or at_s in self.steady:
+            return LEAD_S
+        return LEADS_S[(at_s * 40503 + self._seed) // 7 % len(LEADS_S)]
 
     def end(self) -> None:
         """The board is given up; its time stands still."""
@@ -79,7 +110,7 @@ class Pace:
         Raises:
             Unfit: the bench is too late for it.
         """
-        lateness_s = max(0.0, self.run_until(at_s - LEAD_S))
+        lateness_s = max(0.0, self.run_until(at_s - self.lead_s(at_s)))
         self.lateness_s_max = max(self.lateness_s_max, lateness_s)
         if not self._dut.real_time and lateness_s > LATENESS_S_MAX:
             # In lockstep the bench cannot be late: it is the pump that took so long over the exchange before.

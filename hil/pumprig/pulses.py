@@ -37,7 +37,7 @@ class PulseWitness:
     Args:
         checks: where each judgement goes.
         on_pulse: called for each seen pulse in order with (pulse, source); the source is "unexpected" for one that
-            no rule gives.
+            no rule gives, "unjudged" for one that came when the bench was no longer fit or the run already over.
         basal_pulses_per_hour_max: most basal pulses in any 3600 s that the basal limit allows.
     """
 
@@ -96,6 +96,11 @@ class PulseWitness:
                 self._unexpected(seen.popleft(), sealed)
             else:
                 self._missing(due.popleft())
+
+    def leave(self) -> None:
+        """The run is over: pulses seen that can be judged no more are told as such."""
+        while self._seen:
+            self._on_pulse(self._seen.popleft(), "unjudged")
 
     def _match(self, due: DuePulse, seen: SeenPulse, sealed: Callable[[int], bool]) -> None:
         self._checks.expect("pulse", True, seen.at_s)
