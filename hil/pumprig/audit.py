@@ -175,9 +175,12 @@ class Audit:
 
     def reset_status(self, at_s: int, state: State) -> None:
         """Clear the bits of Status Changed, so that the next change is indicated again."""
-        flags = self._pump.status_changed() & ~StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED
+        seen = self._pump.status_changed()
+        self._judge.status.read(seen, at_s)
+        flags = seen & ~StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED
         if flags:
             self._pump.reset_status(flags)
+            self._judge.status.reset(flags)
 
     def _expect(
         self, check: str, ok: bool, at_s: int, what: str, right: object, got: object, rule: str = ""

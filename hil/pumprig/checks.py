@@ -68,6 +68,7 @@ CHECKS: dict[str, Check] = _declare(
         "D-814", "D-821", "D-905", "D-907")),
     Check("history-sequence", "History has no gap and no repetition", ("D-905",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),
+    Check("status-changed", "Each change is indicated, and its bit stays set until it is reset", ("D-908", "D-814")),
     Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831")),
     Check("pump-data", "The pump is made as the specification says", ("D-101", "D-106", "D-801", "D-811")),
     Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),

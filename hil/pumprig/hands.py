@@ -77,6 +77,7 @@ class Hands:
             self._pace.run_until(self._pace.now_s + SUBSCRIBE_STEP_S)
         self._pace.in_time(at_s)
         self._pump.subscribe()
+        self._judge.status.connection_changed()
         self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(cgm.session_start))
         self._judge.take()
         self._checks.expect(
@@ -89,6 +90,7 @@ class Hands:
         self._link.close()
         self._pace.connected = False
         self._judge.forget_pending()
+        self._judge.status.connection_changed()
 
     def bearer_down(self, at_s: int) -> None:
         """The connection goes, as a fault."""

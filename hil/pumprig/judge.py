@@ -14,6 +14,7 @@ from pumprig.history import HistoryWitness, Record
 from pumprig.oracle import ExpectedDecision, Oracle
 from pumprig.oracle import events as expected
 from pumprig.pulses import DuePulse, PulseWitness, SeenPulse
+from pumprig.status_changed import StatusWitness
 from pumprig.suspended import SuspendedTime
 
 __all__ = ["Judge", "SeenDecision"]
@@ -80,6 +81,7 @@ class Judge:
         self.checks = checks
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
         self.suspended = SuspendedTime(checks)
+        self.status = StatusWitness(checks)
         self.history = HistoryWitness(checks, self._record_read)
         self._on_record = on_record
         self._on_event = on_event
@@ -107,6 +109,7 @@ class Judge:
                 self.pulses.due(DuePulse(event.at_s, event.source, event.rule))
                 continue
             self.history.due(event)
+            self.status.due(event)
             if isinstance(event, expected.TbrStarted) and event.context == "AP controller":
                 self._suspended_from.append(event.at_s)
                 self.suspensions += 1

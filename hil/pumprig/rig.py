@@ -316,6 +316,7 @@ class Rig:
         self._go_to(next(seconds))
         self._hands.disconnect()
         self._do(next(seconds), self._hands.connect)
+        self._do(next(seconds), self._reset_status)
         if pump.reservoir_iu * 1000 != self.judge.oracle.settings.reservoir_capacity_mu:
             self._fault(next(seconds), parts.ReservoirLevel.model_construct(amount_iu=pump.reservoir_iu))
         for command in (
@@ -327,6 +328,12 @@ class Rig:
         action = configure(scenario.controller, scenario.settings)
         self._do(next(seconds), lambda at_s: self._hands.give(at_s, action))
         self._command(schedule.start_s - 10, parts.SetTherapyState.model_construct(state="run"))
+
+    def _reset_status(self, at_s: int) -> None:
+        self.judge.advance(at_s)
+        self.pump.reset_status(self.pump.status_changed())
+        self.judge.status.reset()
+        self.pace.in_time(at_s)
 
     # --- Time ---------------------------------------------------------------------------------------------------
 
@@ -342,6 +349,7 @@ class Rig:
             judge.settle(at_s - 2)
             self._audit.settle(at_s - 2)
         judge.overdue(self.pace.now_s)
+        judge.status.settle(at_s - 1)
         if self.record.host_s - self._flushed_s > FLUSH_EVERY_S:
             self._flushed_s = self.record.host_s
             self.record.flush()
@@ -423,6 +431,7 @@ class Rig:
     # --- What the pump says of itself ---------------------------------------------------------------------------
 
     def _status_changed(self, flags: StatusChangedFlags, arrived_s: float) -> None:
+        self.judge.status.indicated(flags, self.pace.of_bearer(arrived_s))
         if not flags & StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED or self._annunciation_due_s >= self._target_s:
             return
         # The rig is on its way to its next stimulus and asks after that one.
@@ -433,7 +442,9 @@ class Rig:
     def _clear_annunciation_bit(self, at_s: int) -> None:
         if not self.pace.connected:
             return
+        self.judge.advance(at_s)
         self.pump.reset_status(StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED)
+        self.judge.status.reset(StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED)
         self.pace.in_time(at_s)
         if self.pump.annunciation() is not None and not self._handles_annunciations:
             self._later(at_s + ANNUNCIATION_CONFIRM_AFTER_S, 1, self._confirm_shown)
