@@ -20,6 +20,7 @@ from pumpwire.tools.lookup import InputError, characteristic_called, message_cal
 __all__ = ["command"]
 
 WRONG = 2
+BREAKING = 6
 FOUND = 1
 
 
@@ -43,6 +44,7 @@ def command() -> None:
       pumprig spec encode SetBolus --json '{"bolus_type": "FAST", "fast_amount_iu": 2.5,
                                             "extended_amount_iu": 0, "duration_minutes": 0}'
       pumprig spec decode capture.btsnoop
+      pumprig spec breaking --against git:HEAD
     """
 
 
@@ -220,3 +222,73 @@ def coverage_command(runs: tuple[Path, ...], missing: bool, as_json: bool) -> in
             for name in share.missing:
                 click.echo(f"        -  {name}")
     return 0
+
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json", "junit", "github"]), default="text", show_default=True,
+    help="github prints workflow commands.",
+)  # fmt: skip
+
+
+@command.command("diff")
+@click.argument("old")
+@click.argument("new", default="now")
+@_FORMAT
+def diff_command(old: str, new: str, form: str) -> int:
+    """Say what changed between two descriptions of the wire.
+
+    OLD and NEW are files like protocol/wire.lock.json, git:REVISION for the one of a commit, or now for what is
+    declared. Every change has a level (wire, source, docs) and says whether it breaks those who keep the old one.
+    """
+    from pumprig.spec.changes import load, render
+    from pumpwire.tools.lock import compare, worst
+
+    before, after = load(old), load(new)
+    with _named():
+        changes = compare(before, after)
+    level = worst(changes)
+    verdict = {
+        "old": old, "new": new, "wire_version": [before["wire_version"], after["wire_version"]],
+        "breaks": None if level is None else level.name.lower(),
+    }  # fmt: skip
+    click.echo(render(changes, form, verdict=verdict))
+    return 0
+
+
+@command.command("breaking")
+@click.option("--against", default="git:HEAD", show_default=True, metavar="FILE|git:REVISION", help="The wire to keep.")
+@click.option("--level", default="wire", show_default=True, type=click.Choice(["wire", "source", "docs"]),
+              help="The least grave level that counts; source also counts names, docs any word.")  # fmt: skip
+@_FORMAT
+def breaking_command(against: str, level: str, form: str) -> int:
+    """Judge the declarations against a wire that others rely on; exit code 6 when they break it.
+
+    Messages marked as drafts are exempt. A break that comes with a raised wire version is announced: old and new
+    refuse each other when they connect, and nothing is misunderstood. It is shown, and the exit code is 0.
+    """
+    from pumprig.spec.changes import load, now, render
+    from pumpwire.tools.lock import Level, announced, compare
+
+    before, after = load(against), now()
+    with _named():
+        changes = compare(before, after)
+    least = Level[level.upper()]
+    counted = [c for c in changes if c.level >= least and (c.breaking or least is Level.DOCS)]
+    raised = announced(before, after)
+    verdict = {
+        "against": against, "level": level, "breaking": len(counted), "announced": raised,
+        "wire_version": [before["wire_version"], after["wire_version"]],
+    }  # fmt: skip
+    said = render(counted if form == "text" else changes, form, verdict=verdict)
+    if form != "text" or counted:
+        click.echo(said)
+    if form == "text":
+        count = len(changes) - len(counted)
+        click.echo(f"{len(counted)} breaking changes of {level} against {against}, {count} others")
+    if not counted:
+        return 0
+    if raised:
+        click.echo(f"announced by wire version {after['wire_version']}", err=True)
+        return 0
+    click.echo("Keep the old wire beside the new one, or raise WIRE_VERSION in protocol/pumpwire/vendor.py.", err=True)
+    return BREAKING
