@@ -9,9 +9,12 @@ from Debian where it is installed.
 import shutil
 import struct
 import subprocess
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from pumplink import virtual_pump
 from pumplink.btsnoop import Capture, CaptureError, capture_link, pdus, records
 from pumplink.link import Link
 from pumplink_tools import Peer, accept, att
@@ -150,3 +153,25 @@ def test_tshark_knows_who_is_central(capture):
     shown = tshark(capture, "-Y", "bthci_evt.le_meta_subevent", "-T", "fields", "-e", "bthci_evt.role",
                    "-e", "bthci_evt.connection_handle")  # fmt: skip
     assert [line.split() for line in shown] == [["0x00", "0x0001"]]
+
+
+@needs_tshark
+def test_with_the_dissector_tshark_shows_the_fields_of_a_bolus(tmp_path):
+    path = tmp_path / "bolus.btsnoop"
+    pump = virtual_pump()
+    with capture_link(pump.link, path), pump:
+        pump.write_basal_profile([(1440, 1)])
+        pump.activate(1)
+        pump.start()
+        bolus_id = pump.set_bolus(Decimal("2.5"))
+    script = Path(__file__).parents[2] / "protocol" / "pumprig.lua"
+    names = ("btatt.opcode", "pumprig.message", "pumprig.e2e.good", "pumprig.set_bolus.bolus_type",
+             "pumprig.set_bolus.fast_amount_iu", "pumprig.set_bolus_response.bolus_id")  # fmt: skip
+    wanted = [word for name in names for word in ("-e", name)]
+    shown = tshark(path, "-X", f"lua_script:{script}", "-Y", 'pumprig.message matches "^SetBolus"', "-T", "fields",
+                   "-E", "separator=;", *wanted)  # fmt: skip
+    assert [line.split(";") for line in shown] == [
+        ["0x12", "SetBolus", "1", "0x33", "2.5", ""],
+        ["0x1d", "SetBolusResponse", "1", "", "", str(bolus_id)],
+    ]
+    assert tshark(path, "-X", f"lua_script:{script}", "-Y", "_ws.lua.error or _ws.malformed") == []
