@@ -96,6 +96,7 @@ class Message:
         changes_delivery: whether it can change what insulin is delivered.
         answer: name of the message that answers it.
         served: whether this pump's firmware speaks it; only then has it a program there.
+        draft: whether it may still change without breaking anybody.
         examples: worked examples, at least one.
         doc: one sentence for the interface document.
 
@@ -115,6 +116,7 @@ class Message:
         changes_delivery: bool = False,
         answer: str | None = None,
         served: bool = True,
+        draft: bool = False,
         examples: Sequence[Example],
         doc: str = "",
     ) -> None:
@@ -133,6 +135,7 @@ class Message:
         self.changes_delivery = changes_delivery
         self.answer = answer
         self.served = served
+        self.draft = draft
         self.examples = tuple(examples)
         self.doc = doc
         self.layout = layout.fields_of(body, name)

@@ -44,8 +44,8 @@ def field(declared: Field) -> dict[str, Any]:
 
 
 def message(declared: Message) -> dict[str, Any]:
-    """One message."""
-    return {
+    """One message; `draft` stands there only when it is one."""
+    return ({"draft": True} if declared.draft else {}) | {
         "on": declared.on.constant, "opcode": declared.opcode, "direction": declared.direction,
         "fields": [field(item) for item in declared.fields], "answer": declared.answer,
         "changes_delivery": declared.changes_delivery, "served": declared.served, "clause": declared.clause,
@@ -75,6 +75,7 @@ def characteristic(declared: Characteristic) -> dict[str, Any]:
 def digest(declared: Message) -> str:
     """A short word that changes with everything of a message that its octets or values depend on."""
     wire = message(declared) | {"doc": "", "clause": "", "served": True, "answer": None, "changes_delivery": False}
+    wire.pop("draft", None)
     for item in wire["fields"]:
         item.pop("doc", None)
     used = [item.members for item in declared.fields if item.members is not None]

@@ -10,6 +10,7 @@ import copy
 import pytest
 
 from pumpwire import describe
+from pumpwire.declare import Message
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.registry import MESSAGES
 from pumpwire.tools.lock import Level, announced, compare, worst
@@ -241,6 +242,13 @@ def test_a_draft_may_change_as_it_likes(wire):
     assert worst(compare(old, new)) is None
     # Once it is no draft, it binds.
     assert worst(compare(wire, new)) is WIRE
+
+
+def test_a_declaration_says_that_it_is_a_draft():
+    good = MESSAGES["EmulatorHealth"]
+    details = {name: getattr(good, name) for name in ("on", "direction", "body", "clause", "examples")}
+    assert describe.message(Message("EmulatorHealth", **details, draft=True))["draft"] is True
+    assert "draft" not in describe.message(good)
 
 
 def test_a_raised_version_announces_a_break(wire):

@@ -70,6 +70,10 @@ def page(message: Message) -> list[str]:
         f"  clause     {message.clause}",
         f"  length     at most {octets} octets, {octets + trailer} with {on.protection.value}",
     ]
+    if message.draft:
+        lines.append("  draft      may still change without breaking anybody")
+    if not message.served:
+        lines.append("  served     not by this firmware")
     if message.answer:
         lines.append(f"  answer     {message.answer}")
     if message.changes_delivery:
@@ -143,6 +147,8 @@ def as_json(message: Message) -> dict[str, Any]:
         "direction": message.direction,
         "clause": message.clause,
         "changes_delivery": message.changes_delivery,
+        "served": message.served,
+        "draft": message.draft,
         "answer": message.answer,
         "octets_max": octets_max(message),
         "doc": message.doc,
