@@ -29,6 +29,8 @@ from pumplink.virtual.launch import micropython_command
 from pumprig.trace.synthetic import readings
 from pumpwire import database
 from pumpwire.enums import Controller
+from pumpwire.generate.vectors import extremes
+from pumpwire.registry import MESSAGES
 
 __all__ = ["MEASURES", "BenchError", "Figure", "main"]
 
@@ -40,6 +42,9 @@ ATT_READS = 2000
 ATT_VALUE_OCTETS = 16
 """With its counter and CRC, and the ATT opcode, these make a response of 20 octets."""
 PULSES = 2000
+CODEC_PASSES = 50
+CODEC_OCTETS_MIN = 15
+"""Messages of this length, with every optional field in them."""
 RUN_TIMEOUT_S = 300.0
 """A run that takes longer than this is stopped and has no figure."""
 
@@ -202,8 +207,38 @@ def allocation(_rounds: int) -> list[Figure]:
     return [Figure("allocation_per_pulse", int(run.stdout) / PULSES, "octets")]
 
 
+def host_codec(rounds: int) -> list[Figure]:
+    """Decoding and encoding long messages on the host: with the generated codec, and by construct alone."""
+    whole = ((message, extremes(message, greatest=True)) for message in MESSAGES.values())
+    built = [(message, values, message.build(**values)) for message, values in whole]
+    long = [(message, values, octets) for message, values, octets in built if len(octets) >= CODEC_OCTETS_MIN]
+
+    def generated() -> None:
+        for message, values, octets in long:
+            message.parse(octets)
+            message.build(**values)
+
+    def declared() -> None:
+        for message, values, octets in long:
+            message.parse_declared(octets)
+            message.build_declared(**values)
+
+    taken: dict[str, float] = {}
+    for name, work in (("host_codec", generated), ("construct", declared)):
+        work()
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            for _ in range(CODEC_PASSES):
+                work()
+            times.append(time.perf_counter() - start)
+        taken[name] = statistics.median(times) / CODEC_PASSES / len(long) * 1e6
+    figures = [Figure(f"{name}_decode_encode", round(taken[name], 3), "us") for name in taken]
+    return [*figures, Figure("host_codec_speed", round(taken["construct"] / taken["host_codec"], 1), "times construct")]
+
+
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
-    measure.__name__: measure for measure in (run_1_day, run_14_days, att_read, heap, allocation)
+    measure.__name__: measure for measure in (run_1_day, run_14_days, att_read, heap, allocation, host_codec)
 }
 
 

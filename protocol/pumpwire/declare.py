@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import enum
 import io
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -64,6 +63,10 @@ class Decoded(NamedTuple):
         return self.outcome is Outcome.OK
 
 
+# Without the detour over the arguments' names: every value of a replay passes here.
+_decoded: Final = tuple.__new__
+
+
 @dataclass(frozen=True)
 class Example:
     """A worked example: octets without end-to-end protection, and the values they mean."""
@@ -76,7 +79,10 @@ class Example:
         object.__setattr__(self, "fields", fields)
 
 
-Codec: TypeAlias = tuple[Callable[[bytes], "dict[str, Any] | None"], Callable[..., "bytes | None"]]
+# A parser, and what makes a builder from the one by construct alone.
+Codec: TypeAlias = tuple[
+    Callable[[bytes], "dict[str, Any] | None"], Callable[[Callable[..., bytes]], Callable[..., bytes]]
+]
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -145,8 +151,8 @@ class Message:
         self._known = frozenset(self.names)
         self._prefix = b"" if opcode is None else opcode.to_bytes(on.opcode_octets, "little")
         self._struct = construct.Struct(*on.header, *body.subcons)
-        self._fast_parse: Callable[[bytes], dict[str, Any] | None] = _nothing
-        self._fast_build: Callable[..., bytes | None] = _nothing
+        self._source: Callable[[Message], Codec | None] | None = None
+        self._fast_parse: Callable[[bytes], dict[str, Any] | None] = self._first_parse
 
     def __repr__(self) -> str:
         return f"<Message {self.name}>"
@@ -158,18 +164,18 @@ class Message:
             source: called at the first message; gives parser and builder, or None when there are none.
         """
 
-        def bind() -> Codec:
-            found = source(self) or (_nothing, _nothing)
-            self._fast_parse, self._fast_build = found
-            return found
+        self._source = source
 
-        def parse(data: bytes) -> dict[str, Any] | None:
-            return bind()[0](data)
+    def _bind(self) -> None:
+        # Builders take their place on the object itself: a call less for each message of a replay.
+        found = self._source(self) if self._source is not None else None
+        self._source = None
+        self._fast_parse = found[0] if found is not None else _nothing
+        self.__dict__["build"] = found[1](self.build_declared) if found is not None else self.build_declared
 
-        def build(**values: Any) -> bytes | None:
-            return bind()[1](**values)
-
-        self._fast_parse, self._fast_build = parse, build
+    def _first_parse(self, data: bytes) -> dict[str, Any] | None:
+        self._bind()
+        return self._fast_parse(data)
 
     def build(self, **values: Any) -> bytes:
         """The octets of this message, opcode included, end-to-end protection not.
@@ -180,11 +186,8 @@ class Message:
         Raises:
             FieldError: a field is missing, unknown, absent by its flag, of the wrong type or beyond its limits.
         """
-        try:
-            octets = self._fast_build(**values)
-        except (TypeError, ValueError, struct.error):
-            octets = None
-        return self.build_declared(**values) if octets is None else octets
+        self._bind()
+        return self.build(**values)
 
     def build_declared(self, **values: Any) -> bytes:
         """As `build`, by construct alone."""
@@ -233,7 +236,7 @@ class Message:
         if data.startswith(self._prefix):
             fields = self._fast_parse(data)
             if fields is not None:
-                return Decoded(_OK, fields)
+                return _decoded(Decoded, (_OK, fields, "", ""))
         return self.parse_declared(data)
 
     def parse_declared(self, data: bytes) -> Decoded:

@@ -16,6 +16,9 @@ from pumpwire.declare import Message
 from pumpwire.layout import Field
 from pumpwire.vendor import WIRE_VERSION
 
+# Goes up when generated functions are called in another way.
+_CODEC_SHAPE = 2
+
 
 def field(declared: Field) -> dict[str, Any]:
     """One field of a message; what has its default value is left out."""
@@ -79,6 +82,7 @@ def digest(declared: Message) -> str:
     for item in wire["fields"]:
         item.pop("doc", None)
     used = [item.members for item in declared.fields if item.members is not None]
+    wire["codec"] = _CODEC_SHAPE
     wire["enumerations"] = {members.__name__: enumeration(members)["members"] for members in used}
     return hashlib.sha256(json.dumps(wire, sort_keys=True).encode()).hexdigest()[:16]
 

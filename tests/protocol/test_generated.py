@@ -55,6 +55,19 @@ def test_check_names_the_stale_file_and_writes_nothing(tmp_path, capsys):
     assert stale.read_text(encoding="utf-8") == "# touched\n"
 
 
+@pytest.mark.parametrize(("octets", "fields", "words"), [
+    ("770500", {"bolus_id": 5}, "says 770500, its fields make 77110500"),
+    ("77110500", {}, "bolus_id at octet 2: None cannot be sent; allowed: 0 to 65535; give the example"),
+])  # fmt: skip
+def test_a_wrong_example_is_named_and_nothing_is_written(tmp_path, capsys, monkeypatch, octets, fields, words):
+    monkeypatch.setattr(MESSAGES["SetBolusResponse"], "examples", (Example(octets, **fields),))
+    assert main(["--root", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("SetBolusResponse, example 1: ")
+    assert words in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_list_every_message(capsys):
     assert main(["--names"]) == 0
     listed = capsys.readouterr().out

@@ -44,6 +44,11 @@ def _built(message, values, declared):
         return str(error)
 
 
+def alone(message):
+    """The generated builder, with nothing to fall back on."""
+    return CODEC[message.name][2](lambda **_: None)
+
+
 def _same(message, octets):
     assert _said(message, octets, False) == _said(message, octets, True), f"{message.name} {octets.hex()}"
 
@@ -64,7 +69,7 @@ def test_thousands_of_values_and_damaged_octets_get_the_same_answer():
             octets = _built(message, values, False)
             assert octets == _built(message, values, True), (message.name, values)
             _same(message, octets)
-            fast += CODEC[message.name][1](octets) is not None and CODEC[message.name][2](**values) == octets
+            fast += CODEC[message.name][1](octets) is not None and alone(message)(**values) == octets
             for _ in range(2):
                 _same(message, cases.damaged(octets, source))
             count += 3

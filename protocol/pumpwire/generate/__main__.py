@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pumpwire.generate.files import checkout, generated
+from pumpwire.generate.files import checkout, generated, wrong_examples
 from pumpwire.generate.names import names
 
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: of the command line, without the program's name.
 
     Returns:
-        0, or 1 when --check found a stale file.
+        0, or 1 when --check found a stale file, or when a worked example is wrong; then nothing is written.
     """
     parser = argparse.ArgumentParser(
         prog="python -m pumpwire.generate", description="Write the files generated from the wire's declarations."
@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.names:
         sys.stdout.write(names())
         return 0
+    if wrong := wrong_examples():
+        print("\n".join(wrong))
+        return 1
     stale = False
     for path, text in generated().items():
         target = options.root / path

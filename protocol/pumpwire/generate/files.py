@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from pumpwire import describe
+from pumpwire.errors import FieldError
 from pumpwire.generate.dissector import dissector
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.generate.host import host_codec
@@ -19,6 +20,22 @@ from pumpwire.registry import MESSAGES
 def checkout() -> Path:
     """The root of the checkout that this package stands in."""
     return Path(__file__).resolve().parents[3]
+
+
+def wrong_examples() -> list[str]:
+    """What is wrong with worked examples: one line for each that does not say its octets, or lacks a field."""
+    out = []
+    for message in MESSAGES.values():
+        for number, example in enumerate(message.examples, 1):
+            try:
+                octets = message.build_declared(**example.fields)
+            except FieldError as error:
+                out.append(f"{message.name}, example {number}: {error}; give the example this field and its octets")
+                continue
+            if octets != example.octets:
+                said, due = example.octets.hex(), octets.hex()
+                out.append(f"{message.name}, example {number}: says {said}, its fields make {due}; correct one of them")
+    return out
 
 
 def generated() -> dict[str, str]:

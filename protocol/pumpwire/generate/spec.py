@@ -13,7 +13,7 @@ from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Message, plain
 from pumpwire.generate.chapters import choices, errors, exchanges, sizes
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.layout import Field
-from pumpwire.registry import messages_of
+from pumpwire.registry import is_served, messages_of
 from pumpwire.vendor import WIRE_VERSION
 
 _INTRODUCTION = f"""\
@@ -119,8 +119,8 @@ def _parts(declared: Any) -> str:
 def _handles() -> list[str]:
     lines = ["", "## Services, characteristics and handles", ""]
     lines += ["On the serial bearer the handles are fixed; on BLE they are discovered.", ""]
-    lines += ["| Service | Characteristic | UUID | Properties | Value | Configuration | Protection | Source |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
+    lines += ["| Service | Characteristic | UUID | Properties | Value | Configuration | Protection | Served | Source |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     for service in database.SERVICES:
         for item in service.characteristics:
             configuration = item.configuration_handle
@@ -128,7 +128,7 @@ def _handles() -> list[str]:
             lines.append(
                 f"| {service.name} ({service.owner}) | {item.name} | `{_uuid(item.uuid)}` "
                 f"| {', '.join(item.properties)} | 0x{item.handle:04X} | {configured} "
-                f"| {item.protection.value} | {item.clause} |"
+                f"| {item.protection.value} | {'yes' if is_served(item) else 'no'} | {item.clause} |"
             )
     lines += ["", "| Service | UUID | Handle |", "|---|---|---|"]
     lines += [f"| {item.name} | `{_uuid(item.uuid)}` | 0x{item.first_handle:04X} |" for item in database.SERVICES]
