@@ -64,6 +64,8 @@ def test_decode_prints_each_field_with_its_place(pumprig):
 def test_decode_finds_the_characteristic_when_only_one_fits(pumprig):
     code, out, _ = pumprig("spec", "decode", BOLUS)
     assert code == 0 and "SetBolus" in out
+    code, _, err = pumprig("spec", "decode", "5a0f56")
+    assert code == 2 and "SetTherapyControlState.therapy_control_state at octet 2" in err
     code, _, err = pumprig("spec", "decode", "0000")
     assert code == 2 and "--on" in err
 
@@ -78,6 +80,7 @@ def test_decode_finds_the_characteristic_when_only_one_fits(pumprig):
         ([BOLUS, "--on", COMMAND, "--e2e"], ["CRC"]),
         ([BOLUS, "--on", "nothing like it"], ["no characteristic", "IDD Status"]),
         (["4b1", "--on", COMMAND], ["middle of an octet"]),
+        (["4b11" * 400, "--on", COMMAND], ["SetBolus.bolus_type at octet 3", "0x11"]),
         (["capture.btsnoop"], ["capture.btsnoop", "cannot be read"]),
     ],
 )

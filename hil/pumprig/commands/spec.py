@@ -91,7 +91,7 @@ def decode_command(octets: str, on: str | None, direction: str | None, e2e: bool
 
     Octets that are wrong are explained: message, field, offset, value, and what was allowed; the exit code is 2 then.
     """
-    if octets.endswith(".btsnoop") or Path(octets).is_file():
+    if octets.endswith(".btsnoop"):
         from pumprig.spec.transcript import transcript
 
         for line in transcript(Path(octets), as_json=as_json):
@@ -114,7 +114,10 @@ def _explained(data: bytes, on: str | None, direction: str | None, e2e: bool) ->
     if on is not None:
         characteristic = characteristic_called(on)
         return explain_value(characteristic, data, direction) if e2e else [explain(characteristic, data, direction)]
-    found = [one for item in CHARACTERISTICS.values() if (one := _fitting(item, data, direction, e2e))]
+    known = [one for item in CHARACTERISTICS.values() if (one := _known(item, data, direction, e2e))]
+    # The one that is right; or the one that at least knows an opcode of two octets, to say what is wrong.
+    found = [one for one in known if all(part.ok for part in one)]
+    found = found or [one for one in known if one[0].characteristic.opcode_octets > 1] or known
     if len(found) == 1:
         return found[0]
     names = ", ".join(one[0].characteristic.name for one in found) or "see `pumprig spec list`"
@@ -123,11 +126,11 @@ def _explained(data: bytes, on: str | None, direction: str | None, e2e: bool) ->
 
 
 # Only characteristics whose messages begin with an opcode can be told by the octets alone.
-def _fitting(item: Characteristic, data: bytes, direction: str | None, e2e: bool) -> list[Explained] | None:
+def _known(item: Characteristic, data: bytes, direction: str | None, e2e: bool) -> list[Explained] | None:
     if not item.opcode_octets:
         return None
     explained = explain_value(item, data, direction) if e2e else [explain(item, data, direction)]
-    return explained if explained[0].message is not None and all(one.ok for one in explained) else None
+    return explained if explained[0].message is not None else None
 
 
 def _hint(data: bytes, explained: Explained) -> None:

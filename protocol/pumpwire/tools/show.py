@@ -55,7 +55,8 @@ def listing(word: str = "") -> list[str]:
                 if message.on is characteristic and word.lower() in f"{message.name} {title} {service.name}".lower()
             ]
             lines += [title, *found] if found else []
-    return [*lines, "* can change what insulin is delivered"] if lines else lines
+    starred = any(line.endswith("*") for line in lines)
+    return [*lines, "* can change what insulin is delivered"] if starred else lines
 
 
 def page(message: Message) -> list[str]:
