@@ -6,8 +6,12 @@ standard error and the exit code of its class.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+import tempfile
+import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +20,8 @@ from pumprig.errors import PumprigError
 from pumprig.verdict import INTERRUPTED_EXIT_CODE
 
 __all__ = ["main"]
+
+RIG_ERROR_EXIT_CODE = 4
 
 _COMMANDS = {
     "run": ("pumprig.commands.run", "Replay a CGM trace or a scenario into a pump and prove every dose."),
@@ -87,6 +93,12 @@ def main(argv: list[str] | None = None) -> Any:
         code = INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
         code = 0
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its own exit code
+        path = Path(tempfile.gettempdir()) / "pumprig-defect.txt"
+        with contextlib.suppress(OSError):
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        click.echo(f"pumprig: a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}.", err=True)
+        code = RIG_ERROR_EXIT_CODE
     sys.exit(code if isinstance(code, int) else 0)
 
 

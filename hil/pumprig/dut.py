@@ -48,6 +48,11 @@ class Dut:
         """What the board printed, as far as it can be seen."""
         return self.board.output if self.board is not None else []
 
+    @property
+    def tracebacks(self) -> int:
+        """How many tracebacks the board has printed, as far as it can be seen."""
+        return self.board.tracebacks if self.board is not None else 0
+
     def close(self) -> None:
         """Give the board up: a virtual one ends."""
         self.bearer.close()
@@ -89,6 +94,8 @@ def open_dut(
         BlockedError: no such board, or it is busy.
     """
     if name.startswith(("port:", "id:")):
+        if name in ("port:", "id:"):
+            raise UsageError(f"{name} names nothing", where="--board", allowed="virtual, id:SERIAL, port:DEVICE")
         if isinstance(clock, Lockstep):
             raise UsageError(
                 f"lockstep needs the virtual board, {name} keeps its own time", where="--clock",

@@ -77,9 +77,9 @@ class Hands:
             self._pace.run_until(self._pace.now_s + SUBSCRIBE_STEP_S)
         self._pace.in_time(at_s)
         self._pump.subscribe()
-        self._judge.status.connection_changed()
         self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(cgm.session_start))
         self._judge.take()
+        self._judge.status.connection(up=True)
         self._checks.expect(
             "response", cgm.subscribed, at_s, message="the pump has not asked the sensor for measurements",
             expected="subscribed", observed="not subscribed", rule="D-601",
@@ -90,7 +90,7 @@ class Hands:
         self._link.close()
         self._pace.connected = False
         self._judge.forget_pending()
-        self._judge.status.connection_changed()
+        self._judge.status.connection(up=False)
 
     def bearer_down(self, at_s: int) -> None:
         """The connection goes, as a fault."""

@@ -495,10 +495,12 @@ class Rig:
         self.judge.history.finish(last_s)
         self.judge.suspended.finish(last_s)
         self._judge_clock(last_s)
-        printed = [line for line in self.dut.output if line.startswith("Traceback")]
+        if not self.story.totals.decisions:
+            self._add(Verdict.INCONCLUSIVE, "nothing was proven: no sample got a decision")
+        printed = self.dut.tracebacks
         self.checks.expect(
             "alive", not printed, last_s, message="the pump printed a traceback; dut.log has it", expected="none",
-            observed=len(printed),
+            observed=printed,
         )  # fmt: skip
         judge_expectations(self.plan.scenario.expect, self.judge, self.checks, self.pulse_mu, last_s)
         self.record.meta(free_heap_octets=self.pump.health().free_heap_octets)

@@ -55,6 +55,7 @@ from pumprig.scenario_parts import (
     Occlusion,
     Part,
     PumpSettings,
+    ReservoirLevel,
     Start,
     clock_text,
     seconds_problem,
@@ -253,6 +254,31 @@ class Scenario(Part):
             for table, items in (("command", self.commands), ("fault", self.faults))
             for index, item in enumerate(items)
             if item.at >= duration_s
+        ]
+        if problems:
+            raise ScenarioError(problems, remedy=_REMEDY)
+
+    def refuse_levels(self, pulse_mu: int, capacity_mu: int) -> None:
+        """Refuses reservoir levels that the pump cannot hold.
+
+        Args:
+            pulse_mu: the pump's pulse; a level is a whole number of them.
+            capacity_mu: what its reservoir holds.
+
+        Raises:
+            ScenarioError: with one line for each.
+        """
+        levels: list[tuple[Location, Decimal]] = [(("pump", "reservoir_iu"), self.pump.reservoir_iu)]
+        levels += [
+            (("fault", index, "amount_iu"), fault.amount_iu)
+            for index, fault in enumerate(self.faults)
+            if isinstance(fault, ReservoirLevel)
+        ]
+        allowed = f"whole pulses of {pulse_mu} mU up to {capacity_mu / 1000:g} IU"
+        problems = [
+            self.problem(location, f"the reservoir cannot hold {amount} IU; allowed: {allowed}")
+            for location, amount in levels
+            if amount * 1000 % pulse_mu or amount * 1000 > capacity_mu
         ]
         if problems:
             raise ScenarioError(problems, remedy=_REMEDY)

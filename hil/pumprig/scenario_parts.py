@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from pumprig.checks import CHECKS
+
 SFLOAT_MANTISSA_MAX = 2045
 MINUTES_OF_DAY = 1440
 BLOCKS_MAX = 24
@@ -70,6 +72,12 @@ def _start(value: Any) -> Any:
         except ValueError:
             raise ValueError("must be hours since the first reading, or a time such as 2026-03-04T06:00:00") from None
     return _hours(value)
+
+
+def _known_century(value: datetime) -> datetime:
+    if not 1582 <= value.year <= 9990:
+        raise ValueError("must be a year from 1582 to 9990, as far as Current Time counts")
+    return value
 
 
 def _without_zone(value: datetime) -> datetime:
@@ -209,7 +217,7 @@ class SetClock(_At):
     """A write of Current Time: the pump's wall clock."""
 
     kind: Literal["set_clock"] = "set_clock"
-    to: Annotated[datetime, AfterValidator(_without_zone)]
+    to: Annotated[datetime, AfterValidator(_without_zone), AfterValidator(_known_century)]
 
 
 class ConfirmAnnunciation(_At):
@@ -361,7 +369,7 @@ class Expect(Part):
     """What must come out besides the rules. A field that is left out is not judged.
 
     Attributes:
-        verdict: the run's verdict.
+        verdict: the run's verdict; a run that must not pass and does is a FAIL.
         basal_iu: basal insulin delivered, exactly.
         bolus_iu: bolus insulin delivered, exactly.
         suspensions_at_least: number of plgs suspensions.
@@ -373,3 +381,10 @@ class Expect(Part):
     bolus_iu: Amount | None = None
     suspensions_at_least: Annotated[int, Field(ge=0)] | None = None
     violations: dict[str, Annotated[int, Field(ge=0)]] = {}
+
+    @model_validator(mode="after")
+    def _judge(self) -> Expect:
+        for check in self.violations:
+            if check not in CHECKS:
+                raise ValueError(f"violations: no check is called {check}; allowed: {', '.join(CHECKS)}")
+        return self

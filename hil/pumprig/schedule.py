@@ -5,8 +5,8 @@ The rig sends each stimulus half a second before, so that it takes effect at tha
 
 Order of stimuli that take effect at one second, which is the order in which they are sent:
 
-1. the connection comes back
-2. faults of the hardware, in the order of the scenario
+1. the motor force, then the connection comes back
+2. other faults of the hardware, in the order of the scenario
 3. CGM samples, earlier measured first, a duplicate after its original
 4. commands, in the order of the scenario
 5. a repeated command
@@ -170,7 +170,8 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
         unordered.append((down_s, "bearer_down", (number, 0), fault))
         if up_s < end_s:
             unordered.append((up_s, "bearer_up", (number, 0), fault))
-    unordered.sort(key=lambda item: (item[0], _RANK[item[1]], item[2]))
+    # The motor force is a level that a pulse of its very second meets, so it goes before any message.
+    unordered.sort(key=lambda item: (item[0], not isinstance(item[3], Occlusion), _RANK[item[1]], item[2]))
     stimuli = (Stimulus(at_s, kind, payload, seq) for seq, (at_s, kind, _, payload) in enumerate(unordered))
     return Schedule(tuple(stimuli), start_s, end_s, tuple(withheld))
 

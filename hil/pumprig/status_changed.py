@@ -39,6 +39,7 @@ class StatusWitness:
     def __init__(self, checks: CheckBook) -> None:
         self._checks = checks
         self._known = False
+        self._connected = False
         self._set = Flags(0)
         self._due: deque[tuple[int, Flags]] = deque()
         self._told: deque[tuple[float, Flags]] = deque()
@@ -49,7 +50,8 @@ class StatusWitness:
         fresh = bits & ~self._set
         if self._known and fresh:
             self._set |= fresh
-            self._due.append((event.at_s, fresh))
+            if self._connected:
+                self._due.append((event.at_s, fresh))
 
     def indicated(self, flags: Flags, at_s: float) -> None:
         """The pump has indicated Status Changed."""
@@ -61,8 +63,9 @@ class StatusWitness:
         if flags is None:
             self._known = True
 
-    def connection_changed(self) -> None:
-        """Without a connection nothing is indicated; what is set stays set."""
+    def connection(self, up: bool) -> None:
+        """The connection came or went. Without one nothing is indicated; what is set stays set."""
+        self._connected = up
         self._due.clear()
         self._told.clear()
 

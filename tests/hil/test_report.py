@@ -130,11 +130,11 @@ def test_the_command_that_replays_the_run_is_there(tmp_path):
     assert "pumprig replay runs/one" in page_of(folder).text
 
 
-def test_folders_of_the_machine_stay_out_of_the_page(tmp_path):
+def test_folders_and_file_names_of_the_machine_stay_out_of_the_page(tmp_path):
     folder = write_run(tmp_path, hours=1)
     html = str(body(read_record(folder)))
     assert "folder/" not in html
-    assert "synthetic &lt;day&gt;" in html
+    assert "a file (.csv)" in html
 
 
 # --- what the chart is given ---

@@ -54,7 +54,7 @@ for_minutes = 20
 verdict = "PASS"
 bolus_iu = 1.55
 suspensions_at_least = 1
-violations = { plgs = 0 }
+violations = { decision = 0 }
 """
 
 

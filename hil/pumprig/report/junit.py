@@ -42,6 +42,8 @@ def _check_case(case: ElementTree.Element, row: CheckRow, record: Record) -> Non
         _add(case, "skipped", f"not judged at clock {record.text('clock', default='unknown')}, or switched off")
         return
     if not row.missed:
+        if not row.passed:
+            _add(case, "skipped", "no occasion in this run")
         return
     found = [event for event in record.of("violation") if event.get("check") == row.id]
     unfit = any(

@@ -350,8 +350,12 @@ def _entries(name: str, value: object) -> Iterator[tuple[str, str]]:
             yield from _entries(f"{name} · {plain(key)}", item)
     elif value not in (None, "", []):
         text = compact(value)
-        # Folders belong to the machine that ran this, and often name a person.
-        yield name, PurePath(text).name if name.endswith(("trace", "folder")) else text
+        # Folders and trace files belong to the machine that ran this, and often name a person.
+        if name.endswith("folder"):
+            text = PurePath(text).name
+        elif name.endswith("trace"):
+            text = "bundled" if text == "bundled" else f"a file ({PurePath(text).suffix or 'no suffix'})"
+        yield name, text
 
 
 def provenance(record: Record) -> Html:

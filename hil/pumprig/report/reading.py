@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from pumprig.errors import UsageError
@@ -104,14 +104,17 @@ class Record:
 
 
 def run_title(info: Event) -> str:
-    """What a run is called: its scenario, or its trace's file without the folders it lay in; empty when unknown.
+    """What a run is called: its scenario's name, or its trace's kind and hash; empty when unknown.
+
+    Never the name of the trace's file: vendors put the wearer's name into it.
 
     Args:
         info: run.json, or what is known of it.
     """
     scenario = info.get("scenario")
     if isinstance(scenario, dict):
-        return str(scenario.get("name") or PurePath(str(scenario.get("trace") or "")).name)
+        trace = f"{info.get('trace_format') or ''} trace {str(info.get('trace_sha256') or '')[:8]}"
+        return str(scenario.get("name") or trace.strip())
     return str(scenario or "")
 
 

@@ -112,6 +112,7 @@ class VirtualBoard:
         self.motor_pin = int(self.data.firmware.get("MOTOR_PIN", -1))
         self.reset_cause = 1
         self.resets: list[Reset] = []
+        self.tracebacks = 0
         self.shim_heap_bytes = 0
         self.last_frames: deque[LinkFrame] = deque(maxlen=_KEPT_FRAMES)
         self.watchdog_ms = 0
@@ -495,6 +496,8 @@ class VirtualBoard:
         assert process.stdout is not None
         for line in process.stdout:
             self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+            if b"Traceback (most recent" in line:
+                self.tracebacks += 1
         process.stdout.close()
 
     def _join_output(self) -> None:
