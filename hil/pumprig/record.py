@@ -146,6 +146,16 @@ class RunRecord:
         self._guard("run.json", write)
 
     def close(self) -> None:
-        """Write what is buffered and close the files."""
+        """Write what is buffered and close the files: all of them, whatever happens to one.
+
+        Raises:
+            RigError: the first that could not be written.
+        """
+        problems: list[RigError] = []
         for file in (self._events, self._doses, self._log, self._frames):
-            self._guard(Path(file.name).name, file.close)
+            try:
+                self._guard(Path(file.name).name, file.close)
+            except RigError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
