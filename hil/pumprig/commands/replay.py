@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import click
@@ -45,7 +46,7 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
             "the trace has changed since the run", where=str(scenario.trace_path),
             allowed=f"the file with SHA-256 {meta['trace_sha256']}",
         )  # fmt: skip
-    firmware = Path(meta["firmware_folder"]) if meta.get("firmware_folder") else None
+    firmware = Path(meta["firmware_folder"]) if meta["firmware_folder"] else None
     options = RunOptions(board=meta["board"], clock=run_clock, out=out, firmware=firmware)
     _refuse_other_firmware(meta, options, any_firmware)
     outcome = execute(plan, options)
@@ -54,28 +55,39 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
     if difference is not None:
         click.echo(f"the dose events differ: {difference}", err=True)
         return outcome.exit_code or DIFFERENT_DOSES
+    if outcome.verdict.name != meta["verdict"]:
+        click.echo(f"the verdict was {meta['verdict']}, is {outcome.verdict.name}", err=True)
+        return outcome.exit_code or DIFFERENT_DOSES
     if not as_json:
         click.echo(f"the dose events are those of {folder}")
-    return 0 if outcome.verdict.name == meta["verdict"] else outcome.exit_code
+    return 0
 
 
 def _meta(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
-    needed = {"scenario", "without", "trace_sha256", "board", "clock", "verdict"}
+    remedy = "Run the scenario anew."
     try:
-        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        meta = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"the record cannot be read: {error}", where=str(path)) from None
-    missing = sorted(needed - set(meta))
-    if missing:
-        raise UsageError(f"the record lacks {', '.join(missing)}", where=str(path), remedy="Run the scenario anew.")
-    return meta
+        raise UsageError(f"the record cannot be read: {error}", where=str(path), remedy=remedy) from None
+    # A run that was broken off has no verdict; firmware has a folder only where the run was given one.
+    kinds: dict[str, tuple[type, ...]] = {
+        "scenario": (dict,), "without": (list,), "trace_sha256": (str,), "board": (str,), "clock": (str,),
+        "verdict": (str, NoneType), "firmware_folder": (str, NoneType), "firmware_hash": (str, NoneType),
+    }  # fmt: skip
+    known = meta if isinstance(meta, dict) else {}
+    wrong = [name for name, kind in kinds.items() if name not in known or not isinstance(known[name], kind)]
+    if wrong:
+        raise UsageError(f"the record lacks {', '.join(wrong)}", where=str(path), remedy=remedy)
+    if not (folder / "doses.jsonl").is_file():
+        raise UsageError("the record lacks its dose events", where=str(folder / "doses.jsonl"), remedy=remedy)
+    return known
 
 
 def _refuse_other_firmware(meta: dict[str, Any], options: RunOptions, any_firmware: bool) -> None:
     from pumplink.boards import default_firmware, firmware_hash
 
-    recorded = meta.get("firmware_hash")
+    recorded = meta["firmware_hash"]
     if any_firmware or recorded is None or options.board.startswith(("port:", "id:")):
         return
     folder = options.firmware or default_firmware()
