@@ -139,7 +139,8 @@ def test_firmware_that_speaks_nothing_is_no_pump(bench, tmp_path):
         board="virtual", clock=parse_clock("lockstep"), out=tmp_path / "runs", report=False, firmware=folder
     )
     outcome = execute(_plan(bench), options)
-    assert outcome.verdict is Verdict.ERROR
+    # No line lies between that could be broken: it is the pump that does not answer.
+    assert outcome.verdict is Verdict.FAIL
     assert "is the pump firmware running" in outcome.reasons[0].message
 
 
@@ -314,6 +315,9 @@ def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path
     events = (folder / "events.jsonl").read_text(encoding="utf-8")
     assert 4_000 < len(events) <= 12_000
     assert json.loads(events.splitlines()[0])["kind"] == "run"
+    meta, _ = record_of(folder)
+    assert (meta["verdict"], meta["exit_code"]) == ("ERROR", 4)
+    assert "cannot write the record" in meta["reasons"][0]["message"]
 
 
 @pytest.mark.parametrize("limit_octets", [0, 500, 5000, 8000])
