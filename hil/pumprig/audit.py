@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from pumprig.history import ANNUNCIATION_TYPES, Record
 from pumprig.judge import Judge
 from pumprig.oracle import State
 from pumprig.record import RunRecord
-from pumpwire.enums import StatusChangedFlags
+from pumpwire.enums import BolusValueSelection, OperationalState, StatusChangedFlags
 from pumpwire.numbers import toward_zero
 
 __all__ = ["Audit"]
@@ -56,8 +57,8 @@ class Audit:
     def questions(self) -> tuple[Question, ...]:
         """The questions of one audit, in their order."""
         return (
-            self.counters, self.delivered, self.status, self.active_basal, self.daily, self.iob, self.annunciation,
-            self.history, self.reset_status,
+            self.counters, self.delivered, self.status, self.active_basal, self.bolus, self.daily, self.iob,
+            self.settings, self.annunciation, self.history, self.reset_status,
         )  # fmt: skip
 
     # --- Pulses by the pump's word ------------------------------------------------------------------------------
@@ -116,6 +117,13 @@ class Audit:
         self._expect("therapy", seen.therapy.name == wanted, at_s, "therapy control state", wanted, seen.therapy.name)
         right = None if state.reservoir_mu is None else _iu(state.reservoir_mu)
         self._expect("ledger", right == seen.reservoir_iu, at_s, "reservoir, IU", right, seen.reservoir_iu, "D-811")
+        self._expect(
+            "therapy", seen.operational is OperationalState.READY, at_s, "operational state", "READY",
+            seen.operational.name,
+        )  # fmt: skip
+        attached = state.reservoir_attached
+        self._expect("ledger", attached == seen.reservoir_attached, at_s, "reservoir attached", attached,
+                     seen.reservoir_attached, "D-814")  # fmt: skip
         self._record.event("state", at_s, at_s=at_s, therapy=seen.therapy.name.lower(), reservoir_iu=seen.reservoir_iu)
 
     def active_basal(self, at_s: int, state: State) -> None:
@@ -127,16 +135,49 @@ class Audit:
         right: tuple[Any, ...] = (state.active_template, _iu(int(state.profile_rate_mu_per_h)))
         if state.tbr is not None:
             tbr = state.tbr
-            right += (_iu(tbr.rate_mu_per_h), tbr.programmed_minutes, tbr.remaining_minutes)
+            context = tbr.context.upper().replace(" ", "_")
+            right += (_iu(tbr.rate_mu_per_h), tbr.programmed_minutes, tbr.remaining_minutes, context)
         got: tuple[Any, ...] = ()
         if seen is not None:
             got = (seen.profile_template, seen.profile_rate_iu_per_h)
             if seen.tbr is not None:
-                got += (seen.tbr.value, seen.tbr.programmed_minutes, seen.tbr.remaining_minutes)
+                context = seen.context.name if seen.context is not None else "none"
+                got += (seen.tbr.value, seen.tbr.programmed_minutes, seen.tbr.remaining_minutes, context)
         self._expect(
-            "active-basal", right == got, at_s, "active basal rate (template, rate, TBR rate, programmed, remaining)",
+            "active-basal", right == got, at_s, "active basal rate (template, rate, TBR rate, minutes, left, context)",
             " ".join(map(str, right)), " ".join(map(str, got)), "D-305" if right[:2] == got[:2] else "D-202",
         )  # fmt: skip
+
+    def bolus(self, at_s: int, state: State) -> None:
+        """Get Active Bolus IDs and Delivery (D-106, D-402, D-404)."""
+        seen_ids = self._pump.active_bolus_ids()
+        active = state.bolus
+        due_ids = [] if active is None else [active.bolus_id]
+        same = self._expect("active-bolus", due_ids == seen_ids, at_s, "active bolus IDs", due_ids, seen_ids, "D-402")
+        if active is None or not same:
+            return
+        for selection, due_mu in (
+            (BolusValueSelection.PROGRAMMED, active.amount_mu),
+            (BolusValueSelection.REMAINING, active.remaining_mu),
+            (BolusValueSelection.DELIVERED, active.delivered_mu),
+        ):
+            seen = self._pump.active_bolus(active.bolus_id, selection)
+            self._expect(
+                "active-bolus", _iu(due_mu) == seen.fast_iu, at_s, f"active bolus, {selection.name.lower()}, IU",
+                _iu(due_mu), seen.fast_iu,
+            )  # fmt: skip
+
+    def settings(self, at_s: int, state: State) -> None:
+        """What was set, read back: controller settings, maximum bolus, clock (D-203, D-616, D-802)."""
+        seen = asdict(self._pump.controller_settings())
+        due = asdict(state.controller)
+        seen["controller"] = seen["controller"].name.lower()
+        due["controller"] = str(due["controller"])
+        self._expect("settings", due == seen, at_s, "controller settings", due, seen, "D-616")
+        limit, got = _iu(state.max_bolus_mu), self._pump.max_bolus()
+        self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
+        wall = self._pump.clock()
+        self._expect("settings", wall == state.wall, at_s, "local time", state.wall, wall, "D-203")
 
     def daily(self, at_s: int, state: State) -> None:
         """Get Total Daily Insulin Status (D-901)."""
@@ -184,12 +225,12 @@ class Audit:
 
     def _expect(
         self, check: str, ok: bool, at_s: int, what: str, right: object, got: object, rule: str = ""
-    ) -> None:
-        self._checks.expect(
+    ) -> bool:
+        return self._checks.expect(
             check, ok, at_s, message="" if ok else f"{what}: due {right}, the pump says {got}",
             expected=_plain(right), observed=_plain(got), rule=rule,
         )  # fmt: skip
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Decimal) else value
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

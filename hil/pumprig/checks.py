@@ -61,6 +61,9 @@ CHECKS: dict[str, Check] = _declare(
     Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse", ("D-811", "D-903", "D-904")),
     Check("delivered-insulin", "Get Delivered Insulin is exact to the pulse", ("D-902",)),
     Check("daily-insulin", "Total daily insulin is what was delivered since midnight", ("D-901",)),
+    Check("active-bolus", "The active bolus is the one commanded, with the amounts delivered and left",
+          ("D-106", "D-402", "D-404")),
+    Check("settings", "What was set is what is read back", ("D-203", "D-616", "D-802")),
     Check("active-basal", "The active basal rate is the one in force", ("D-201", "D-202", "D-204", "D-305", "D-907")),
     Check("therapy", "The therapy control state is the one commanded", ("D-501", "D-502", "D-504")),
     Check("history", "Each change is recorded once, at its second, with its numbers", (

@@ -59,6 +59,7 @@ ANNUNCIATION_READ_AFTER_S = 3
 ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
 RESPONSE_MS_MAX = 250
+BOLUS_ASKED_AFTER_S = 11
 CLOCK_DRIFT_S_MAX = 0.25
 # A pulse's due time is never told early; it errs late by what the host needs to wake the board.
 DUE_EARLY_S = 0.25
@@ -409,7 +410,7 @@ class Rig:
                 sample = payload
                 return lambda at_s: hands.sample(at_s, sample)
             case "command":
-                return lambda at_s: hands.command(at_s, payload)
+                return lambda at_s: self._give(at_s, payload)
             case "fault":
                 return lambda at_s: hands.fault(at_s, payload, self.pulse_mu)
             case "repeat":
@@ -418,6 +419,12 @@ class Rig:
                 return hands.bearer_down
             case "bearer_up":
                 return hands.connect
+
+    def _give(self, at_s: int, command: Any) -> None:
+        self._hands.command(at_s, command)
+        if isinstance(command, parts.SetBolus):
+            # While it runs, most likely.
+            self._later(at_s + BOLUS_ASKED_AFTER_S, 2, self._asking(self._audit.bolus))
 
     def _asking(self, question: Callable[[int, Any], None]) -> Callable[[int], None]:
         def ask(at_s: int) -> None:
