@@ -2,8 +2,7 @@
 
 Goal: whatever is parsed or built, right or wrong, the answer with the generated codec is the answer without it, to
 the type of every value and the word of every error.
-Method: seeded values, damaged octets, values of wrong types, and hypothesis go both ways; the speed is measured
-against construct in one process.
+Method: seeded values, damaged octets, values of wrong types, and hypothesis go both ways.
 """
 
 from __future__ import annotations
