@@ -23,7 +23,7 @@ from hil.rig_bench import PLGS, command, every_5_minutes, firmware_copy, flat, p
 from pumplink.boards import default_firmware, firmware_hash
 from pumprig import cli
 
-COMMANDS = ("run", "replay", "report", "doctor", "board")
+COMMANDS = ("run", "replay", "report", "verify-suite", "spec", "fuzz", "doctor", "board")
 LOW = every_5_minutes([100, 90, 80, 70, 65, 64, 70, 90])
 FRAGILE = "Traceback"
 
@@ -390,9 +390,9 @@ def test_board_lists_boards_and_refuses_lockstep(call):
 
 
 def test_a_run_over_a_line_has_the_history_of_lockstep_and_passes(tmp_path, trace):
-    # Two processes that know nothing of each other, and a board that has run for a while before the run begins.
+    # Two processes that know nothing of each other.
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
-    arguments = ["--hours", "0.04", "--json", "--no-live"]
+    arguments = ["--hours", "0.02", "--json", "--no-live"]
     program = [sys.executable, "-m", "pumprig.cli"]
     for _ in range(4):
         with subprocess.Popen(
