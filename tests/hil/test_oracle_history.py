@@ -172,7 +172,7 @@ def test_every_event_names_its_rule():
 
 
 def test_reference_times():
-    """D-906: at 0 (date-time loss), exactly 3600 s after the one before (periodic), counted anew from a clock change."""
+    """D-906: at 0 (date-time loss), exactly 3600 s after the one before (periodic), anew from a clock change."""
     oracle = Oracle()
     accept(oracle, 5000, SetClock(datetime(2024, 2, 29, 23)))
     oracle.advance(8600)
