@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError, UsageError
+from pumprig.oracle import OracleSettings
 from pumprig.plan import RunPlan, start_second
 from pumprig.record import RunRecord, new_run_folder
 from pumprig.rig import Rig
@@ -97,6 +98,8 @@ def make_plan(
     Raises:
         UsageError: the trace or the scenario cannot be used.
     """
+    pump = OracleSettings()
+    scenario.refuse_levels(pump.pulse_mu, pump.reservoir_capacity_mu)
     trace = scenario.load_trace()
     schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0))
     return RunPlan(scenario, trace, schedule, without, fixed)
@@ -127,13 +130,16 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
     except Exception as error:  # noqa: BLE001 - a defect of the rig must cost neither the record nor a proven FAIL
         problem = _broken(folder, error)
         book.add(Reason(Verdict.ERROR, problem.message))
+    wanted = plan.scenario.expect.verdict
+    if wanted != "PASS" and book.verdict is Verdict.PASS:
+        book.add(Reason(Verdict.FAIL, f"the scenario expects {wanted}, and the run passed", check="expectation"))
     # A proven FAIL is final, whatever broke or was broken off afterwards.
     exit_code = EXIT_CODES[book.verdict]
     if book.verdict is not Verdict.FAIL:
         exit_code = INTERRUPTED_EXIT_CODE if interrupted else problem.exit_code if problem else exit_code
-    summary: dict[str, Any] = {}
+    summary, unwritten = _close(record, rigs[0] if rigs else None, book, exit_code)
+    problem = problem or unwritten
     try:
-        summary = _close(record, rigs[0] if rigs else None, book, exit_code)
         if options.report:
             _write_reports(folder)
     except RigError as error:
@@ -250,7 +256,11 @@ def _start_viewer(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "pumprig.live", str(folder)])
 
 
-def _close(record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int) -> dict[str, Any]:
+# Each file gets its end, whatever the others still take, and run.json says so when one did not. Returns the summary,
+# and what could not be written first.
+def _close(
+    record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int
+) -> tuple[dict[str, Any], RigError | None]:
     summary: dict[str, Any] = {
         "verdict": book.verdict.name,
         "reasons": [reason.as_dict() for reason in book.reasons],
@@ -260,13 +270,30 @@ def _close(record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int
     if rig is not None:
         summary |= rig.summary()
         now_s = rig.pace.now_s
-    record.event(
-        "verdict", now_s, verdict=book.verdict.name, reasons=summary["reasons"], checks=summary.get("checks", {})
+    verdict = {key: summary.get(key, {}) for key in ("verdict", "reasons", "checks")}
+    writes: tuple[Callable[[], None], ...] = (
+        lambda: record.meta(**summary, host_seconds=round(record.host_s, 3)),
+        lambda: record.event("verdict", now_s, **verdict),
+        record.close,
     )
-    record.meta(**summary, host_seconds=round(record.host_s, 3))
-    record.close()
+    problem: RigError | None = None
+    for write in writes:
+        try:
+            write()
+        except RigError as error:
+            problem = problem or error
+    if problem is not None:
+        book.add(Reason(Verdict.ERROR, problem.message))
+        failed = book.verdict is Verdict.FAIL
+        summary |= {
+            "verdict": book.verdict.name,
+            "reasons": [reason.as_dict() for reason in book.reasons],
+            "exit_code": exit_code if failed else problem.exit_code,
+        }
+        with contextlib.suppress(RigError):
+            record.meta(**summary)
     doses = (record.folder / "doses.jsonl").read_bytes()
-    return summary | {"doses_sha256": hashlib.sha256(doses).hexdigest()}
+    return summary | {"doses_sha256": hashlib.sha256(doses).hexdigest()}, problem
 
 
 def _write_reports(folder: Path) -> None:
