@@ -260,6 +260,9 @@ class Maker:
         tables.append(pump(*self.profile(), max_bolus_iu=Decimal(self.pick(("10", "2", "25"))), reservoir_iu=reservoir))
         downs = self.downs()
         tables += [fault(at_s, "bearer_down", for_seconds=for_s) for at_s, for_s in downs]
+        # Near where the connection goes and comes, and where the rig puts its own questions.
+        self.times += [second for at_s, for_s in downs for second in (at_s, at_s + for_s)]
+        self.times += [3600 * self.chance.randint(1, self.hours - 1) + self.chance.randint(95, 108)]
         entries = [self.command() for _ in range(self.chance.randrange(0, 45))]
         for _ in range(self.pick((0, 2, 6, 12))):
             entries += self.episode()

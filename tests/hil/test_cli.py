@@ -280,6 +280,15 @@ def test_firmware_that_has_changed_since_is_another_build(call, trace, tmp_path)
     assert str(copy) in err
 
 
+def test_a_fail_is_repeated_as_the_fail_it_was(call, trace, tmp_path):
+    rate = "self.rate_mu_per_h = "
+    copy = firmware_copy(tmp_path, pump__basal=(f"{rate}templates", f"{rate}50 + templates"))
+    assert call("run", trace, "--no-live", "--out", "first", "--firmware", copy)[0] == 1
+    code, out, _ = call("replay", only_run(tmp_path, "first"))
+    assert code == 0
+    assert "FAIL" in out
+
+
 def test_doses_that_differ_are_shown_where_they_begin_to(call, recorded):
     doses = recorded / "doses.jsonl"
     lines = doses.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -188,3 +188,10 @@ def test_an_expectation_that_does_not_hold_fails_the_run(bench):
     assert run.verdict is Verdict.FAIL
     assert [reason.check for reason in run.outcome.reasons] == ["expectation"]
     assert run.outcome.summary["violations"] == 2
+
+
+def test_a_run_that_passes_although_its_scenario_expects_otherwise_is_a_fail(bench):
+    run = bench.run(PLGS, pump(), '[expect]\nverdict = "FAIL"')
+    assert run.verdict is Verdict.FAIL
+    assert run.outcome.exit_code == 1
+    assert "expects FAIL" in run.outcome.reasons[0].message
