@@ -65,7 +65,7 @@ from pumprig.trace import Trace, bundled_trace_path, load_trace
 
 BUNDLED = "bundled"
 SEED_MAX = 2**63 - 1
-_REMEDY = "Correct these lines; hil/pumprig/data/demo.toml is a scenario to learn from."
+_REMEDY = "Correct these lines; hil/SCENARIOS.md names every field and kind, with an example."
 
 
 def demo_scenario_path() -> Path:
