@@ -28,6 +28,7 @@ class Check:
         rules: the dosing rules it enforces.
         speed: judged only where time is real.
         fitness: a miss says that the bench, not the pump, was unfit: INCONCLUSIVE instead of FAIL.
+        motor: judged only where the motor itself is seen.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Check:
     rules: tuple[str, ...]
     speed: bool = False
     fitness: bool = False
+    motor: bool = False
 
 
 def _declare(*checks: Check) -> dict[str, Check]:
@@ -43,11 +45,12 @@ def _declare(*checks: Check) -> dict[str, Check]:
 
 CHECKS: dict[str, Check] = _declare(
     Check("pulse", "Every pulse falls at the second it is due, and no other pulse does",
-          ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107")),
-    Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",)),
-    Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612")),
+          ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107"), motor=True),
+    Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",), motor=True),
+    Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612"),
+          motor=True),
     Check("suspension-limit", "No window holds more suspended time than allowed", ("D-609", "D-611")),
-    Check("rate-limit", "No clock hour delivers more basal than the limit", ("D-801",)),
+    Check("rate-limit", "No hour delivers more basal than the limit allows", ("D-801",), motor=True),
     Check("bolus-limit", "No bolus exceeds the maximum bolus", ("D-802",)),
     Check("decision", "Each sample gets the decision that the rules give", (
         "D-601", "D-602", "D-604", "D-605", "D-606", "D-607", "D-608", "D-610", "D-613", "D-614", "D-615", "D-616")),
@@ -107,6 +110,7 @@ class CheckBook:
     Args:
         book: the verdict that misses worsen.
         real_time: whether checks of speed are judged in this run.
+        sees_pulses: whether checks that need the motor are.
         without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
         on_violation: called with each violation that is kept.
     """
@@ -116,11 +120,13 @@ class CheckBook:
         book: VerdictBook,
         *,
         real_time: bool,
+        sees_pulses: bool = True,
         without: Iterable[str] = (),
         on_violation: Callable[[Violation], None] = lambda violation: None,
     ) -> None:
         self.book = book
         self._real_time = real_time
+        self._sees_pulses = sees_pulses
         self._without = frozenset(without)
         self._on_violation = on_violation
         self._tallies = {check_id: _Tally() for check_id in CHECKS}
@@ -128,7 +134,8 @@ class CheckBook:
     def judged(self, check_id: str) -> bool:
         """Whether this run judges the check at all."""
         check = CHECKS[check_id]
-        return check_id not in self._without and (self._real_time or not check.speed)
+        possible = (self._real_time or not check.speed) and (self._sees_pulses or not check.motor)
+        return possible and check_id not in self._without
 
     def expect(
         self,

@@ -173,14 +173,15 @@ class Hands:
 
     # --- Faults -------------------------------------------------------------------------------------------------
 
-    def fault(self, at_s: int, fault: Any, pulse_mu: int) -> None:
-        """Do a fault of the hardware."""
+    def fault(self, at_s: int, fault: Any, pulse_mu: int, *, bring_up: bool = False) -> None:
+        """Do a fault of the hardware, or use its means to bring the pump up."""
         name, fields, told, do = fault_of(fault, self._dut, pulse_mu)
         do(self._pump)
         self._pace.in_time(at_s)
         self._judge.oracle.command(at_s, told)
         self._judge.take()
-        self._story.fault(self._pace.now_s, at_s, name, fields)
+        if not bring_up:
+            self._story.fault(self._pace.now_s, at_s, name, fields)
 
     def repeat(self, at_s: int) -> None:
         """Send the last write again, octet for octet (D-405)."""

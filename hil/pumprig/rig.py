@@ -58,6 +58,7 @@ AUDIT_PHASE_S = 97
 ANNUNCIATION_READ_AFTER_S = 3
 ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
+WATCH_EVERY_S = 0.5
 RESPONSE_MS_MAX = 250
 BOLUS_ASKED_AFTER_S = 11
 CLOCK_DRIFT_S_MAX = 0.25
@@ -98,7 +99,10 @@ class Rig:
     ) -> None:
         self.plan, self.dut, self.record, self.book = plan, dut, record, book
         self.story = Story(record)
-        self.checks = CheckBook(book, real_time=dut.real_time, without=plan.without, on_violation=self.story.violation)
+        self.checks = CheckBook(
+            book, real_time=dut.real_time, sees_pulses=dut.sees_pulses, without=plan.without,
+            on_violation=self.story.violation,
+        )  # fmt: skip
         self.link = Link(dut.bearer)
         self.pump = Pump(self.link)
         self.pace = Pace(dut, self.link, self.checks, plan.scenario.seed)
@@ -190,6 +194,8 @@ class Rig:
             "decisions": totals.decisions,
             "pulses": totals.pulses,
             "boluses": totals.boluses,
+            "commands_refused": totals.refused,
+            "therapy_stopped_s": totals.stopped_s,
             "latency_dut_ms_max": round(totals.latency_dut_ms_max, 3),
             "latency_host_ms_max": round(totals.latency_host_ms_max, 3),
             "lateness_ms_max": round(self.pace.lateness_s_max * 1000, 3),
@@ -197,6 +203,9 @@ class Rig:
         if self._judge is not None:
             ledger = self._judge.oracle.ledger()
             summary["suspensions"] = self._judge.suspensions
+            if not self.dut.sees_pulses:
+                counters = self._judge.oracle.state().counters
+                summary["pulses"] = {"counted": counters.basal_pulses + counters.bolus_pulses}
             summary["suspended_s"] = self._judge.suspended_seconds(self._judge.oracle.now_s)
             summary["pulse_lateness_ms_max"] = round(self._judge.pulses.lateness_s_max * 1000, 3)
             summary["ledger_mu"] = {
@@ -341,6 +350,7 @@ class Rig:
     def _go_to(self, at_s: int) -> None:
         """Let time pass to the moment at which an input for `at_s` is sent, and judge all that happened."""
         self._target_s = at_s
+        self._wait_in_view(at_s)
         self.pace.run_to_input(at_s)
         self._take_pulses()
         judge = self.judge
@@ -354,6 +364,19 @@ class Rig:
         if self.record.host_s - self._flushed_s > FLUSH_EVERY_S:
             self._flushed_s = self.record.host_s
             self.record.flush()
+
+    def _wait_in_view(self, at_s: int) -> None:
+        """In real time a wait is long: those who watch the record see it pass."""
+        if not self.dut.real_time:
+            return
+        step_s = WATCH_EVERY_S * max(1, self.dut.clock.scale)
+        while True:
+            self.record.flush()
+            next_s = self.pace.now_s + step_s
+            if next_s >= at_s - 1:
+                return
+            self.pace.run_until(next_s)
+            self.story.waiting(self.pace.now_s)
 
     def _take_pulses(self) -> None:
         if not self._motor:
@@ -379,7 +402,7 @@ class Rig:
         self._do(at_s, lambda second: self._hands.command(second, command))
 
     def _fault(self, at_s: int, fault: Any) -> None:
-        self._do(at_s, lambda second: self._hands.fault(second, fault, self.pulse_mu))
+        self._do(at_s, lambda second: self._hands.fault(second, fault, self.pulse_mu, bring_up=True))
 
     # --- Stimuli ------------------------------------------------------------------------------------------------
 

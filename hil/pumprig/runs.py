@@ -111,10 +111,11 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
     Raises:
         PumprigError: the run could not be made; its record is kept up to that moment.
     """
+    inputs = _inputs(plan, options)
     folder = new_run_folder(options.out, _run_id(plan, options))
     record = RunRecord(folder)
     book = VerdictBook()
-    record.meta(**_inputs(plan, options), verdict=None)
+    record.meta(**inputs, verdict=None)
     viewer = _start_viewer(folder) if options.live else None
     rigs: list[Rig] = []
     problem: PumprigError | None = None
@@ -224,6 +225,15 @@ def _run_id(plan: RunPlan, options: RunOptions) -> str:
     return f"{stamp}-{plan.scenario.controller}-{options.board.partition(':')[0]}"
 
 
+def _hash_of(firmware: Path | None) -> str | None:
+    try:
+        return firmware_hash(firmware).hex() if firmware is not None else None
+    except OSError as error:
+        raise UsageError(
+            f"the firmware cannot be read: {error.strerror}", where=str(error.filename), allowed="a folder with main.py"
+        ) from None
+
+
 def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
     scenario, trace = plan.scenario, plan.trace
     firmware = options.firmware
@@ -244,7 +254,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "trace_notes": list(trace.notes),
         "trace_duplicates_dropped": trace.duplicates_dropped,
         "samples": len(trace.samples),
-        "firmware_hash": firmware_hash(firmware).hex() if firmware is not None else None,
+        "firmware_hash": _hash_of(firmware),
         "firmware_folder": str(options.firmware) if options.firmware is not None else None,
         "capture": str(options.capture.resolve()) if options.capture is not None else None,
         "wire_version": WIRE_VERSION,
@@ -262,6 +272,8 @@ def _close(
     record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int
 ) -> tuple[dict[str, Any], RigError | None]:
     summary: dict[str, Any] = {
+        "without": sorted(rig.plan.without) if rig is not None else [],
+        "start_s": rig.plan.schedule.start_s if rig is not None else 0,
         "verdict": book.verdict.name,
         "reasons": [reason.as_dict() for reason in book.reasons],
         "exit_code": exit_code,

@@ -21,6 +21,10 @@ from pumprig.verdict import Verdict
 
 __all__ = ["Story", "Totals"]
 
+# How a command point and a plain write say yes.
+SUCCESS = 0x0F
+ATT_OK = 0x00
+
 _DOSE_RECORDS = (
     "HistoryBolus", "HistoryTbr", "HistoryTherapy", "HistoryDeliveredBasal", "HistoryTotalDaily", "HistoryReservoir",
 )  # fmt: skip
@@ -33,6 +37,8 @@ class Totals:
     samples: int = 0
     boluses: int = 0
     last_bolus_id: int = 0
+    refused: int = 0
+    stopped_s: int | None = None
     decisions: dict[str, int] = field(default_factory=dict)
     pulses: dict[str, int] = field(default_factory=dict)
     latency_dut_ms_max: float = 0.0
@@ -52,6 +58,7 @@ class Story:
         self._start_s = 0
         self._end_s = 0
         self._tbr_active = False
+        self._last: dict[str, Any] = {}
 
     def begin(self, now_s: float, plan: RunPlan, dut: Dut, pulse_mu: int) -> None:
         """What runs, and the gaps of its trace."""
@@ -65,6 +72,11 @@ class Story:
             basal_profile=[[b.duration_minutes, str(b.rate_iu_per_h)] for b in scenario.pump.basal_profile],
             sees_pulses=dut.sees_pulses,
         )  # fmt: skip
+        for fault in scenario.faults:
+            if fault.kind.startswith("cgm_"):
+                at_s = self._start_s + fault.at
+                fields = fault.model_dump(mode="json", exclude={"at", "kind"})
+                self.record.event("fault", now_s, at_s=at_s, name=fault.kind, fields=fields)
         for gap in trace.gaps:
             self.record.event(
                 "gap", now_s, at_s=self._start_s + 60 * gap.from_offset_minutes,
@@ -92,6 +104,7 @@ class Story:
         self, sent_s: float, at_s: int, name: str, fields: dict[str, Any], response: int, latency_ms: float
     ) -> None:
         """A command was given and answered."""
+        self.totals.refused += response not in (ATT_OK, SUCCESS)
         self.record.event(
             "command", sent_s, at_s=at_s, name=name, fields=fields, response=response, latency_ms=round(latency_ms, 3)
         )
@@ -103,13 +116,23 @@ class Story:
     def progress(self, now_s: float, at_s: int, state: State, verdict: Verdict) -> None:
         """How far the run is and how the pump stands."""
         share = (at_s - self._start_s) / max(1, self._end_s - self._start_s)
-        self.record.event(
-            "progress", now_s, at_s=at_s, share=round(share, 5), iob_iu=round(state.iob_mu / 1000, 3),
-            rate_iu_per_h=float(state.delivered_rate_mu_per_h) / 1000,
-            profile_rate_iu_per_h=float(state.profile_rate_mu_per_h) / 1000,
-            reservoir_iu=None if state.reservoir_mu is None else state.reservoir_mu / 1000,
-            suspended=state.suspended, verdict=verdict.name,
-        )  # fmt: skip
+        self._last = {
+            "at_s": at_s,
+            "share": round(share, 5),
+            "iob_iu": round(state.iob_mu / 1000, 3),
+            "rate_iu_per_h": float(state.delivered_rate_mu_per_h) / 1000,
+            "profile_rate_iu_per_h": float(state.profile_rate_mu_per_h) / 1000,
+            "reservoir_iu": None if state.reservoir_mu is None else state.reservoir_mu / 1000,
+            "suspended": state.suspended,
+            "verdict": verdict.name,
+        }
+        self.record.event("progress", now_s, **self._last)
+
+    def waiting(self, now_s: float) -> None:
+        """Time passes between two inputs."""
+        if self._last and now_s > self._start_s:
+            share = (now_s - self._start_s) / max(1, self._end_s - self._start_s)
+            self.record.event("progress", now_s, **{**self._last, "at_s": int(now_s), "share": round(share, 5)})
 
     def pulse(self, pulse: SeenPulse, source: str) -> None:
         """A motor pulse was judged."""
@@ -128,6 +151,8 @@ class Story:
         """Something the rules give, for pictures that cannot wait for the next reading of the history."""
         at_s = event.at_s
         match event:
+            case expected.TherapyChanged():
+                self.totals.stopped_s = at_s if event.new == "stop" else None
             case expected.TbrStarted() | expected.TbrChanged():
                 self._tbr_active = True
             case expected.TbrEnded():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -116,7 +118,24 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
         f" {summary.get('suspensions', 0)} suspensions;"
         f" {sum(check['passed'] for check in judged)} judgements, {summary.get('violations', 0)} violations"
     )
+    for line in _notes(summary):
+        click.echo(f"  {line}")
     click.echo(f"report {outcome.folder / 'report.html'}")
+
+
+def _notes(summary: dict[str, Any]) -> Iterator[str]:
+    """What a reader of PASS should know besides."""
+    if summary.get("commands_refused"):
+        yield f"{summary['commands_refused']} commands were refused by the pump, as the rules have it"
+    stopped_s = summary.get("therapy_stopped_s")
+    if stopped_s is not None:
+        since_s = max(0, stopped_s - summary.get("start_s", 0))
+        clock = f"{since_s // 3600:02d}:{since_s // 60 % 60:02d}:{since_s % 60:02d}"
+        yield f"therapy stopped at {clock} and did not run again"
+    if "counted" in summary.get("pulses", {}):
+        yield "the motor was not seen: pulses are those the pump counts"
+    if summary.get("without"):
+        yield f"switched off, and so not proven: {', '.join(summary['without'])}"
 
 
 _COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "magenta", Verdict.FAIL: "red"}
