@@ -43,6 +43,7 @@ from pydantic_core import ErrorDetails
 
 from pumprig.errors import ScenarioError
 from pumprig.scenario_parts import (
+    START_ALLOWED,
     BearerDown,
     CgmDrop,
     CgmDuplicate,
@@ -175,7 +176,7 @@ class Scenario(Part):
         try:
             scenario = cls.model_validate(values)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, values, "arguments", None)) from None
+            raise ScenarioError(_problems(error, values, _ARGUMENTS, None)) from None
         scenario._folder = Path.cwd()
         return scenario
 
@@ -217,7 +218,7 @@ class Scenario(Part):
         try:
             scenario = type(self).model_validate(raw)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, raw, "arguments", None)) from None
+            raise ScenarioError(_problems(error, raw, _ARGUMENTS, None)) from None
         scenario._file, scenario._lines, scenario._folder = self._file, self._lines, self._folder
         scenario._judge_times()
         return scenario
@@ -233,9 +234,13 @@ class Scenario(Part):
         """The part of the trace that the run replays.
 
         Raises:
+            ScenarioError: the file that the scenario names is not there.
             TraceError: the file cannot be used.
             UsageError: start or hours do not fit it.
         """
+        if self._lines is not None and not self.trace_path.exists():
+            problem = self.problem(("trace",), f"there is no file {self.trace_path}")
+            raise ScenarioError([problem], remedy="Correct the path; it begins in the scenario's folder.")
         return load_trace(self.trace_path, self.start, self.hours, date_order=self.date_order)
 
     def problem(self, location: Location, message: str) -> str:
@@ -304,6 +309,9 @@ class Scenario(Part):
             raise ScenarioError(problems, remedy=_REMEDY)
 
 
+_ARGUMENTS = "arguments"
+_OPTIONS = frozenset({"controller", "seed", "hours", "start", "date_order"})
+
 # What needs no connection, or has a message of its own while there is none.
 _WITHOUT_BEARER = (BearerDown, CgmDrop, CgmDuplicate, CgmLate, Occlusion)
 
@@ -311,6 +319,8 @@ _WITHOUT_BEARER = (BearerDown, CgmDrop, CgmDuplicate, CgmLate, Occlusion)
 def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
     where = f"{file}:{lines.line_of(location)}" if lines else file
     field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
+    if file == _ARGUMENTS and field in _OPTIONS:
+        return f"--{field.replace('_', '-')}: {message}"
     return f"{where}: {field}: {message}" if field else f"{where}: {message}"
 
 
@@ -370,11 +380,56 @@ def _message(details: ErrorDetails) -> str:
         return "kind is missing"
     if kind == "value_error":
         return str(context["error"])
-    text = details["msg"]
-    return text[:1].lower() + text[1:]
+    if details["loc"][:1] == ("start",):
+        return START_ALLOWED
+    return _plain_message(details, name)
+
+
+# What pydantic says of types and limits, as somebody says it who writes TOML and knows no type of Python.
+def _plain_message(details: ErrorDetails, name: str) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    allowed = _allowed_range(name)
+    unquoted = ", without quotes" if isinstance(details["input"], str) else ""
+    if kind.startswith(("greater_than", "less_than")):
+        return "must be" + (allowed or f" at least {context.get('ge', 0)}")
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"must hold {bound}, not {context['actual_length']}"
+    return {
+        "int_type": f"must be a whole number{allowed}{unquoted}",
+        "int_from_float": f"must be a whole number{allowed}",
+        "float_type": f"must be a number{allowed}{unquoted}",
+        "finite_number": f"must be a number{allowed}",
+        "bool_type": f"must be true or false{unquoted}",
+        "string_type": "must be text in quotes",
+        "string_too_short": "must not be empty",
+        "string_too_long": f"must have at most {context.get('max_length')} characters",
+        "list_type": "must be a list",
+        "dict_type": "must be a table of fields",
+        "model_type": "must be a table of fields",
+        "model_attributes_type": "must be a table of fields",
+        "datetime_type": f"must be a local time such as 2026-03-04T06:00:00{unquoted}",
+    }.get(kind, details["msg"][:1].lower() + details["msg"][1:])
+
+
+def _properties() -> list[tuple[str, dict[str, Any]]]:
+    schema = Scenario.model_json_schema(by_alias=True)
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return [item for part in parts for item in part.get("properties", {}).items()]
+
+
+# A field of one name has the same limits wherever it stands. The schema says `gt` and `le` where a value is converted.
+def _allowed_range(name: str) -> str:
+    for found, field in _properties():
+        for branch in (field, *field.get("anyOf", ())) if found == name else ():
+            if "maximum" in branch:
+                return f" from {branch['minimum']} to {branch['maximum']}"
+            if "le" in branch:
+                return f" more than {branch['gt']} and at most {branch['le']}"
+    return ""
 
 
 def _field_names() -> list[str]:
-    schema = Scenario.model_json_schema(by_alias=True)
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return sorted({name for part in parts for name in part.get("properties", {})})
+    return sorted({name for name, _ in _properties()})

@@ -18,6 +18,8 @@ from pumprig.checks import CHECKS
 SFLOAT_MANTISSA_MAX = 2045
 MINUTES_OF_DAY = 1440
 BLOCKS_MAX = 24
+NUMBER_END = 10**6
+START_ALLOWED = "must be hours since the first reading, or a time such as 2026-03-04T06:00:00"
 
 
 def _seconds(value: Any) -> Any:
@@ -41,7 +43,7 @@ def _decimal(value: Any) -> Any:
         number = Decimal(value)
     except InvalidOperation:
         raise ValueError("must be a number") from None
-    if not number.is_finite() or not 0 <= number < 10**6:
+    if not number.is_finite() or not 0 <= number < NUMBER_END:
         raise ValueError("must be a number from 0 to 999999")
     return number
 
@@ -51,8 +53,21 @@ def _on_the_wire(number: Decimal) -> Decimal:
     mantissa = int("".join(map(str, digits.digits)))
     # Trailing zeros of the mantissa went into the exponent, so this is the shortest form an SFLOAT could take.
     if mantissa > SFLOAT_MANTISSA_MAX or not -8 <= int(digits.exponent) <= 7:
-        raise ValueError(f"{number} cannot be written as SFLOAT, whose mantissa ends at {SFLOAT_MANTISSA_MAX}")
+        near = " and ".join(f"{value:f}" for value in _nearest_on_the_wire(number))
+        raise ValueError(f"{number:f} cannot be sent, it has too many digits; the nearest that can: {near}")
     return number
+
+
+# The next smaller and the next greater number that an SFLOAT holds, in whole thousandths.
+def _nearest_on_the_wire(number: Decimal) -> list[Decimal]:
+    smaller, greater = [], []
+    for exponent in range(-3, 6):
+        step = Decimal(10) ** exponent
+        whole = int(number / step)
+        smaller.append(min(whole, SFLOAT_MANTISSA_MAX) * step)
+        if whole < SFLOAT_MANTISSA_MAX:
+            greater.append((whole + 1) * step)
+    return [value.normalize() for value in (max(smaller), min(greater)) if value < NUMBER_END]
 
 
 def _whole_mu(number: Decimal) -> Decimal:
@@ -70,7 +85,7 @@ def _start(value: Any) -> Any:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError("must be hours since the first reading, or a time such as 2026-03-04T06:00:00") from None
+            raise ValueError(START_ALLOWED) from None
     return _hours(value)
 
 

@@ -137,7 +137,7 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
             f"the trace lasts {last.offset_minutes} minutes, more than one CGM session can count",
             where=str(scenario.trace_path),
             allowed=f"{OFFSET_MINUTES_MAX} minutes (1092 hours) in one run",
-            remedy="Choose a part of it with start and hours.",
+            remedy="Choose a part of it with --start and --hours, or with start and hours of a scenario.",
         )
     duration_s = run_seconds(scenario, trace)
     scenario.refuse_after(duration_s)

@@ -131,7 +131,7 @@ def test_what_was_given_to_a_run_stands_in_its_record(call, trace, tmp_path):
 
 BAD_TRACES = {
     "no export": ("hello,world\n1,2\n", "", "no CGM export"),
-    "nothing": ("", "", "no CGM export"),
+    "nothing": ("", "", "the file is empty"),
     "a unit nobody knows": ("time,glucose_furlong\n2026-03-04T06:00:00,100\n", ":1", "unknown glucose unit"),
     "two values for one time": (trace_csv([(0, 100), (5, 100), (5, 140)]), ":4", "100 mg/dL on line 3, 140"),
     "a day that is none": (trace_csv([(0, 100)]) + "2026-02-30T06:00:00,100\n", ":3", "impossible time"),

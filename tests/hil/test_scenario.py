@@ -176,17 +176,17 @@ on = 3
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (["hours = 0"], "2: hours: input should be greater than 0"),
+        (["hours = 0"], "2: hours: must be more than 0 and at most 8784"),
         (["start = 'noon'"], "2: start: must be hours since the first reading, or a time such as 2026-03-04T06:00:00"),
-        (["controller = 'auto'"], "2: controller: input should be 'manual' or 'plgs'"),
-        (["seed = true"], "2: seed: input should be a valid integer"),
+        (["controller = 'auto'"], "2: controller: must be 'manual' or 'plgs'"),
+        (["seed = true"], "2: seed: must be a whole number from 0 to 9223372036854775807"),
         (["[settings]", "peak_minutes = 120", "dia_minutes = 240"], "2: settings: peak_minutes may not exceed two"),
         (["[settings]", "suspend_limit_minutes = 200"], "2: settings: suspend_limit_minutes may not exceed"),
         (
             ["[pump]", "basal_profile = [{ duration_minutes = 1439, rate_iu_per_h = 1 }]"],
             "3: pump.basal_profile: the blocks last 1439 minutes together, a day has 1440",
         ),
-        (["[pump]", "basal_profile = []"], "3: pump.basal_profile: list should have at least 1 item"),
+        (["[pump]", "basal_profile = []"], "3: pump.basal_profile: must hold at least 1, not 0"),
         (["[pump]", "reservoir_iu = 0.0005"], "3: pump.reservoir_iu: 0.0005 is no whole number of milliunits"),
         (
             ["[[command]]", "at = '00:10:00'", "kind = 'set_bolus'", "amount_iu = 0.0005"],
@@ -194,11 +194,32 @@ on = 3
         ),
         (["[pump]", "reservoir_iu = nan"], "3: pump.reservoir_iu: must be a number"),
         (["[pump]", "reservoir_iu = -1"], "3: pump.reservoir_iu: must be a number from 0 to 999999"),
-        (["[expect]", "verdict = 'pass'"], "3: expect.verdict: input should be 'PASS', 'FAIL', 'ERROR'"),
+        (["[expect]", "verdict = 'pass'"], "3: expect.verdict: must be 'PASS', 'FAIL', 'ERROR'"),
         (["[[command]]", "at = '00:00:01'"], "2: command.1: kind is missing"),
         (
             ["[[command]]", "at = '00:00:01'", "kind = 'set_bolus'", "amount_iu = 20.55"],
-            "5: command.1.amount_iu: 20.55 cannot be written as SFLOAT, whose mantissa ends at 2045",
+            "5: command.1.amount_iu: 20.55 cannot be sent, it has too many digits; the nearest that can: 20.5 and 20.6",
+        ),
+        (["[settings]", "horizon_minutes = 61"], "3: settings.horizon_minutes: must be from 10 to 60"),
+        (["[settings]", "lockout_minutes = '5'"], "3: settings.lockout_minutes: must be a whole number from 0 to 240"),
+        (["hours = '8'"], "2: hours: must be a number more than 0 and at most 8784, without quotes"),
+        (["start = true"], "2: start: must be hours since the first reading, or a time such as 2026-03-04T06:00:00"),
+        (["name = 5"], "2: name: must be text in quotes"),
+        (["pump = 5"], "2: pump: must be a table of fields"),
+        (["command = 5"], "2: command: must be a list"),
+        (["[expect]", "suspensions_at_least = -1"], "3: expect.suspensions_at_least: must be at least 0"),
+        (["[expect]", "violations = { pulse = -1 }"], "3: expect.violations.pulse: must be at least 0"),
+        (
+            ["[[command]]", "at = '00:00:01'", "kind = 'set_tbr'", "rate_iu_per_h = 1", "duration_minutes = '60'"],
+            "6: command.1.duration_minutes: must be a whole number from 1 to 1440, without quotes",
+        ),
+        (
+            ["[[command]]", "at = '00:00:01'", "kind = 'set_clock'", "to = '2026-03-04T06:00:00'"],
+            "5: command.1.to: must be a local time such as 2026-03-04T06:00:00, without quotes",
+        ),
+        (
+            ["[[fault]]", "at = '00:00:01'", "kind = 'occlusion'", "on = 'true'"],
+            "5: fault.1.on: must be true or false, without quotes",
         ),
         (
             ["[[command]]", "at = '00:60:00'", "kind = 'cancel_tbr'"],
@@ -218,6 +239,39 @@ def test_a_mistake_has_its_line_and_says_what_is_allowed(lines, problem):
 def test_amounts_that_an_sfloat_holds_exactly_are_accepted(amount):
     lines = ["[[command]]", "at = '00:00:01'", "kind = 'set_bolus'", f"amount_iu = {amount}"]
     assert Scenario.from_toml(minimal(*lines)).commands[0].amount_iu == Decimal(amount)
+
+
+# The wire holds numbers up to 2045 exactly, and greater ones in coarser steps.
+@pytest.mark.parametrize(
+    ("amount", "near"),
+    [("20.475", "20.45 and 20.5"), ("2.0789", "2.07 and 2.08"), ("0.12345", "0.123 and 0.124"),
+     ("2046", "2045 and 2050"), ("999999", "999000"), ("0.000000001", "0 and 0.001")],
+)  # fmt: skip
+def test_an_amount_that_cannot_be_sent_is_refused_with_the_nearest_that_can(amount, near):
+    lines = ["[[command]]", "at = '00:00:01'", "kind = 'set_bolus'", f"amount_iu = {amount}"]
+    assert problems(minimal(*lines))[0].endswith(f"too many digits; the nearest that can: {near}")
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [({"hours": -1.0}, "--hours: must be more than 0 and at most 8784"), ({"seed": -1}, "--seed: must be from 0 to 92"),
+     ({"start": "noon"}, "--start: must be hours since the first reading"),
+     ({"date_order": "ymd"}, "--date-order: must be 'mdy' or 'dmy'")],
+)  # fmt: skip
+def test_an_option_of_the_command_line_is_refused_by_its_name(option, problem):
+    scenario = Scenario.from_toml(minimal())
+    for make in (lambda: Scenario.from_trace("x.csv", **option), lambda: scenario.changed(**option)):
+        with pytest.raises(ScenarioError) as caught:
+            make()
+        assert caught.value.message.startswith(problem)
+
+
+def test_a_trace_that_is_not_there_is_refused_with_the_line_that_names_it(tmp_path):
+    path = tmp_path / "night.toml"
+    path.write_text("seed = 1\ntrace = 'nihgt.csv'\n")
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load(path).load_trace()
+    assert caught.value.message.startswith(f"{path}:2: trace: there is no file {tmp_path / 'nihgt.csv'}")
 
 
 @pytest.mark.parametrize(

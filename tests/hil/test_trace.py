@@ -204,6 +204,11 @@ def test_a_missing_unit_is_asked_for(tmp_path):
     assert "trace.csv:1: the header names no glucose unit. Allowed: mg/dL and mmol/L." in message
 
 
+def test_mg_dl_values_under_a_mmol_header_are_refused(tmp_path):
+    message = refusal(plain(tmp_path, "2026-03-04T06:00:00,120", header="time,glucose_mmol_l"))
+    assert "trace.csv:2: impossible glucose 120 mmol/L; it looks like mg/dL. Allowed: 0.1 to 55 mmol/L." in message
+
+
 def test_mmol_values_under_a_mg_dl_header_are_refused(tmp_path):
     rows = [f"2026-03-04T06:{minute:02d}:00,{5 + minute / 10}" for minute in (0, 5, 10)]
     assert "they look like mmol/L" in refusal(plain(tmp_path, *rows))
@@ -225,7 +230,7 @@ def test_a_short_line_in_the_middle_is_refused(tmp_path):
     assert "trace.csv:3: the record has 1 cells, the glucose would be cell 2" in message
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "a,b\n1,2\n", "<html></html>", "[trace]\nx = 1\n", '{"status": 401}'])
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "<html></html>", "[trace]\nx = 1\n", '{"status": 401}'])
 def test_a_file_that_is_no_export_is_refused_with_the_accepted_formats(tmp_path, content):
     path = tmp_path / "some.file"
     path.write_text(content)
@@ -233,6 +238,13 @@ def test_a_file_that_is_no_export_is_refused_with_the_accepted_formats(tmp_path,
     assert "no CGM export" in message
     for name in ("Dexcom Clarity", "LibreView", "CareLink", "Nightscout", "time,glucose_mg_dl", "time,glucose_mmol_l"):
         assert name in message
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_refused_as_empty(tmp_path, content):
+    path = tmp_path / "some.csv"
+    path.write_bytes(content)
+    assert "some.csv: the file is empty. Allowed: the CSV exports of" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 a spreadsheet", b"\x7fELF\x00\x00", bytes(range(256))])

@@ -86,10 +86,12 @@ def read_glucose(cell: str, unit: Unit, where: str, low_high: tuple[int, int]) -
         )
     glucose_mg_dl = to_mg_dl(Decimal(text.replace(",", ".")), unit)
     if not GLUCOSE_MG_DL_MIN <= glucose_mg_dl <= GLUCOSE_MG_DL_MAX:
+        other = "; it looks like mg/dL" if unit == "mmol/L" and not text.startswith("-") else ""
+        allowed = "0.1 to 55 mmol/L" if unit == "mmol/L" else f"{GLUCOSE_MG_DL_MIN} to {GLUCOSE_MG_DL_MAX} mg/dL"
         raise TraceError(
-            f"impossible glucose {text} {unit}",
+            f"impossible glucose {text} {unit}{other}",
             where=where,
-            allowed=f"{GLUCOSE_MG_DL_MIN} to {GLUCOSE_MG_DL_MAX} mg/dL",
+            allowed=allowed,
             remedy="Check the unit in the header, or leave the record out: a gap stays a gap.",
         )
     return glucose_mg_dl, flag

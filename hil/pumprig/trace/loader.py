@@ -54,6 +54,8 @@ def load_trace(
     file = str(path)
     data = _read(Path(path), file)
     text = _decode(data, file)
+    if not text.strip():
+        raise TraceError("the file is empty", where=file, allowed=ACCEPTED_FORMATS, remedy="Export the trace again.")
     notes: list[str] = []
     name, records = _records(text, file, date_order, now or datetime.now(), notes)
     if not records:
