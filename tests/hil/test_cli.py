@@ -374,6 +374,13 @@ def test_doctor_says_what_there_is(call):
     assert all(name in out for name in findings)
 
 
+def test_doctor_calls_what_no_run_needs_optional(call, monkeypatch):
+    monkeypatch.setenv("PUMPRIG_SAMPLES", "nowhere")
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "optional Recorded samples: none" in out and "missing" not in out
+
+
 def test_doctor_without_a_micropython_is_blocked_and_names_the_remedy(call, monkeypatch):
     monkeypatch.setenv("PUMPRIG_MICROPYTHON", "/nothing/micropython")
     code, out, _ = call("doctor", "--json")

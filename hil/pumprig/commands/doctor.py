@@ -127,8 +127,9 @@ def command(as_json: bool) -> int:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
-            mark, colour = ("ok", "green") if finding.ok else ("missing", "red" if finding.needed else "yellow")
-            click.echo(f"{click.style(f'{mark:8}', fg=colour)}{finding.name}: {finding.found}")
+            absent = ("missing", "red") if finding.needed else ("optional", "yellow")
+            mark, colour = ("ok", "green") if finding.ok else absent
+            click.echo(f"{click.style(f'{mark:9}', fg=colour)}{finding.name}: {finding.found}")
             if not finding.ok and finding.remedy:
-                click.echo(f"        {finding.remedy}")
+                click.echo(f"         {finding.remedy}")
     return BLOCKED if any(finding.needed and not finding.ok for finding in findings) else 0
