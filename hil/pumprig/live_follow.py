@@ -12,6 +12,8 @@ from rich.live import Live
 
 from pumprig.live_view import Frame, LiveState, decision_line, violation_line
 from pumprig.report.reading import run_title
+from pumprig.report.summary import of_the_bench
+from pumprig.report.words import count
 
 FRAME_S = 0.28
 READ_OCTETS = 1 << 20
@@ -69,6 +71,10 @@ def plain_line(state: LiveState) -> str:
     return "  ".join([*parts, f"{state.verdict} so far"])
 
 
+# What follows the last frame, the run's outcome and the prompt, must not push its first line off the terminal.
+SUMMARY_LINES = 6
+
+
 class PlainView:
     """Lines for where there is no terminal.
 
@@ -84,9 +90,10 @@ class PlainView:
         """Say what an event changes, if it is worth a line."""
         kind = event.get("kind")
         if kind == "violation":
-            self._say(f"VIOLATION  {violation_line(state, event)}")
+            word = "UNFIT" if of_the_bench(event.get("check")) else "VIOLATION"
+            self._say(f"{word}  {violation_line(state, event)}")
         elif kind == "verdict":
-            self._say("  ".join([f"{state.verdict}  {state.pulses:,} pulses", *state.reasons]))
+            self._say("  ".join([f"{state.verdict}  {count(state.pulses, 'pulse')}", *state.reasons]))
         elif kind == "progress":
             hour = int((state.now_s - state.start_s) // 3600)
             if hour > self._hour:
@@ -146,8 +153,8 @@ def follow_frames(tail: Tail, console: Console, alive: Callable[[], bool], pause
     state = LiveState(title=_title(tail.path))
     ascii_only = not (console.encoding or "").lower().startswith("utf")
 
-    def frame() -> Any:
-        return Frame(console.width, console.height, ascii_only).draw(state)
+    def frame(kept_lines: int = 0) -> Any:
+        return Frame(console.width, console.height - kept_lines, ascii_only).draw(state)
 
     try:
         with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
@@ -161,5 +168,5 @@ def follow_frames(tail: Tail, console: Console, alive: Callable[[], bool], pause
                 pause(FRAME_S)
     finally:
         if state.run:
-            console.print(frame())
+            console.print(frame(SUMMARY_LINES))
     return state

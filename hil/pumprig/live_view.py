@@ -6,16 +6,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pumprig.checks import CHECKS
 from pumprig.live_chart import column_chart, line_chart
 from pumprig.report.reading import number, reason_text
-from pumprig.report.words import action_words, duration_words, key_of, proven, reason_words
+from pumprig.report.summary import of_the_bench
+from pumprig.report.words import action_words, count, duration_words, key_of, proven, reason_words
 
 Event = dict[str, Any]
 
@@ -39,6 +40,8 @@ class LiveState:
         glucose: (pump second, mg/dL); None where a gap begins.
         rates: (pump second, U/h, whether a TBR, whether suspended).
         boluses: (pump second, U programmed).
+        violation_count, unfit_count: checks that the pump missed, and those that an unfit bench did.
+        violations: the newest of the pump's; those of the bench while there are no others.
         verdict, reasons: so far, or final when `ended`.
     """
 
@@ -55,6 +58,7 @@ class LiveState:
     iob_iu: float | None = None
     reservoir_iu: float | None = None
     violation_count: int = 0
+    unfit_count: int = 0
     pulses: int = 0
     verdict: str = "PASS"
     reasons: list[str] = field(default_factory=list)
@@ -119,11 +123,15 @@ class LiveState:
         self.pulses += 1
 
     def _violation(self, event: Event) -> None:
-        self.violation_count += 1
-        self.violations.append(event)
-        check = CHECKS.get(str(event.get("check")))
+        unfit = of_the_bench(event.get("check"))
+        if not unfit and not self.violation_count:
+            self.violations.clear()
+        self.unfit_count += int(unfit)
+        self.violation_count += int(not unfit)
+        if not unfit or not self.violation_count:
+            self.violations.append(event)
         if self.verdict not in ("FAIL", "ERROR"):
-            self.verdict = "INCONCLUSIVE" if check is not None and check.fitness else "FAIL"
+            self.verdict = "INCONCLUSIVE" if unfit else "FAIL"
 
     def _progress(self, event: Event) -> None:
         self.share = min(max(number(event.get("share")) or 0.0, 0.0), 1.0)
@@ -303,20 +311,29 @@ class Frame:
     def _verdict(self, state: LiveState) -> list[RenderableType]:
         lines: list[RenderableType] = []
         if state.ended and state.reasons:
-            for reason in state.reasons[: self.list_rows]:
-                lines.append(self._labelled("reason", Text(reason, _STYLES.get(state.verdict, ""))))
-        elif state.violation_count:
-            shown = list(state.violations)[-self.list_rows :]
-            for number_, event in enumerate(shown):
-                label = f"broken {state.violation_count}" if number_ == 0 else ""
-                lines.append(self._labelled(label, Text(violation_line(state, event), "red")))
+            for reason in state.reasons:
+                lines += self._wrapped("reason", reason, _STYLES.get(state.verdict, ""))
+            lines = lines[: self.list_rows]
+        elif state.violations:
+            broken = state.violation_count
+            kind, style = (f"broken {broken}", "red") if broken else (f"unfit {state.unfit_count}", "yellow")
+            newest, *earlier = reversed(state.violations)
+            lines = self._wrapped(kind, violation_line(state, newest), style)
+            lines += [self._labelled("", Text(violation_line(state, event), style)) for event in earlier]
+            lines = lines[: self.list_rows]
         else:
-            claim, limit = proven(str(state.run.get("clock", "")))
-            texts = [claim, limit] if state.ended else [f"no violation in {state.pulses:,} pulses"]
+            seen = state.run.get("sees_pulses") is not False
+            claim, limit = proven(str(state.run.get("clock", "")), seen)
+            so_far = f"in {count(state.pulses, 'pulse')}" if seen else "so far; the motor is not seen"
+            texts = [claim, limit] if state.ended else [f"no violation {so_far}"]
             for row, text in enumerate(texts[: self.list_rows]):
                 lines.append(self._labelled("" if row else "verdict", Text(text, "" if row else "green")))
         lines += [Text("")] * (self.list_rows - len(lines))
         return lines
+
+    def _wrapped(self, label: str, text: str, style: str) -> list[RenderableType]:
+        rows = wrap(text, max(self.width - 10, 20)) or [""]
+        return [self._labelled("" if number_ else label, Text(row, style)) for number_, row in enumerate(rows)]
 
     def _progress(self, state: LiveState) -> RenderableType:
         done, total = state.share * state.length_s, state.length_s

@@ -23,6 +23,8 @@ from pumprig.live import main, process_runs
 from pumprig.live_chart import column_chart, line_chart
 from pumprig.live_follow import PlainView, Tail, follow_frames, follow_plain
 from pumprig.live_view import Frame, LiveState
+from pumprig.report.words import proven
+from pumpwire.enums import ControllerAction, DecisionReason
 
 SIZES = [(80, 24), (81, 25), (100, 30), (200, 60), (40, 12)]
 
@@ -96,6 +98,52 @@ def test_an_unfit_bench_does_not_read_as_a_failed_pump():
     assert state.verdict == "INCONCLUSIVE"
     state.apply({"kind": "violation", "t": 2, "at_s": 2, "check": "pulse", "rule": "D-101", "message": "lost"})
     assert state.verdict == "FAIL"
+
+
+def test_an_unfit_bench_is_told_apart_from_violations():
+    state = LiveState()
+    unfit = {"kind": "violation", "at_s": 1, "check": "bench-fitness", "rule": "D-955", "message": "late"}
+    state.apply({**unfit, "t": 1})
+    state.apply({**unfit, "t": 2})
+    text = "\n".join(drawn(state, 80, 24))
+    assert "unfit 2" in text and "broken" not in text
+    state.apply({"kind": "violation", "t": 3, "at_s": 3, "check": "pulse", "rule": "D-101", "message": "lost"})
+    state.apply({**unfit, "t": 4})
+    text = "\n".join(drawn(state, 80, 24))
+    assert "broken 1" in text and "D-101 lost" in text and "unfit" not in text
+
+
+@pytest.mark.parametrize("clock", ["lockstep", "scaled:3600", "realtime"])
+@pytest.mark.parametrize("sees_pulses", [True, False])
+def test_what_a_pass_proves_is_whole_on_80_by_24(clock, sees_pulses):
+    state = LiveState()
+    state.apply({"kind": "run", "t": 0, "clock": clock, "sees_pulses": sees_pulses})
+    state.apply({"kind": "verdict", "t": 1, "verdict": "PASS", "reasons": []})
+    text = "\n".join(drawn(state, 80, 24))
+    for sentence in proven(clock, sees_pulses):
+        assert sentence in text
+    assert ("motor was not seen" in text) is not sees_pulses
+
+
+@pytest.mark.parametrize("reason", DecisionReason.__members__)
+@pytest.mark.parametrize("action", ControllerAction.__members__)
+def test_a_decision_is_whole_on_80_by_24(action, reason):
+    state = LiveState()
+    state.apply({"kind": "decision", "t": 1, "at_s": 1, "action": action, "reason": reason, "predicted_mg_dl": 100})
+    assert "predicted 100 mg/dL" in "\n".join(drawn(state, 80, 24))
+
+
+def test_a_long_reason_goes_on_in_the_next_line():
+    message = "the pump printed a traceback: " + "one word and another " * 3
+    state = LiveState()
+    state.apply({"kind": "verdict", "t": 1, "verdict": "FAIL", "reasons": [message + "end"]})
+    assert any(line.rstrip().endswith("end") for line in drawn(state, 80, 24))
+
+
+def test_one_pulse_is_no_pulses():
+    state = LiveState()
+    state.apply({"kind": "pulse", "t": 1})
+    assert "no violation in 1 pulse\n" in "\n".join(drawn(state, 80, 24))
 
 
 def test_odd_events_are_passed_over():

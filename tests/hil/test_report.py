@@ -109,6 +109,45 @@ def test_violations_are_listed_with_rule_numbers_and_a_way_into_the_timeline(tmp
     assert chart_of(folder)["marks"]["violation"]["s"] == [30960, 65460]
 
 
+UNFIT = {
+    "check": "bench-fitness", "rule": "D-955", "message": "the rig was late", "expected": "at most 500 ms",
+    "observed": "700 ms", "offset_minutes": 30,
+}  # fmt: skip
+
+
+def test_an_unfit_bench_is_not_listed_as_a_violation(tmp_path):
+    text = page_of(write_run(tmp_path, hours=2, verdict="INCONCLUSIVE", violations=(UNFIT,))).text
+    assert "Bench unfit (1)" in text and "the bench was unfit 1 time" in text
+    assert "Violations (" not in text and "Violations0" in text
+
+
+def test_a_fail_without_a_violation_says_that_the_pump_failed_before(tmp_path):
+    text = page_of(write_run(tmp_path, hours=1, verdict="FAIL")).text
+    assert "The pump failed before a rule could be judged." in text
+    assert "Violations0the pump failed, see the reason" in text
+
+
+def test_the_tiles_tell_what_the_motor_gave_apart_from_what_was_due(tmp_path):
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))
+    due = len([event for event in read_record(folder).of("pulse") if event["source"] == "basal"])
+    append(folder, b'{"kind": "pulse", "t": 90000, "due_s": 90000, "source": "unexpected"}\n')
+    text = page_of(folder).text
+    assert f"{due} pulses by the rules" in text and "U; 1 that no rule gives" in text
+
+
+def test_pulses_that_were_due_and_did_not_come_are_counted(tmp_path):
+    folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))
+    assert "U; 1 due did not come" in page_of(folder).text
+
+
+def test_a_run_that_sees_no_motor_says_so(tmp_path):
+    folder = write_run(tmp_path, hours=1)
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**info, "sees_pulses": False, "pulses": {"counted": 1}}))
+    text = page_of(folder).text
+    assert "its motor was not seen" in text and "not seen1 pulse by the pump's word" in text
+
+
 def test_every_check_stands_there_with_its_rules_and_what_it_saw(tmp_path):
     text = page_of(write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))).text
     assert "✕ brokenEvery pulse falls at the second it is due, and no other pulse doesD-101D-102" in text

@@ -12,7 +12,7 @@ from pumprig.report.html import Html, esc, join, section, table, tag, verdict_ic
 from pumprig.report.metrics import GlucoseMetrics, glucose_metrics
 from pumprig.report.reading import Event, Record, run_title
 from pumprig.report.summary import time_of
-from pumprig.report.words import action_words, compact, duration_words, iu, plain, proven, reason_words
+from pumprig.report.words import action_words, compact, count, duration_words, iu, plain, proven, reason_words
 
 ROWS_MAX = 500
 SHOWN_ELSEWHERE = frozenset({
@@ -40,6 +40,11 @@ def hours_of(record: Record) -> str:
     return duration_words(seconds)
 
 
+def sees_pulses(record: Record) -> bool:
+    """Whether the motor itself was seen."""
+    return record.info.get("sees_pulses") is not False
+
+
 def _pairs(rows: Iterable[tuple[str, object]], class_: str = "pairs") -> Html:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in rows), class_=class_)
 
@@ -55,10 +60,11 @@ def head(record: Record) -> Html:
         ("Board", board),
         ("Seed", record.text("seed", default="none")),
     ]
-    claim, limit = proven(record.text("clock"))
+    claim, limit = proven(record.text("clock"), sees_pulses(record))
     if verdict not in ("PASS", "RUNNING"):
+        broken = "The pump broke a rule of its specification."
         claim = {
-            "FAIL": "The pump broke a rule of its specification.",
+            "FAIL": broken if summary.misses(record)[0] else "The pump failed before a rule could be judged.",
             "ERROR": "The rig broke: nothing was proven.",
         }.get(verdict, "The bench or the data did not allow a verdict.")
     if verdict == "RUNNING":
@@ -98,44 +104,56 @@ def _tile(label: str, value: object, note: str) -> Html:
     return tag("div", tag("dt", label), tag("dd", value, tag("small", note)), class_="tile")
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def key_figures(record: Record) -> Html:
     """The run in eight numbers."""
     counts = summary.pulse_counts(record)
     spans, holes = summary.suspensions(record), summary.gaps(record)
     suspended_s = sum(span.seconds for span in spans)
     actions = {"suspend": 0, "resume": 0}
-    for action, _, count in summary.decisions(record):
+    for action, _, times in summary.decisions(record):
         if action in actions:
-            actions[action] += count
+            actions[action] += times
     dut, host = summary.latency(record, "latency_dut_ms"), summary.latency(record, "latency_host_ms")
     boluses = {event.get("id") for event in record.of("bolus")}
     run_s = max(record.end_s - record.start_s, 1)
     gap_note = (
-        f"{_count(len(holes), 'gap')}, {duration_words(sum(span.seconds for span in holes))}" if holes else "no gaps"
+        f"{count(len(holes), 'gap')}, {duration_words(sum(span.seconds for span in holes))}" if holes else "no gaps"
     )
-    in_iu = {name: count * record.pulse_mu / 1000 for name, count in counts.items()}
+    in_iu = {name: pulses * record.pulse_mu / 1000 for name, pulses in counts.items()}
     unit = tag("span", " U", class_="unit")
-    listed = len(record.of("violation"))
-    violations = max(listed, sum(row.missed for row in summary.checks(record)))
+    rows = {row.id: row.missed for row in summary.checks(record)}
+    listed, unfit = map(len, summary.misses(record))
+    violations = max(listed, sum(missed for name, missed in rows.items() if not summary.of_the_bench(name)))
+    violation_note = f"{listed:,} listed below" if listed else "nothing to list"
+    if record.verdict == "FAIL" and not violations:
+        violation_note = "the pump failed, see the reason"
+    elif unfit:
+        violation_note = f"the bench was unfit {count(unfit, 'time')}"
     strange = counts["unexpected"]
-    pulse_note = f"{strange:,} that no rule gives" if strange else f"of {record.pulse_mu / 1000:g} U, each compared"
+    lost = max(rows.get("pulse", 0) - strange, 0)
+    motor, by_rule = [f"{sum(counts.values()):,}", "{} by the rules" if strange or lost else "{}"]
+    pulse_note = f"of {record.pulse_mu / 1000:g} U, each compared"
+    if strange or lost:
+        wrong = [f"{strange:,} that no rule gives"] * bool(strange) + [f"{lost:,} due did not come"] * bool(lost)
+        pulse_note = f"{iu(sum(in_iu.values()))} U; {', '.join(wrong)}"
+    if not sees_pulses(record):
+        told = record.info.get("pulses")
+        counted = told.get("counted") if isinstance(told, dict) else None
+        motor, by_rule = "not seen", "no motor seen"
+        pulse_note = "no motor on this line" if counted is None else f"{count(counted, 'pulse')} by the pump's word"
     tiles = [
         _tile("CGM samples", f"{len(record.of('sample')):,}", gap_note),
         _tile("Decisions", f"{len(record.of('decision')):,}",
               f"{actions['suspend']} suspend, {actions['resume']} resume"),
-        _tile("Basal", join([iu(in_iu.get("basal", 0)), unit]), _count(counts["basal"], "pulse")),
+        _tile("Basal", join([iu(in_iu.get("basal", 0)), unit]), by_rule.format(count(counts["basal"], "pulse"))),
         _tile("Bolus", join([iu(in_iu.get("bolus", 0)), unit]),
-              f"{_count(len(boluses), 'bolus', 'boluses')}, {_count(counts['bolus'], 'pulse')}"),
+              f"{count(len(boluses), 'bolus', 'boluses')}, {by_rule.format(count(counts['bolus'], 'pulse'))}"),
         _tile("Suspended", duration_words(suspended_s) if spans else "never",
-              f"{_count(len(spans), 'time')}, {100 * suspended_s / run_s:.1f} % of the run"),
+              f"{count(len(spans), 'time')}, {100 * suspended_s / run_s:.1f} % of the run"),
         _tile("Slowest decision", f"{dut.max_ms:.3g} ms" if dut else "–",
               f"pump time; host {host.max_ms:.3g} ms" if host else "no decision"),
-        _tile("Motor pulses", f"{sum(counts.values()):,}", pulse_note),
-        _tile("Violations", f"{violations:,}", f"{listed:,} listed below" if listed else "nothing to list"),
+        _tile("Motor pulses", motor, pulse_note),
+        _tile("Violations", f"{violations:,}", violation_note),
     ]  # fmt: skip
     return tag("dl", *tiles, class_="tiles", aria_label="Key figures")
 
@@ -185,8 +203,14 @@ def _zoom_link(record: Record, event: Event) -> Html:
 
 
 def violations(record: Record) -> Html:
-    """Every violation with its numbers; empty when there is none."""
-    found = record.of("violation")
+    """Every violation with its numbers, and apart from them the moments of an unfit bench; empty without any."""
+    broken, unfit = summary.misses(record)
+    return join([
+        _misses(record, broken, "Violations", "violations"), _misses(record, unfit, "Bench unfit", "unfit"),
+    ])  # fmt: skip
+
+
+def _misses(record: Record, found: list[Event], heading: str, id_: str) -> Html:
     if not found:
         return Html("")
     rows = [
@@ -200,10 +224,10 @@ def violations(record: Record) -> Html:
     more = f"The first {ROWS_MAX} of {len(found):,}; all are in events.jsonl." if len(found) > ROWS_MAX else ""
     headings = ("When", "Rule", "Check", "What", "Expected", "Observed", "Sample")
     return section(
-        f"Violations ({len(found):,})",
+        f"{heading} ({len(found):,})",
         table(headings, rows, (6,)),
-        id_="violations",
-        class_="card wide bad long",
+        id_=id_,
+        class_="card wide bad long" if id_ == "violations" else "card wide long",
         note=more,
     )
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pumprig.checks import CHECKS
 from pumprig.report.reading import Event, Record, number
 from pumprig.report.words import key_of
 
@@ -176,6 +177,19 @@ def checks(record: Record) -> list[CheckRow]:
         if isinstance(entry, dict)
     ]
     return rows or [CheckRow(name, name, (), 0, count, True) for name, count in missed.items()]
+
+
+def of_the_bench(check_id: object) -> bool:
+    """Whether a miss of this check tells of an unfit bench, not of a wrong pump."""
+    check = CHECKS.get(str(check_id))
+    return check is not None and check.fitness
+
+
+def misses(record: Record) -> tuple[list[Event], list[Event]]:
+    """What was missed: violations by the pump, and moments at which the bench was unfit."""
+    found = record.of("violation")
+    unfit = [event for event in found if of_the_bench(event.get("check"))]
+    return [event for event in found if not of_the_bench(event.get("check"))], unfit
 
 
 def bench_numbers(record: Record) -> list[tuple[str, str]]:

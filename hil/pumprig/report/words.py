@@ -9,14 +9,14 @@ _REASONS = {
     "invalid_sample": "sample not usable",
     "manual": "controller is manual",
     "therapy_not_running": "therapy is not running",
-    "minimum_time": "suspended for less than 5 min",
+    "minimum_time": "suspended for under 5 min",
     "rising": "glucose is rising",
     "not_low": "not low",
     "low_now": "glucose is low now",
     "predicted_low": "predicted low",
     "no_prediction": "too few samples to predict",
-    "lockout": "locked out after a client's cancel",
-    "limit_reached": "limit of suspended time reached",
+    "lockout": "locked out after a cancel",
+    "limit_reached": "limit of suspension reached",
 }
 
 _ACTIONS = {
@@ -29,11 +29,11 @@ _ACTIONS = {
 _PROVEN = {
     "lockstep": (
         "Proved logic and order of every dose.",
-        "In lockstep computing takes no time, so deadlines of speed were not judged.",
+        "Computing takes no time here: deadlines of speed were not judged.",
     ),
     "scaled": (
         "Proved logic, order and timing of every dose.",
-        "The pump's own deadlines were judged at {speed} times real time; the host's share of a response was not.",
+        "Deadlines were judged at {speed} times real time, the host's share not.",
     ),
     "realtime": (
         "Proved logic, order and timing of every dose.",
@@ -77,14 +77,27 @@ def response_words(response: object) -> str:
     return plain(response)
 
 
-def proven(clock: str) -> tuple[str, str]:
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 pulse`, `2 pulses`.
+
+    Args:
+        one: the noun of one.
+        many: the noun of several, where it is not `one` with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def proven(clock: str, sees_pulses: bool = True) -> tuple[str, str]:
     """What a run at this clock proves, and what it leaves open.
 
     Args:
         clock: `lockstep`, `scaled:N` or `realtime`.
+        sees_pulses: whether the motor was seen.
     """
     kind, _, speed = clock.lower().partition(":")
     claim, limit = _PROVEN.get(kind, (f"Clock {clock}." if clock else "The record names no clock.", ""))
+    if not sees_pulses:
+        claim = "Proved what the pump says of every dose; its motor was not seen."
     return claim, limit.format(speed=speed or "N")
 
 
