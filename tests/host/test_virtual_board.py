@@ -5,6 +5,8 @@ Every test runs a few lines of firmware on MicroPython itself; in lockstep unles
 
 from __future__ import annotations
 
+import gc
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +14,13 @@ import pytest
 
 from pumplink import Realtime, Scaled, VirtualBoard
 from pumplink.boards import firmware_hash
-from pumplink.errors import BearerBusy, BearerLost, BoardDied, BoardHung, BoardReset, BoardUnavailable
+from pumplink.errors import BearerBusy, BearerLost, BoardDied, BoardHung, BoardReset, BoardUnavailable, PumpLinkError
 from pumplink.virtual import Reset
 from pumplink.virtual.launch import SHIM_HEAP_BYTES
-from pumplink_tools import ECHO, PULSES
+from pumplink_tools import ECHO, HEAD, PULSES, write_firmware
 
 MakeBoard = Callable[..., VirtualBoard]
+Folders = Callable[[], list[Path]]
 
 PERIOD_S = 20
 TICKS_PERIOD_MS = 1 << 30
@@ -374,6 +377,58 @@ def test_a_killed_board_starts_again_from_power_on(make_board: MakeBoard) -> Non
     board.start()
     bearer.write(b"on")
     assert bearer.receive(bearer.now_s + 1) == b"on"
+
+
+# --- Its file system --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """The temporary folders of boards that are there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return lambda: list(tmp_path.glob("pumprig-board-*"))
+
+
+def test_a_killed_board_keeps_its_file_system_until_it_is_stopped(make_board: MakeBoard, folders: Folders) -> None:
+    board = make_board(ECHO).start()
+    (folder,) = folders()
+    (folder / "kept").touch()
+    board.kill()
+    board.start()
+    assert folders() == [folder] and (folder / "kept").exists()
+    board.stop()
+    board.stop()
+    assert folders() == []
+    board.start()
+    assert len(folders()) == 1
+
+
+def test_a_board_that_does_not_start_leaves_no_folder(make_board: MakeBoard, folders: Folders) -> None:
+    with pytest.raises(BoardDied):
+        make_board("raise ValueError", head="").start()
+    assert folders() == []
+
+
+def test_a_board_without_data_for_the_firmware_leaves_no_folder(make_board: MakeBoard, folders: Folders) -> None:
+    board = make_board(ECHO)
+    board.firmware_dir = board.firmware_dir / "gone"
+    with pytest.raises((OSError, PumpLinkError)):
+        board.start()
+    assert folders() == []
+
+
+def test_a_board_that_is_forgotten_leaves_no_folder(tmp_path: Path, folders: Folders) -> None:
+    board = VirtualBoard("virtual", write_firmware(tmp_path / "firmware", ECHO, HEAD)).start()
+    board.kill()
+    assert len(folders()) == 1
+    del board
+    gc.collect()
+    assert folders() == []
+
+
+def test_a_given_file_system_is_kept(make_board: MakeBoard, folders: Folders, tmp_path: Path) -> None:
+    make_board(ECHO, workdir=tmp_path / "kept").start().stop()
+    assert (tmp_path / "kept" / "board.py").exists() and folders() == []
 
 
 def test_one_uart_has_one_user(make_board: MakeBoard) -> None:

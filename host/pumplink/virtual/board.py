@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,7 @@ class VirtualBoard:
         self.watchdog_ms = 0
         self._given_work = workdir
         self._work: Path | None = None
+        self._remove_work: Callable[[], object] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -152,16 +154,25 @@ class VirtualBoard:
         """
         if self._process is not None:
             raise BearerBusy("the virtual board is already running; stop it first, or use its bearer")
-        self._work = (self._given_work or Path(tempfile.mkdtemp(prefix="pumprig-board-"))).resolve()
-        self._work.mkdir(parents=True, exist_ok=True)
         source = board_module(self.data, self.firmware_dir)
-        (self._work / "board.py").write_text(source, encoding="utf-8")
         try:
+            if self._work is None:
+                self._work = self._file_system()
+            (self._work / "board.py").write_text(source, encoding="utf-8")
             self._boot()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _file_system(self) -> Path:
+        if self._given_work is not None:
+            self._given_work.mkdir(parents=True, exist_ok=True)
+            return self._given_work.resolve()
+        work = Path(tempfile.mkdtemp(prefix="pumprig-board-")).resolve()
+        # A board that nobody stops, and one that runs at the end of Python, leave no folder behind either.
+        self._remove_work = weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
+        return work
 
     def _boot(self) -> None:
         assert self._work is not None
@@ -193,8 +204,8 @@ class VirtualBoard:
     def stop(self) -> None:
         """Ends the board and removes its temporary file system. A second call does nothing."""
         self._end_process()
-        if self._work is not None and self._given_work is None:
-            shutil.rmtree(self._work, ignore_errors=True)
+        if self._remove_work is not None:
+            self._remove_work()
         self._work = None
         if self._bearer is not None:
             self._bearer.board_ended()
