@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 import sys
 import tempfile
 import traceback
@@ -75,6 +76,8 @@ def _cli() -> None:
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code."""
+    # A polite request to end is an interruption: the run still writes its report, and no virtual board stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = _cli.main(args=argv, prog_name="pumprig", standalone_mode=False)
     except PumprigError as error:

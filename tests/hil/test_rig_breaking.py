@@ -230,12 +230,16 @@ def test_a_board_that_is_killed_is_a_fail(tmp_path):
     assert (_folder(tmp_path / "runs") / "report.html").is_file()
 
 
-@pytest.mark.parametrize(("kind", "signals"), [("run", 1), ("command", 1), ("command", 2)])
-def test_ctrl_c_ends_with_130_and_a_report_of_what_there_is(tmp_path, kind, signals):
+@pytest.mark.parametrize(
+    ("kind", "sent", "signals"),
+    [("run", signal.SIGINT, 1), ("run", signal.SIGTERM, 1), ("command", signal.SIGINT, 1),
+     ("command", signal.SIGINT, 2)],
+)  # fmt: skip
+def test_ctrl_c_and_a_request_to_end_leave_with_130_and_a_report_of_what_there_is(tmp_path, kind, sent, signals):
     process = _busy(tmp_path, "--clock", "scaled:10", kind=kind)
     (board,) = _boards(process.pid)
     for _ in range(signals):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
     code, _, err = _ended(process)
     assert code == 130
     assert "interrupted" in err
