@@ -10,7 +10,7 @@ import gc
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from math import floor
 from typing import Any
@@ -120,6 +120,7 @@ class Rig:
         )
         self._flushed_s = 0.0
         self._fit = True
+        self._dead = False
 
     # --- A run --------------------------------------------------------------------------------------------------
 
@@ -144,6 +145,10 @@ class Rig:
                 self._protocol_failed(error)
             except PumpLinkError as error:
                 self._add(Verdict.ERROR, str(error))
+            except KeyboardInterrupt:
+                # It comes between any two steps: what is half done then is recorded, and cannot be judged.
+                self._fit = False
+                raise
             finally:
                 self.pace.end()
                 self._take_stock()
@@ -159,8 +164,12 @@ class Rig:
         """However a run ends, what the motor did until then is recorded, and judged as far as the bench was fit."""
         if self._judge is None:
             return
+        with suppress(Unfit):
+            self._judge_motor()
         self._see_pulses()
-        if self._fit and self.dut.sees_pulses:
+        # A board that runs on has done things by now that nobody has read yet; one that is dead has told all.
+        all_seen = self.dut.sees_pulses and (not self.dut.real_time or self._dead)
+        if self._fit and all_seen:
             until_s = floor(self.pace.now_s) - 1
             self.judge.advance(max(until_s, self.judge.oracle.now_s))
             self.judge.settle(until_s)
@@ -168,7 +177,8 @@ class Rig:
 
     def _bearer_failed(self, error: BearerError) -> None:
         # The line to a virtual board cannot break, so whatever ended the connection there is the pump's doing.
-        if is_dead(error) or self.dut.board is not None:
+        self._dead = is_dead(error)
+        if self._dead or self.dut.board is not None:
             self.checks.expect(
                 "alive", False, self.pace.now_s, message=str(error), expected="running", observed=type(error).__name__
             )
@@ -379,20 +389,25 @@ class Rig:
             self.story.waiting(self.pace.now_s)
 
     def _take_pulses(self) -> None:
-        if not self._motor:
-            return
-        if self.dut.real_time and self.dut.board is not None:
-            # A virtual board that wakes late does so because its host is busy.
-            lateness_s = max(at_us - due_us for at_us, due_us in self._motor) / 1e6
-            self.pace.judge(int(self.pace.now_s), lateness_s, "the virtual board's motor")
+        self._judge_motor()
         self._see_pulses()
 
+    def _judge_motor(self) -> None:
+        if self._motor and self.dut.real_time and self.dut.board is not None:
+            # A virtual board that wakes late does so because its host is busy.
+            lateness_s = max(at_us - due_us for at_us, due_us in self._motor) / 1e6
+            try:
+                self.pace.judge(int(self.pace.now_s), lateness_s, "the virtual board's motor")
+            except Unfit:
+                self._fit = False
+                raise
+
     def _see_pulses(self) -> None:
-        for at_us, due_us in self._motor:
+        while self._motor:
+            at_us, due_us = self._motor.pop(0)
             early_s = DUE_EARLY_S if self.dut.real_time else CLOCK_STEP_S
             due_s = floor(self.pace.of_bearer(due_us / 1e6) + early_s)
-            self.judge.pulses.seen(SeenPulse(due_s, self.pace.of_bearer(at_us / 1e6)))
-        self._motor.clear()
+            self.judge.pulses.seen(SeenPulse(due_s, self.pace.of_bearer(at_us / 1e6)), timed=self._fit)
 
     def _do(self, at_s: int, action: Callable[[int], None]) -> None:
         self._go_to(at_s)

@@ -106,6 +106,14 @@ def test_a_pulse_must_leave_the_motor_within_its_second(late_s, missed):
     assert motor.witness.lateness_s_max == pytest.approx(late_s)
 
 
+def test_a_bench_that_is_unfit_says_nothing_of_a_pulses_time():
+    motor = Motor().due(180)
+    motor.witness.seen(SeenPulse(180, 182.5), timed=False)
+    assert motor.settle() == []
+    assert motor.checks.counts()["pulse-timing"]["passed"] == 0
+    assert motor.witness.lateness_s_max == 2.5
+
+
 @pytest.mark.parametrize(("second", "broken"), [(600, False), (601, True), (900, True), (901, False)])
 def test_a_pulse_that_no_rule_gives_breaks_a_suspension_from_its_first_to_its_last_second(second, broken):
     # From 600 to 900: the second that ends at 600 is before it, the one that ends at 900 its last.

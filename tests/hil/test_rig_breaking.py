@@ -6,6 +6,7 @@ process of its own.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -20,12 +21,17 @@ import pytest
 import serial
 
 from hil.rig_bench import MANUAL, PLGS, command, firmware_copy, flat, pump, trace_csv
+from pumplink.link import Link
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Scaled, parse_clock
 from pumprig.dut import open_dut
 from pumprig.errors import RigError
+from pumprig.judge import Judge
+from pumprig.oracle import Oracle
+from pumprig.pulses import PulseWitness
 from pumprig.record import RunRecord
 from pumprig.runs import RunOptions, execute, make_plan
+from pumprig.story import Story
 from pumprig.verdict import Verdict
 
 WITHIN_S = 60
@@ -252,6 +258,33 @@ def test_ctrl_c_and_a_request_to_end_leave_with_130_and_a_report_of_what_there_i
         assert (meta["verdict"], meta["exit_code"]) == ("INCONCLUSIVE", 130)
         assert "interrupted" in meta["reasons"][-1]["message"]
         assert (folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(PulseWitness, "seen"), (PulseWitness, "settle"), (Judge, "take"), (Oracle, "command"), (Story, "command"),
+     (Link, "request_write"), (RunRecord, "event")],
+)  # fmt: skip
+def test_an_interruption_between_any_two_steps_blames_nobody(bench, monkeypatch, kind, name, before):
+    calls = itertools.count()
+    real = getattr(kind, name)
+
+    def interrupted(self, *args, **keywords):
+        # Once, and never where the record is brought to its end.
+        now = next(calls) == 40
+        if now and before:
+            raise KeyboardInterrupt
+        returned = real(self, *args, **keywords)
+        if now:
+            raise KeyboardInterrupt
+        return returned
+
+    monkeypatch.setattr(kind, name, interrupted)
+    commands = [command(at_s, "set_bolus", amount_iu=1) for at_s in range(60, 3600, 60)]
+    run = bench.run(PLGS, pump((1440, 6)), *commands)
+    assert next(calls) > 40
+    assert (run.verdict, run.outcome.exit_code) == (Verdict.INCONCLUSIVE, 130), run.explain()
 
 
 def _on_pty(clock=10):
