@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -34,6 +34,8 @@ from pumprig.verdict import EXIT_CODES, INTERRUPTED_EXIT_CODE, Reason, Verdict, 
 from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["Outcome", "RunOptions", "execute", "make_plan"]
+
+REAL_TIME_NICENESS = -15
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
     problem: PumprigError | None = None
     interrupted = False
     try:
-        _open_and_run(plan, options, record, book, rigs)
+        with _priority(options.clock):
+            _open_and_run(plan, options, record, book, rigs)
     except PumprigError as error:
         problem = error
         book.add(Reason(Verdict.ERROR, error.message))
@@ -167,8 +170,6 @@ def _open_and_run(
     plan: RunPlan, options: RunOptions, record: RunRecord, book: VerdictBook, rigs: list[Rig]
 ) -> None:
     motor: list[tuple[int, int]] = []
-    if not isinstance(options.clock, Lockstep):
-        _ask_for_priority()
     try:
         dut = open_dut(
             options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
@@ -204,10 +205,20 @@ def _start_capture(rig: Rig, path: Path) -> Capture:
         raise UsageError(f"cannot be written: {error.strerror}", where=f"--capture {path}") from None
 
 
-def _ask_for_priority() -> None:
-    # Where it is allowed, rig and virtual board go before other work of this machine: lateness makes a run unfit.
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(-15)
+@contextlib.contextmanager
+def _priority(clock: Clock) -> Iterator[None]:
+    """Where it is allowed, rig and virtual board go before other work of this machine: lateness makes a run unfit."""
+    if isinstance(clock, Lockstep) or not hasattr(os, "setpriority"):
+        yield
+        return
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, REAL_TIME_NICENESS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def _log_output(record: RunRecord, lines: Sequence[str]) -> None:

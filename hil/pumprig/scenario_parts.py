@@ -90,8 +90,8 @@ def _start(value: Any) -> Any:
 
 
 def _known_century(value: datetime) -> datetime:
-    if not 1582 <= value.year <= 9990:
-        raise ValueError("must be a year from 1582 to 9990, as far as Current Time counts")
+    if not 1583 <= value.year <= 9990:
+        raise ValueError("must be a year from 1583 to 9990")
     return value
 
 
