@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pumprig.errors import UsageError
+from pumprig.report.words import count
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
 from pumprig.verdict import Verdict
@@ -112,12 +113,15 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
         rule = f" ({reason.rule})" if reason.rule else ""
         click.echo(f"{reason.verdict.name}: {reason.message}{rule}", err=True)
     judged = [check for check in summary.get("checks", {}).values() if check["judged"]]
-    click.echo(
-        f"{click.style(outcome.verdict.name, bold=True, fg=_COLOURS[outcome.verdict])}"
-        f"  {summary.get('samples_sent', 0)} samples, {sum(summary.get('pulses', {}).values())} pulses,"
-        f" {summary.get('suspensions', 0)} suspensions;"
-        f" {sum(check['passed'] for check in judged)} judgements, {summary.get('violations', 0)} violations"
+    told = (
+        count(summary.get("samples_sent", 0), "sample"),
+        count(sum(summary.get("pulses", {}).values()), "pulse"),
+        count(summary.get("suspensions", 0), "suspension"),
+        count(sum(check["passed"] for check in judged), "judgement"),
+        count(summary.get("violations", 0), "violation"),
     )
+    verdict = click.style(outcome.verdict.name, bold=True, fg=_COLOURS[outcome.verdict])
+    click.echo(f"{verdict}  {', '.join(told)}")
     for line in _notes(summary):
         click.echo(f"  {line}")
     click.echo(f"report {outcome.folder / 'report.html'}")
@@ -126,7 +130,7 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
 def _notes(summary: dict[str, Any]) -> Iterator[str]:
     """What a reader of PASS should know besides."""
     if summary.get("commands_refused"):
-        yield f"{summary['commands_refused']} commands were refused by the pump, as the rules have it"
+        yield f"{count(summary['commands_refused'], 'command')} refused by the pump, as the rules have it"
     stopped_s = summary.get("therapy_stopped_s")
     if stopped_s is not None:
         since_s = max(0, stopped_s - summary.get("start_s", 0))
