@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from pumplink.pump import Pump
 from pumprig.checks import CheckBook
@@ -23,6 +23,7 @@ from pumpwire.numbers import toward_zero
 __all__ = ["Audit"]
 
 Question = Callable[[int, State], None]
+_Answer = TypeVar("_Answer")
 
 
 def _iu(milliunits: int) -> Decimal:
@@ -39,10 +40,20 @@ class Audit:
         record: where what was read is kept.
         pulse_mu: pulse size.
         sees_pulses: whether motor pulses are seen, so that the pump's word can be held against them.
+        in_time: called with the second of a question when its answer has come, before that is judged; raises when
+            the bench was too slow for it.
     """
 
     def __init__(
-        self, pump: Pump, judge: Judge, checks: CheckBook, record: RunRecord, *, pulse_mu: int, sees_pulses: bool
+        self,
+        pump: Pump,
+        judge: Judge,
+        checks: CheckBook,
+        record: RunRecord,
+        *,
+        pulse_mu: int,
+        sees_pulses: bool,
+        in_time: Callable[[int], None],
     ) -> None:
         self._pump = pump
         self._judge = judge
@@ -50,6 +61,7 @@ class Audit:
         self._record = record
         self._pulse_mu = pulse_mu
         self._sees_pulses = sees_pulses
+        self._in_time = in_time
         self._seen_due_s: list[int] = []
         self._claims: list[tuple[int, int]] = []
 
@@ -76,7 +88,7 @@ class Audit:
 
     def counters(self, at_s: int, state: State) -> None:
         """Pulse counters against oracle, motor and reservoir (D-903, D-904)."""
-        seen = self._pump.pulse_counters()
+        seen = self._heard(at_s, self._pump.pulse_counters())
         wanted = state.counters
         for name, right, got in (
             ("basal pulses", wanted.basal_pulses, seen.basal),
@@ -103,7 +115,7 @@ class Audit:
 
     def delivered(self, at_s: int, state: State) -> None:
         """Get Delivered Insulin (D-902)."""
-        seen = self._pump.delivered_insulin()
+        seen = self._heard(at_s, self._pump.delivered_insulin())
         for name, right, got in (
             ("bolus", Decimal(state.delivered_bolus_mu) / 1000, seen.bolus_iu),
             ("basal", Decimal(state.delivered_basal_mu) / 1000, seen.basal_iu),
@@ -112,7 +124,7 @@ class Audit:
 
     def status(self, at_s: int, state: State) -> None:
         """IDD Status: therapy state and reservoir (D-501, D-811)."""
-        seen = self._pump.status()
+        seen = self._heard(at_s, self._pump.status())
         wanted = state.therapy.upper()
         self._expect("therapy", seen.therapy.name == wanted, at_s, "therapy control state", wanted, seen.therapy.name)
         right = None if state.reservoir_mu is None else _iu(state.reservoir_mu)
@@ -128,7 +140,7 @@ class Audit:
 
     def active_basal(self, at_s: int, state: State) -> None:
         """Get Active Basal Rate Delivery (D-202, D-305, D-907)."""
-        seen = self._pump.active_basal()
+        seen = self._heard(at_s, self._pump.active_basal())
         if state.active_template == 0 or state.therapy == "stop":
             self._expect("active-basal", seen is None, at_s, "active basal rate", None, seen, "D-204")
             return
@@ -150,7 +162,7 @@ class Audit:
 
     def bolus(self, at_s: int, state: State) -> None:
         """Get Active Bolus IDs and Delivery (D-106, D-402, D-404)."""
-        seen_ids = self._pump.active_bolus_ids()
+        seen_ids = self._heard(at_s, self._pump.active_bolus_ids())
         active = state.bolus
         due_ids = [] if active is None else [active.bolus_id]
         same = self._expect("active-bolus", due_ids == seen_ids, at_s, "active bolus IDs", due_ids, seen_ids, "D-402")
@@ -161,7 +173,7 @@ class Audit:
             (BolusValueSelection.REMAINING, active.remaining_mu),
             (BolusValueSelection.DELIVERED, active.delivered_mu),
         ):
-            seen = self._pump.active_bolus(active.bolus_id, selection)
+            seen = self._heard(at_s, self._pump.active_bolus(active.bolus_id, selection))
             self._expect(
                 "active-bolus", _iu(due_mu) == seen.fast_iu, at_s, f"active bolus, {selection.name.lower()}, IU",
                 _iu(due_mu), seen.fast_iu,
@@ -169,19 +181,19 @@ class Audit:
 
     def settings(self, at_s: int, state: State) -> None:
         """What was set, read back: controller settings, maximum bolus, clock (D-203, D-616, D-802)."""
-        seen = asdict(self._pump.controller_settings())
+        seen = asdict(self._heard(at_s, self._pump.controller_settings()))
         due = asdict(state.controller)
         seen["controller"] = seen["controller"].name.lower()
         due["controller"] = str(due["controller"])
         self._expect("settings", due == seen, at_s, "controller settings", due, seen, "D-616")
-        limit, got = _iu(state.max_bolus_mu), self._pump.max_bolus()
+        limit, got = _iu(state.max_bolus_mu), self._heard(at_s, self._pump.max_bolus())
         self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
-        wall = self._pump.clock()
+        wall = self._heard(at_s, self._pump.clock())
         self._expect("settings", wall == state.wall, at_s, "local time", state.wall, wall, "D-203")
 
     def daily(self, at_s: int, state: State) -> None:
         """Get Total Daily Insulin Status (D-901)."""
-        seen = self._pump.total_daily_insulin()
+        seen = self._heard(at_s, self._pump.total_daily_insulin())
         right = (_iu(state.day_bolus_mu), _iu(state.day_basal_mu), _iu(state.day_bolus_mu + state.day_basal_mu))
         got = (seen.bolus_iu, seen.basal_iu, seen.total_iu)
         self._expect("daily-insulin", right == got, at_s, "insulin of the day (bolus, basal, total), IU",
@@ -189,7 +201,7 @@ class Audit:
 
     def iob(self, at_s: int, state: State) -> None:
         """Get Insulin On Board (D-702 to D-704)."""
-        seen_mu = float(self._pump.insulin_on_board().iob_iu * 1000)
+        seen_mu = float(self._heard(at_s, self._pump.insulin_on_board()).iob_iu * 1000)
         # Rounding toward zero may take one unit of the format's last digit away, 10 mU from 2.046 IU on.
         rounding_mu = state.iob_mu - float(_iu(int(state.iob_mu)) * 1000)
         low_mu = state.iob_mu - rounding_mu - state.iob_tolerance_mu - (10 if state.iob_mu > 2045 else 1)
@@ -198,7 +210,7 @@ class Audit:
 
     def annunciation(self, at_s: int, state: State) -> None:
         """IDD Annunciation Status (D-831)."""
-        seen = self._pump.annunciation()
+        seen = self._heard(at_s, self._pump.annunciation())
         shown = state.shown
         right = "none"
         if shown is not None:
@@ -216,12 +228,16 @@ class Audit:
 
     def reset_status(self, at_s: int, state: State) -> None:
         """Clear the bits of Status Changed, so that the next change is indicated again."""
-        seen = self._pump.status_changed()
+        seen = self._heard(at_s, self._pump.status_changed())
         self._judge.status.read(seen, at_s)
         flags = seen & ~StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED
         if flags:
             self._pump.reset_status(flags)
             self._judge.status.reset(flags)
+
+    def _heard(self, at_s: int, answer: _Answer) -> _Answer:
+        self._in_time(at_s)
+        return answer
 
     def _expect(
         self, check: str, ok: bool, at_s: int, what: str, right: object, got: object, rule: str = ""

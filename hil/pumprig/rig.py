@@ -60,6 +60,7 @@ ANNUNCIATION_CONFIRM_AFTER_S = 603
 FLUSH_EVERY_S = 0.2
 WATCH_EVERY_S = 0.5
 RESPONSE_MS_MAX = 250
+HOST_HOLDS_BACK_S_MAX = 0.25
 BOLUS_ASKED_AFTER_S = 11
 CLOCK_DRIFT_S_MAX = 0.25
 # A pulse's due time is never told early; it errs late by what the host needs to wake the board.
@@ -302,8 +303,9 @@ class Rig:
             + settings.basal_limit_mu_per_h * (3600 + PAUSE_LIMIT_S) // 3600 // settings.pulse_mu,
         )
         self._audit = Audit(
-            self.pump, judge, self.checks, self.record, pulse_mu=settings.pulse_mu, sees_pulses=self.dut.sees_pulses
-        )
+            self.pump, judge, self.checks, self.record, pulse_mu=settings.pulse_mu, sees_pulses=self.dut.sees_pulses,
+            in_time=self.pace.in_time,
+        )  # fmt: skip
         self._hands = Hands(
             self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
         )
@@ -370,7 +372,8 @@ class Rig:
             judge.settle(at_s - 2)
             self._audit.settle(at_s - 2)
         judge.overdue(self.pace.now_s)
-        judge.status.settle(at_s - 1)
+        # In real time a busy host may hold back what the pump has told.
+        judge.status.settle(at_s - 1 - HOST_HOLDS_BACK_S_MAX * self.dut.clock.scale)
         if self.record.host_s - self._flushed_s > FLUSH_EVERY_S:
             self._flushed_s = self.record.host_s
             self.record.flush()
@@ -468,7 +471,12 @@ class Rig:
         def ask(at_s: int) -> None:
             if self.pace.connected:
                 self.judge.advance(at_s)
-                question(at_s, self.judge.oracle.state())
+                try:
+                    question(at_s, self.judge.oracle.state())
+                except (ProcedureError, AttError):
+                    # An answer that came too late may refuse what has ended meanwhile.
+                    self.pace.in_time(at_s)
+                    raise
                 self.pace.in_time(at_s)
 
         return ask
