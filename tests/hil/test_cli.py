@@ -423,9 +423,10 @@ def test_a_run_over_a_line_has_the_history_of_lockstep_and_passes(tmp_path, trac
             )  # fmt: skip
             board.send_signal(signal.SIGINT)
             assert board.wait(20) == 130
-        if run.returncode != 7:
+        # Over a line a late host cannot be told from a late pump.
+        if run.returncode == 0:
             break
-    else:
+    if run.returncode == 7:
         pytest.skip(f"this machine is too busy: {run.stdout[:300]}")
     assert run.returncode == 0, run.stderr + run.stdout
     summary = json.loads(run.stdout)

@@ -96,15 +96,15 @@ def test_a_board_that_has_run_for_a_while_gets_its_first_sample_later(bench):
     pause = threading.Event()
 
     def attempt():
-        with VirtualBoard("virtual", None, Scaled(60)) as board, board.pty() as pty:
-            while board.now_s < 100:
+        with VirtualBoard("virtual", None, Scaled(20)) as board, board.pty() as pty:
+            while board.now_s < 60:
                 pause.wait(0.05)
-            return bench.run(PLGS, pump(), readings=[(0, 100)], board=f"port:{pty.path}", clock="scaled:60")
+            return bench.run(PLGS, pump(), readings=[(0, 100)], board=f"port:{pty.path}", clock="scaled:20")
 
-    run = fit_run(attempt)
+    run = fit_run(attempt, over_a_line=True)
     assert run.verdict is Verdict.PASS, run.explain()
     start_s = run.events("run")[0]["start_s"]
-    assert start_s >= 130
+    assert start_s >= 90
     # Insulin on board counts whole minutes of the pump: they must fall as they do in lockstep.
     assert start_s % 60 == 0
     assert run.of("TherapyControlStateChanged", "new_therapy_control_state") == [(-10, "RUN")]
