@@ -406,19 +406,20 @@ def test_board_lists_boards_and_refuses_lockstep(call):
 
 
 def test_a_run_over_a_line_has_the_history_of_lockstep_and_passes(tmp_path, trace):
-    # Two processes that know nothing of each other.
+    # Two processes that know nothing of each other; at this speed the board has run for most of a minute when the run
+    # begins, so that its first sample comes later than in lockstep, by whole minutes.
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
     arguments = ["--hours", "0.02", "--json", "--no-live"]
     program = [sys.executable, "-m", "pumprig.cli"]
     for _ in range(4):
         with subprocess.Popen(
-            [*program, "board", "--clock", "scaled:20"], stdout=subprocess.PIPE, text=True, env=env
+            [*program, "board", "--clock", "scaled:60"], stdout=subprocess.PIPE, text=True, env=env
         ) as board:
             assert board.stdout is not None
-            device = re.match(r"virtual board on (\S+), clock scaled:20;", board.stdout.readline())
+            device = re.match(r"virtual board on (\S+), clock scaled:60;", board.stdout.readline())
             assert device
             run = subprocess.run(
-                [*program, "run", str(trace), "--board", f"port:{device[1]}", "--clock", "scaled:20", *arguments],
+                [*program, "run", str(trace), "--board", f"port:{device[1]}", "--clock", "scaled:60", *arguments],
                 cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
             board.send_signal(signal.SIGINT)
@@ -432,6 +433,9 @@ def test_a_run_over_a_line_has_the_history_of_lockstep_and_passes(tmp_path, trac
     summary = json.loads(run.stdout)
     assert summary["verdict"] == "PASS"
     assert summary["checks"]["pulse"]["passed"] == 0
+    begun = json.loads((tmp_path / summary["run"] / "events.jsonl").read_text(encoding="utf-8").partition("\n")[0])
+    assert begun["start_s"] > 60
+    assert begun["start_s"] % 60 == 0
     assert summary["checks"]["ledger"]["passed"] > 4
     lockstep = subprocess.run(
         [*program, "run", str(trace), *arguments, "--out", "lockstep"], cwd=tmp_path, capture_output=True, text=True,

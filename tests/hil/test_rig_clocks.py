@@ -7,14 +7,12 @@ with itself; a shorter one also at scaled and real time. A machine too busy for 
 
 import json
 import os
-import threading
 from pathlib import Path
 
 import pytest
 
 from hil.rig_bench import PLGS, Run, command, every_5_minutes, fault, firmware_copy, fit_run, pump
-from pumplink.virtual.board import VirtualBoard
-from pumplink.virtual.clocks import Lockstep, Scaled, parse_clock
+from pumplink.virtual.clocks import Lockstep, parse_clock
 from pumprig.runs import RunOptions, execute, make_plan
 from pumprig.scenario import Scenario
 from pumprig.verdict import Verdict
@@ -90,24 +88,6 @@ def test_scaled_time_gives_the_doses_of_lockstep(bench):
     assert checks["decision-deadline-host"]["judged"]
     assert checks["decision-deadline-host"]["passed"] == len(SHORT)
     assert not lockstep.outcome.summary["checks"]["decision-deadline-host"]["judged"]
-
-
-def test_a_board_that_has_run_for_a_while_gets_its_first_sample_later(bench):
-    pause = threading.Event()
-
-    def attempt():
-        with VirtualBoard("virtual", None, Scaled(20)) as board, board.pty() as pty:
-            while board.now_s < 60:
-                pause.wait(0.05)
-            return bench.run(PLGS, pump(), readings=[(0, 100)], board=f"port:{pty.path}", clock="scaled:20")
-
-    run = fit_run(attempt, over_a_line=True)
-    assert run.verdict is Verdict.PASS, run.explain()
-    start_s = run.events("run")[0]["start_s"]
-    assert start_s >= 90
-    # Insulin on board counts whole minutes of the pump: they must fall as they do in lockstep.
-    assert start_s % 60 == 0
-    assert run.of("TherapyControlStateChanged", "new_therapy_control_state") == [(-10, "RUN")]
 
 
 @pytest.mark.slow
