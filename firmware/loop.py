@@ -8,12 +8,15 @@ import machine
 import settings
 from bearer.serial import ATT_MTU_MAX, SerialBearer
 from clock import Clock
+from flash import Flash, device
 from gatt.order import BolusOrder
 from gatt.peripheral import Peripheral
 from gatt.recorder import Recorder
+from journal.history import History
+from journal.ring import Ring
+from journal.store import Store
 from motor import Motor
 from pump.core import Pump
-from pump.history import History
 
 # Names of the causes in `machine`, of which no board has all, and the words of the wire for them.
 _RESET_CAUSES = (
@@ -39,13 +42,17 @@ class Firmware:
         self.clock = Clock()
         pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
         force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN))
-        self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16)
+        flash = Flash(device(board), board.FLASH_BLOCKS, board.FLASH_BLOCK_BYTES, board.FLASH_PROGRAM_BYTES)
+        self.store = Store(Ring(flash, 0, board.FLASH_STATE_BLOCKS))
+        history_ring = Ring(flash, board.FLASH_STATE_BLOCKS, board.FLASH_BLOCKS - board.FLASH_STATE_BLOCKS)
+        self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16, self.store)
         uart = machine.UART(board.UART_ID, board.BAUD, rxbuf=board.UART_RX_BYTES)
         self.bearer = SerialBearer(uart, board.BAUD, self.clock)
         order = BolusOrder()
-        history = History(settings.HISTORY_RECORDS)
+        history = History(history_ring, self.store)
         recorder = Recorder(history, order)
-        self.pump = Pump(settings, recorder.emit, self.motor)
+        self.pump = Pump(settings, recorder.emit, self.motor, self.store)
+        self.store.connect(self.pump, history, order)
         peripheral = Peripheral(
             self.clock, self.bearer, self.pump, history, recorder, order, settings, Identity(), ATT_MTU_MAX
         )
@@ -58,6 +65,7 @@ class Firmware:
     def run(self):
         gc.collect()
         self.clock.start()
+        self.store.restart()
         watchdog = machine.WDT(timeout=board.WATCHDOG_MS)
         try:
             while True:
@@ -72,10 +80,15 @@ class Firmware:
         self.clock.read()
         self.pump.advance(self.clock.s)
         self.motor.run()
+        # What a pulse brings about becomes durable after it: the intent alone is in its way.
+        if not self.motor.busy():
+            self.store.commit()
         self.bearer.run()
         self.client.run()
         self.bearer.receive()
         self.server.run()
+        if not self.motor.busy():
+            self.store.tend()
 
     # Milliseconds until something is due; the watchdog is fed at half its period at the latest.
     def _wait_ms(self):

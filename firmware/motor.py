@@ -14,7 +14,9 @@ class MotorOverrun(RuntimeError):
 
 
 class Motor:
-    def __init__(self, clock, pin, force, pulse_ms, force_limit_u16):
+    # store: intend() and done() come before and after each pulse, see pump/volatile.py.
+    def __init__(self, clock, pin, force, pulse_ms, force_limit_u16, store):
+        self._store = store
         self._clock = clock
         self._pin = pin
         self._force = force
@@ -49,15 +51,20 @@ class Motor:
             self._edge.stop()
             if self._high:
                 self.off()
+                self._store.done()
                 if self._waiting:
                     self._edge.start(self._pulse_ms)
                     return
         if self._waiting and self._due_s[self._first] <= self._clock.s:
             self._first = (self._first + 1) % _QUEUE
             self._waiting -= 1
+            self._store.intend()
             self._pin.value(1)
             self._high = True
             self._edge.start(self._pulse_ms)
+
+    def busy(self):
+        return self._waiting > 0 or self._edge.running
 
     # Milliseconds until `run` has something to do, or -1.
     def wait_ms(self):

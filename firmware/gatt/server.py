@@ -80,6 +80,7 @@ class Server:
         self._clock.read()
         s = self._clock.effect_s()
         self._pump.advance(s)
+        self._pump.store.commit()
         return s
 
     # Takes one PDU. What arrives takes effect, and is answered, at the next whole second (D-002).
@@ -168,6 +169,7 @@ class Server:
             error = att.WRITE_NOT_PERMITTED
         else:
             error = characteristic.write(s, buf, start + 3, end)
+            self._pump.store.commit()
         if error:
             self._error(att.WRITE_REQUEST, handle, error)
         else:
@@ -199,7 +201,9 @@ class Server:
         if characteristic.notifies() and not self._silent:
             self._send_value(s, att.NOTIFICATION, characteristic)
 
+    # What is told is durable before (DOSING.md section 12).
     def _send_value(self, s, opcode, characteristic):
+        self._pump.store.commit()
         end = characteristic.value(s, self._bearer.pdu, self._bearer.pdu_start + 3)
         self._pdu(opcode)
         self._handle(1, characteristic.handle)

@@ -2,6 +2,7 @@
 #
 # Pure logic: the caller passes s and finds in due_s when the next snooze ends. One slot per type, as no second one of a
 # type is raised before the first is confirmed.
+import struct
 from array import array
 
 from micropython import const
@@ -19,26 +20,31 @@ from pump.events import (
     RESERVOIR_LOW,
     SNOOZED,
     SUCCESS,
+    SYSTEM_ISSUE,
 )
 
 _ID_MAX = const(65535)
+_SAVED = "<HHiB"
 
 
 class Annunciations:
     def __init__(self, settings, emit):
         self._emit = emit
         self._snooze_s = settings.SNOOZE_S
-        self.types = (OCCLUSION_DETECTED, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER)
+        self.types = (OCCLUSION_DETECTED, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER, SYSTEM_ISSUE)
         slots = len(self.types)
         self.ids = array("H", bytes(2 * slots))
         self.statuses = bytearray(slots)
         self._ages = array("i", bytes(4 * slots))
         self._until_s = array("i", bytes(4 * slots))
+        # What the journal holds of each.
+        self._saved_ids = array("H", bytes(2 * slots))
+        self._saved_statuses = bytearray(slots)
         self._slots = slots
-        self._raised = 0
+        self.raised = 0
         self.due_s = NEVER
         for slot in range(slots):
-            self.statuses[slot] = CONFIRMED
+            self.statuses[slot] = self._saved_statuses[slot] = CONFIRMED
             self._until_s[slot] = NEVER
 
     # Raises one of the type, unless one is not confirmed yet; returns the ID of the one that stands.
@@ -47,9 +53,9 @@ class Annunciations:
         while self.types[slot] != kind:
             slot += 1
         if self.statuses[slot] == CONFIRMED:
-            self.ids[slot] = self._raised % _ID_MAX + 1
-            self._raised += 1
-            self._ages[slot] = self._raised
+            self.ids[slot] = self.raised % _ID_MAX + 1
+            self.raised += 1
+            self._ages[slot] = self.raised
             self._turn(s, slot, PENDING)
         return self.ids[slot]
 
@@ -82,6 +88,36 @@ class Annunciations:
     def shown(self):
         slot = self._oldest(PENDING, NEVER)
         return slot if slot >= 0 else self._oldest(SNOOZED, NEVER)
+
+    # After a power cut nobody knows how long a snooze still lasts: it is over.
+    def wake_all(self, s):
+        slot = self._oldest(SNOOZED, NEVER)
+        while slot >= 0:
+            self._turn(s, slot, PENDING)
+            slot = self._oldest(SNOOZED, NEVER)
+
+    # Puts the slot into buf for the journal; False when the journal holds it as it is. A whole journal begins with
+    # forget_saved().
+    def save(self, slot, buf, at):
+        if self._saved_ids[slot] == self.ids[slot] and self._saved_statuses[slot] == self.statuses[slot]:
+            return False
+        self._saved_ids[slot] = self.ids[slot]
+        self._saved_statuses[slot] = self.statuses[slot]
+        struct.pack_into(_SAVED, buf, at, self.types[slot], self.ids[slot], self._ages[slot], self.statuses[slot])
+        return True
+
+    def forget_saved(self):
+        for slot in range(self._slots):
+            self._saved_ids[slot] = 0
+            self._saved_statuses[slot] = CONFIRMED
+
+    def restore(self, buf, at):
+        kind, annunciation_id, age, status = struct.unpack_from(_SAVED, buf, at)
+        for slot in range(self._slots):
+            if self.types[slot] == kind:
+                self.ids[slot] = annunciation_id
+                self._ages[slot] = age
+                self.statuses[slot] = status
 
     # Sets when a snooze ends.
     def _wake(self, slot, until_s):

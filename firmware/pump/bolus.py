@@ -36,6 +36,18 @@ class Bolus:
         self._held = 0
         self._emit(BOLUS_STARTED, s, self.bolus_id, amount_mu, 0, 0, 0)
 
+    # As it was before a power cut, by what the journal says.
+    def restore(self, active, bolus_id, amount_pulses):
+        self.active = active
+        self.bolus_id = bolus_id
+        self.amount_pulses = amount_pulses
+        self.amount_mu = amount_pulses * self._pulse_mu
+
+    # What it has delivered, counted anew.
+    def redeliver(self, pulses):
+        self.delivered_pulses = max(0, min(pulses, self.amount_pulses))
+        self.delivered_mu = self.delivered_pulses * self._pulse_mu
+
     def end(self, s, reason, annunciation_id):
         self.active = False
         self._emit(BOLUS_ENDED, s, self.bolus_id, self.delivered_mu, reason, annunciation_id, self.start_s)

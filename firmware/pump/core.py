@@ -17,6 +17,7 @@ from pump.events import (
     CANCELED,
     CGM_STALE,
     COMPLETE,
+    CONTROLLER_SETTINGS,
     DATE_TIME_LOSS,
     DECISION,
     DEVICE,
@@ -44,20 +45,25 @@ from pump.events import (
     SET_DATE_TIME,
     STOP,
     SUCCESS,
+    SYSTEM_ISSUE,
+    TEMPLATES_RESET,
     THERAPY,
 )
 from pump.iob import Iob
 from pump.reservoir import Reservoir
 from pump.tbr import Tbr
 from pump.templates import Templates
+from pump.volatile import Volatile
 from pump.wall import Wall
 
 
 class Pump:
     # settings: the module settings or an object like it. emit(event, s, a, b, c, d, e): see pump/events.py.
     # motor: ready(s) is False when the line is occluded; pulse(s) queues one pulse due at second s.
-    def __init__(self, settings, emit, motor):
+    # store: keeps what survives a power cut, see pump/volatile.py; None for a pump that keeps nothing.
+    def __init__(self, settings, emit, motor, store=None):
         self.settings = settings
+        self.store = store or Volatile()
         self._emit = emit
         self.now_s = -1
         self.therapy = STOP
@@ -75,11 +81,14 @@ class Pump:
         self.control = Control(settings)
         self.decision = self.control.decision
         self.iob = Iob(settings.PULSE_MU, settings.DIA_MINUTES, settings.PEAK_MINUTES)
-        self.delivery = Delivery(settings, motor, self.bolus, self.reservoir, self.iob, self.daily)
-        self._reported_mu_per_h = 0
+        self.delivery = Delivery(settings, motor, self.bolus, self.reservoir, self.iob, self.daily, self.store)
+        # The delivered rate that was told last.
+        self.reported_mu_per_h = 0
         self._midnight_s = self.wall.midnight_s(0)
         self._pause_over_s = NEVER
         self._reference_s = 0
+        # The day that total daily insulin belongs to, when a power cut took the clock; -1 when the clock tells it.
+        self.day_kept = -1
 
     # The next second at which advance() will do something.
     def due_s(self):
@@ -108,7 +117,7 @@ class Pump:
         if self.bolus.active and self.bolus.complete():
             self.bolus.end(s, COMPLETE, 0)
         if s == self._midnight_s:
-            self.daily.close(s, self.wall.day(s) - 1, 0)
+            self._close_day(s, self.wall.day(s) - 1, 0)
             self._midnight_s = self.wall.midnight_s(s)
         if s == self.basal.boundary_s:
             self.basal.refresh(s)
@@ -126,6 +135,16 @@ class Pump:
     def _record_reference(self, s, reason):
         self._reference_s = s + self.settings.REFERENCE_TIME_S
         self._emit(REFERENCE_TIME, s, reason, 0, 0, 0, 0)
+
+    # The number of the day that total daily insulin belongs to.
+    def day(self, s):
+        return self.wall.day(s) if self.day_kept < 0 else self.day_kept
+
+    def _close_day(self, s, day, date_changed):
+        if self.day_kept >= 0:
+            day = self.day_kept
+            self.day_kept = -1
+        self.daily.close(s, day, date_changed)
 
     def _turn_stale(self, s):
         self.control.cgm.stale = True
@@ -155,26 +174,47 @@ class Pump:
             self._emit(THERAPY, s, old, state, 0, 0, 0)
             self._rate_changed(s)
 
+    # Second 0 after a power cut, with all that survived in its place: what ran has ended (D-922). The pulses are those
+    # that the counters do not know of (below 0: know of too much). in_doubt: the last of them may not have left.
+    def restart(self, basal_pulses, bolus_pulses, in_doubt):
+        self.advance(0)
+        self.delivery.settle(0, basal_pulses, bolus_pulses)
+        annunciation_id = 0
+        if in_doubt:
+            annunciation_id = self.annunciations.announce(0, SYSTEM_ISSUE)
+        if self.therapy != STOP and not self.reservoir.remaining_pulses:
+            annunciation_id = self.annunciations.announce(0, RESERVOIR_EMPTY)
+        self.annunciations.wake_all(0)
+        self._stop(0, ERROR_ABORT, annunciation_id)
+        if self.bolus.active:
+            self.bolus.end(0, COMPLETE, 0)
+
+    # Controller settings as the journal holds them.
+    def restore_settings(self, *values):
+        control = self.control.settings
+        if control.write(*values):
+            self.iob.configure(control.dia_minutes, control.peak_minutes)
+
     # The rate that leaves the pump: 0 outside Run.
     def delivered_rate_mu_per_h(self):
         return self.delivery.rate_mu_per_h if self.therapy == RUN else 0
 
     # Puts TBR or profile in force, and tells a change of the delivered rate.
     def _rate_changed(self, s):
-        old = self._reported_mu_per_h
+        old = self.reported_mu_per_h
         self._apply_rate()
-        if old != self._reported_mu_per_h:
-            self._emit(BASAL_CHANGED, s, old, self._reported_mu_per_h, DEVICE, 0, 0)
+        if old != self.reported_mu_per_h:
+            self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, DEVICE, 0, 0)
 
     # The second half of a TBR's group: told even when the delivered rate stays the same.
     def _rate_changed_by_tbr(self, s, context):
-        old = self._reported_mu_per_h
+        old = self.reported_mu_per_h
         self._apply_rate()
-        self._emit(BASAL_CHANGED, s, old, self._reported_mu_per_h, context, 0, 0)
+        self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
 
     def _apply_rate(self):
         self.delivery.rate_mu_per_h = self.tbr.rate_mu_per_h if self.tbr.active else self.basal.rate_mu_per_h
-        self._reported_mu_per_h = self.delivered_rate_mu_per_h()
+        self.reported_mu_per_h = self.delivered_rate_mu_per_h()
 
     def _end_tbr(self, s, reason, annunciation_id):
         if self.tbr.suspension:
@@ -292,16 +332,19 @@ class Pump:
         return SUCCESS
 
     def reset_templates(self, s, numbers, first, count):
-        return self.templates.reset(numbers, first, count, self.basal.template)
+        code = self.templates.reset(numbers, first, count, self.basal.template)
+        self.store.touch(TEMPLATES_RESET)
+        return code
 
     def set_clock(self, s, year, month, day, hour, minute, second, zone, dst):
         wall = self.wall
         if not wall.valid(year, month, day, hour, minute, second):
             return OUT_OF_RANGE
-        old_day = wall.day(s)
+        old_day = self.day(s)
         wall.set(s, year, month, day, hour, minute, second, zone, dst)
         if wall.day(s) != old_day:
-            self.daily.close(s, old_day, 1)
+            self._close_day(s, old_day, 1)
+        self.day_kept = -1
         self._midnight_s = wall.midnight_s(s)
         self._record_reference(s, SET_DATE_TIME)
         self.basal.refresh(s)
@@ -313,6 +356,7 @@ class Pump:
         control = self.control.settings
         if not control.write(*values):
             return OUT_OF_RANGE
+        self.store.touch(CONTROLLER_SETTINGS)
         self.iob.configure(control.dia_minutes, control.peak_minutes)
         if control.controller != PLGS and self.tbr.suspension:
             self._end_tbr(s, CANCELED, 0)

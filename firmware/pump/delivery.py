@@ -5,7 +5,7 @@
 # comes near 2**30. This is the path that must not allocate.
 from micropython import const
 
-from pump.events import NEVER, PAUSE, RUN, STOP
+from pump.events import NEVER, NO_SOURCE, PAUSE, RUN, SOURCE_BASAL, SOURCE_BOLUS, STOP
 
 # What integrate() came upon.
 NOTHING = const(0)
@@ -14,8 +14,10 @@ EMPTY = const(2)
 
 
 class Delivery:
-    def __init__(self, settings, motor, bolus, reservoir, iob, daily):
+    # store: is told of each pulse that is queued for the motor.
+    def __init__(self, settings, motor, bolus, reservoir, iob, daily, store):
         self._motor = motor
+        self._store = store
         self._bolus = bolus
         self._reservoir = reservoir
         self._iob = iob
@@ -37,6 +39,9 @@ class Delivery:
         self.prime_pulses = 0
         self.basal_mu = 0
         self.bolus_mu = 0
+        # Pulses that power cuts left in doubt, and the source of the last of them. They are counted above.
+        self.pulses_in_doubt = 0
+        self.doubt_source = NO_SOURCE
         # What every Stop together dropped, as pulses and a rest below one.
         self.dropped_pulses = 0
         self.dropped_rest = 0
@@ -78,7 +83,7 @@ class Delivery:
         bolus = self._bolus
         bolus.earn(seconds)
         while bolus.ready():
-            if not self._pulse(s):
+            if not self._pulse(s, SOURCE_BOLUS):
                 return OCCLUDED
             bolus.take()
             self._daily.bolus_mu += self._pulse_mu
@@ -91,7 +96,7 @@ class Delivery:
         return NOTHING
 
     def _deliver_basal(self, s):
-        if not self._pulse(s):
+        if not self._pulse(s, SOURCE_BASAL):
             return OCCLUDED
         self._owed_pulses -= 1
         self._daily.basal_mu += self._pulse_mu
@@ -102,10 +107,11 @@ class Delivery:
         return NOTHING if self._reservoir.remaining_pulses else EMPTY
 
     # One pulse behind the occlusion check; False when it was held back.
-    def _pulse(self, s):
+    def _pulse(self, s, source):
         if self.occluded or not self._motor.ready(s):
             return False
         self._motor.pulse(s)
+        self._store.queue(source)
         self._reservoir.take(s)
         self._iob.add(s)
         return True
@@ -117,6 +123,29 @@ class Delivery:
         self.dropped_rest = rest % self._full
         self._owed_pulses = 0
         self._rest = 0
+
+    # The counters as the journal holds them after a power cut.
+    def restore(self, basal_pulses, bolus_pulses):
+        sums = self._rollover_mu // self._pulse_mu + 1
+        self.basal_pulses = basal_pulses
+        self.bolus_pulses = bolus_pulses
+        self.basal_mu = basal_pulses % sums * self._pulse_mu
+        self.bolus_mu = bolus_pulses % sums * self._pulse_mu
+
+    # Counts pulses that left before a power cut and were not counted yet, and takes back (below 0) what was counted and
+    # never left.
+    def settle(self, s, basal_pulses, bolus_pulses):
+        daily = self._daily
+        self.restore(self.basal_pulses + basal_pulses, self.bolus_pulses + bolus_pulses)
+        daily.basal_mu = max(0, daily.basal_mu + basal_pulses * self._pulse_mu)
+        daily.bolus_mu = max(0, daily.bolus_mu + bolus_pulses * self._pulse_mu)
+        if self._bolus.active:
+            self._bolus.redeliver(self._bolus.delivered_pulses + bolus_pulses)
+        left = basal_pulses + bolus_pulses
+        if left < 0:
+            self._reservoir.restore(self._reservoir.remaining_pulses - left)
+        for _ in range(left):
+            self._reservoir.take(s)
 
     # What is earned and not delivered: whole pulses, and mU/h x s of the next one.
     def owed_pulses(self):

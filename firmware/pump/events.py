@@ -25,6 +25,14 @@ ANNUNCIATION = const(0x033F)  # id, type, status
 MAX_BOLUS = const(0x03FC)  # old_mu, new_mu
 # No record in the history: the decision's fields are read from pump.decision.
 DECISION = const(0x0000)
+# Changes that are recorded nowhere and yet survive a power cut.
+CONTROLLER_SETTINGS = const(0x0001)
+TEMPLATES_RESET = const(0x0002)
+
+# Sources of a pulse.
+NO_SOURCE = const(0x0F)
+SOURCE_BASAL = const(0x33)
+SOURCE_BOLUS = const(0x3C)
 
 # Response codes of the control points.
 SUCCESS = const(0x0F)
@@ -45,6 +53,7 @@ RUN = const(0x55)
 READY = const(0x96)
 
 # Annunciation types; the last two are this pump's own.
+SYSTEM_ISSUE = const(0x000F)
 OCCLUSION_DETECTED = const(0x003C)
 RESERVOIR_EMPTY = const(0x005A)
 RESERVOIR_LOW = const(0x0066)

@@ -2,6 +2,7 @@
 #
 # A template is written block by block, in any order. Blocks gather apart from the template and replace it only when
 # the record with the end flag finds them whole; any failure drops them all.
+import struct
 from array import array
 
 from micropython import const
@@ -9,6 +10,10 @@ from micropython import const
 from pump.events import NOT_APPLICABLE, NOT_PLAUSIBLE, OUT_OF_RANGE, SUCCESS
 
 _DAY_MINUTES = const(1440)
+# In a record of the journal: template, first block, blocks in all; then duration and rate of each.
+_PIECE_BLOCKS = const(5)
+_PIECE = "<BBBx"
+_BLOCK = "<HH"
 
 
 class Templates:
@@ -83,6 +88,33 @@ class Templates:
         self._counts[template] = count
         self.drop()
         return SUCCESS
+
+    # How many records of the journal hold all templates.
+    def pieces(self):
+        return self.number_max * self._pieces_each()
+
+    def _pieces_each(self):
+        return (self.blocks_max + _PIECE_BLOCKS - 1) // _PIECE_BLOCKS
+
+    # Puts one piece into buf; False when no block of its template is in it. The first also says that there is none.
+    def save(self, piece, buf, at):
+        template = piece // self._pieces_each() + 1
+        first = piece % self._pieces_each() * _PIECE_BLOCKS
+        count = self._counts[template]
+        if first and first >= count:
+            return False
+        struct.pack_into(_PIECE, buf, at, template, first, count)
+        cell = template * self.blocks_max + first
+        for i in range(min(_PIECE_BLOCKS, count - first)):
+            struct.pack_into(_BLOCK, buf, at + 4 + 4 * i, self._durations[cell + i], self._rates[cell + i])
+        return True
+
+    def restore(self, buf, at):
+        template, first, count = struct.unpack_from(_PIECE, buf, at)
+        self._counts[template] = count
+        cell = template * self.blocks_max + first
+        for i in range(min(_PIECE_BLOCKS, count - first)):
+            self._durations[cell + i], self._rates[cell + i] = struct.unpack_from(_BLOCK, buf, at + 4 + 4 * i)
 
     # Forgets a transaction that has begun.
     def drop(self):

@@ -9,6 +9,7 @@
         BoardDied              the board's program ended or crashed
           BoardReset             it reset itself, or its watchdog did
         BoardHung              the board stopped answering
+        PowerCut               the power went, where the test wanted it to
       AttError               the other end refused an ATT request
       AttTimeout             the other end did not answer an ATT request
       ProcedureError         a control point answered with a response code other than success
@@ -37,6 +38,7 @@ __all__ = [
     "BoardReset",
     "BoardUnavailable",
     "E2EError",
+    "PowerCut",
     "ProcedureError",
     "ProcedureTimeout",
     "PumpLinkError",
@@ -111,6 +113,23 @@ class BoardHung(BearerError):
         self.output = list(output)
         tail = "\nThe board's last output:\n  " + "\n  ".join(self.output[-_SHOWN_LINES:]) if self.output else ""
         super().__init__(f"the virtual board hangs: {reason}{tail}")
+
+
+class PowerCut(BearerError):
+    """The virtual board's power went in an operation of its flash that the test chose.
+
+    Attributes:
+        operation: number of that operation since the start of the board.
+        at_s: DUT seconds.
+    """
+
+    def __init__(self, operation: int, at_s: float) -> None:
+        self.operation = operation
+        self.at_s = at_s
+        super().__init__(
+            f"the power went at {at_s:.6f} s, in operation {operation} of the flash, as was asked for; start the board "
+            "again to see what it remembers"
+        )
 
 
 class AttError(PumpLinkError):

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from pumplink.bearer import Bearer
 from pumplink.boards import BoardData, board_module, default_firmware, load_board
-from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset
+from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset, PowerCut
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.launch import start_process
 from pumplink.virtual.pty import BoardPty
@@ -37,11 +37,12 @@ _EDGE = struct.Struct("<QQBB")
 _IDLE = struct.Struct("<QQ")
 _WATCHDOG = struct.Struct("<QI")
 _RESET = struct.Struct("<QB")
+_CUT = struct.Struct("<QI")
 _GRANT = struct.Struct("<BHQ")
 _ANALOG = struct.Struct("<BHBH")
 _LEVEL = struct.Struct("<BHBB")
 
-_HELLO_KIND, _UART, _PIN, _IDLE_KIND, _WATCHDOG_KIND, _RESET_KIND = b"HUPIWR"
+_HELLO_KIND, _UART, _PIN, _IDLE_KIND, _WATCHDOG_KIND, _RESET_KIND, _CUT_KIND = b"HUPIWRC"
 _GRANT_KIND, _ANALOG_KIND, _LEVEL_KIND = b"GAL"
 
 _RECEIVE_BYTES = 1 << 18
@@ -50,6 +51,9 @@ _OUTPUT_LINES = 4000
 _KEPT_FRAMES = 100
 _BUFFER_BYTES = 1 << 20
 _US = 1_000_000
+_FLASH = "flash.bin"
+_BLANK = b"\xff"
+_CUT_KINDS = {"lost": 1, "half": 2, "garbage": 3}
 _OVERRUN_US = 100_000
 """How far a board in lockstep may compute past its grant before that is called a hang."""
 
@@ -81,6 +85,9 @@ class VirtualBoard:
         workdir: the board's file system, kept afterwards; a temporary one when None.
         ticks_start_ms: what the board's tick counters show at its start (they wrap at 2**30).
         auto_restart: starts the board again after a reset, as a real one does; otherwise a reset is `BoardReset`.
+        cut_at_operation: the power goes in this operation of the flash (a programming or an erasing), counted from 1
+            at each start; whoever waits for the board gets `PowerCut`, and the next `start` runs without a cut.
+        cut_kind: what becomes of that operation: `lost`, `half` or `garbage`.
         hang_timeout_s: host seconds after which a silent board counts as hung: in lockstep always, else while it
             boots.
     Raises:
@@ -98,6 +105,8 @@ class VirtualBoard:
         *,
         ticks_start_ms: int = 0,
         auto_restart: bool = False,
+        cut_at_operation: int | None = None,
+        cut_kind: str = "lost",
         hang_timeout_s: float = 10.0,
     ) -> None:
         self.data = board_dir if isinstance(board_dir, BoardData) else load_board(board_dir)
@@ -107,7 +116,11 @@ class VirtualBoard:
         self.clock: Clock = clock or Lockstep()
         self.heap_bytes = heap_bytes or int(str(self.data.sections.get("virtual", {}).get("heap_bytes", 262144)))
         self.ticks_start_ms = ticks_start_ms
+        if cut_kind not in _CUT_KINDS:
+            raise ValueError(f"cut kind is {cut_kind!r}; allowed are {', '.join(_CUT_KINDS)}")
         self.auto_restart = auto_restart
+        self.cut_at_operation = cut_at_operation
+        self.cut_kind = cut_kind
         self.hang_timeout_s = hang_timeout_s
         self.uart_id = int(self.data.firmware.get("UART_ID", 0))
         self.motor_pin = int(self.data.firmware.get("MOTOR_PIN", -1))
@@ -139,6 +152,7 @@ class VirtualBoard:
         self._zero = 0.0
         self._idle = False
         self._reset: Reset | None = None
+        self._cut: tuple[float, int] | None = None
         self._fed_us = -1
         self._bearer: VirtualBearer | None = None
 
@@ -159,7 +173,10 @@ class VirtualBoard:
             if self._work is None:
                 self._work = self._file_system()
             (self._work / "board.py").write_text(source, encoding="utf-8")
+            self._fit_flash(self._work / _FLASH)
             self._boot()
+        except PowerCut:
+            raise
         except BaseException:
             self.stop()
             raise
@@ -174,6 +191,11 @@ class VirtualBoard:
         self._remove_work = weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         return work
 
+    def _fit_flash(self, path: Path) -> None:
+        blocks, block_bytes = (int(self.data.firmware.get(key, 0)) for key in ("FLASH_BLOCKS", "FLASH_BLOCK_BYTES"))
+        if not path.is_file() or path.stat().st_size != blocks * block_bytes:
+            path.write_bytes(_BLANK * (blocks * block_bytes))
+
     def _boot(self) -> None:
         assert self._work is not None
         host, board = socket.socketpair()
@@ -184,6 +206,7 @@ class VirtualBoard:
         self._inbox_used = 0
         self._idle = False
         self._reset = None
+        self._cut = None
         self._fed_us = -1
         self._set_timeout(self.hang_timeout_s)
         with board:
@@ -195,6 +218,8 @@ class VirtualBoard:
                 scale=self.clock.scale,
                 ticks_start_ms=self.ticks_start_ms,
                 reset_cause=self.reset_cause,
+                cut_at_operation=self.cut_at_operation or 0,
+                cut_kind=_CUT_KINDS[self.cut_kind],
             )
         self._reader = threading.Thread(target=self._read_output, args=(self._process,), daemon=True)
         self._reader.start()
@@ -212,8 +237,9 @@ class VirtualBoard:
             self._bearer = None
 
     def kill(self) -> None:
-        """Takes the board's power away at once; its file system stays for another `start`."""
+        """Takes the board's power away at once; its file system and its flash stay for another `start`."""
         self._end_process()
+        self.reset_cause = 1
 
     def _end_process(self) -> None:
         if self._process is not None:
@@ -397,6 +423,8 @@ class VirtualBoard:
         if count == 0:
             raise self._died()
         self._parse(self._inbox_used + count)
+        if self._cut is not None:
+            self._after_cut(*self._cut)
         if self._reset is not None:
             self._after_reset(self._reset)
 
@@ -423,6 +451,9 @@ class VirtualBoard:
             elif kind == _RESET_KIND:
                 at_us, cause = _RESET.unpack_from(inbox, body)
                 self._reset = Reset((at_us + self._base_us) / _US, cause)
+            elif kind == _CUT_KIND:
+                at_us, operation = _CUT.unpack_from(inbox, body)
+                self._cut = ((at_us + self._base_us) / _US, operation)
             elif kind == _HELLO_KIND:
                 self._hello(_HELLO.unpack_from(inbox, body)[1])
             else:
@@ -464,6 +495,12 @@ class VirtualBoard:
         self._base_us = self._now_us = round(reset.at_s * _US)
         self._outbox.clear()
         self._boot()
+
+    def _after_cut(self, at_s: float, operation: int) -> None:
+        self.cut_at_operation = None
+        self.reset_cause = 1
+        self._end_process()
+        raise PowerCut(operation, at_s)
 
     def _died(self) -> BearerError:
         process = self._process

@@ -14,7 +14,7 @@ from pumplink.errors import BoardUnavailable
 
 __all__ = ["SHIM_HEAP_BYTES", "micropython_command", "start_process"]
 
-SHIM_HEAP_BYTES = 32 * 1024
+SHIM_HEAP_BYTES = 40 * 1024
 """Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
 says what they really hold."""
 
@@ -62,6 +62,8 @@ def start_process(
     scale: int,
     ticks_start_ms: int,
     reset_cause: int,
+    cut_at_operation: int = 0,
+    cut_kind: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Starts the board's process. Its output, tracebacks included, is its standard output.
 
@@ -73,6 +75,8 @@ def start_process(
         scale: 0 for lockstep, N for N times the host's clock.
         ticks_start_ms: what the tick counters show at the start.
         reset_cause: what `machine.reset_cause()` says.
+        cut_at_operation: operation of the flash, counted from 1, in which the power goes; 0 for none.
+        cut_kind: 1 the operation is lost, 2 half done, 3 leaves garbage.
     """
     environment = {
         "PATH": os.environ.get("PATH", ""),
@@ -83,6 +87,8 @@ def start_process(
         "PUMPRIG_CLOCK_SCALE": str(scale),
         "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
         "PUMPRIG_RESET_CAUSE": str(reset_cause),
+        "PUMPRIG_FLASH_CUT_AT": str(cut_at_operation),
+        "PUMPRIG_FLASH_CUT_KIND": str(cut_kind),
     }
     heap = heap_bytes + SHIM_HEAP_BYTES
     command = [*micropython_command(), "-X", f"heapsize={heap}", str(_SHIMS / "boot.py")]

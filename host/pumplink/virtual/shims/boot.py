@@ -26,6 +26,7 @@ def _connect():
     import select  # noqa: F401
     import time  # noqa: F401
 
+    import esp32  # noqa: F401
     import machine  # noqa: F401
     import virtual_link as link
 

@@ -161,6 +161,15 @@ def reset(cause):
     sys.exit(RESET_EXIT)
 
 
+# The power goes: nothing of the firmware runs any more, and the host ends the process while it waits here.
+def power_cut(operation):
+    struct.pack_into("<BHQI", _out, _reserve(15), 0x43, 12, now_us, operation)
+    flush()
+    while _stream.readinto(_head, 1):
+        pass
+    sys.exit(LINK_LOST_EXIT)
+
+
 # --- What the host does to the board --------------------------------------------------------------------------
 
 

@@ -1,0 +1,161 @@
+# A ring of flash blocks, filled record by record.
+#
+# A record has 32 octets: number u32, kind u8, flags u8, payload of 24, CRC-16 of it all. A pulse's record is programmed
+# in two halves: its intent, with a CRC of its own, and later that it is done. The first record of a block is its
+# header; its payload is its owner's. A block is erased when its turn comes, so that all wear alike.
+import struct
+from array import array
+
+from micropython import const
+
+RECORD_BYTES = const(32)
+PAYLOAD = const(6)
+
+# Kinds of records, in both rings.
+HEADER = const(0x11)
+EVENT = const(0x22)
+PULSE = const(0x33)
+COMMIT = const(0x44)
+
+_HALF_BYTES = const(16)
+_CRC_AT = const(30)
+_INTENT_CRC_AT = const(14)
+_POLYNOMIAL = const(0x8408)
+_BLANK = b"\xff" * 32
+_DONE = bytes(16)
+
+
+# CRC-16/MCRF4XX octet by octet: twice as fast as by half octets, for 512 octets of table.
+def _crc_table():
+    table = array("H", bytes(512))
+    for value in range(256):
+        crc = value
+        for _ in range(8):
+            crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
+        table[value] = crc
+    return table
+
+
+_CRC = _crc_table()
+
+
+def _crc16(buf, end):
+    table = _CRC
+    crc = 0xFFFF
+    for at in range(end):
+        crc = crc >> 8 ^ table[(crc ^ buf[at]) & 0xFF]
+    return crc
+
+
+class Ring:
+    # The blocks from first_block on.
+    def __init__(self, flash, first_block, blocks):
+        self._flash = flash
+        self._first = first_block
+        self.blocks = blocks
+        self.slots = flash.block_bytes // RECORD_BYTES
+        # The record that is written next, and the one read last.
+        self.out = bytearray(RECORD_BYTES)
+        self.record = bytearray(RECORD_BYTES)
+        self._intent = bytearray(_HALF_BYTES)
+        # Where to write next: a block, and the slot in it; the highest serial number of a block.
+        self.block = blocks - 1
+        self.slot = self.slots
+        self.serial = 0
+        self._erased = -1
+        self._under_way_at = 0
+
+    def _address(self, block, slot):
+        return (self._first + block) * self._flash.block_bytes + slot * RECORD_BYTES
+
+    # Slots that are left in this block.
+    def free(self):
+        return self.slots - self.slot
+
+    def next_block(self):
+        return (self.block + 1) % self.blocks
+
+    # --- Reading --------------------------------------------------------------------------------------------------
+
+    # Reads a slot into `record`; False when no record stands there that was wholly written.
+    def read(self, block, slot):
+        record = self.record
+        self._flash.read(self._address(block, slot), record)
+        end = _INTENT_CRC_AT if record[4] == PULSE else _CRC_AT
+        return record[end] | record[end + 1] << 8 == _crc16(record, end)
+
+    def blank(self):
+        return self.record == _BLANK
+
+    def number(self):
+        record = self.record
+        return record[0] | record[1] << 8 | record[2] << 16 | record[3] << 24
+
+    # Whether the pulse that was read is known to be done.
+    def done(self):
+        for at in range(_HALF_BYTES, RECORD_BYTES):
+            if self.record[at] != 0xFF:
+                return True
+        return False
+
+    # The serial number of a block, -1 when it has no header; leaves the header in `record`.
+    def serial_of(self, block):
+        if self.read(block, 0) and self.record[4] == HEADER:
+            return self.number()
+        return -1
+
+    # The block with the highest serial number below a limit, -1 when there is none.
+    def newest_below(self, limit):
+        newest = -1
+        highest = -1
+        for block in range(self.blocks):
+            serial = self.serial_of(block)
+            if highest < serial < limit:
+                highest = serial
+                newest = block
+        return newest
+
+    # --- Writing --------------------------------------------------------------------------------------------------
+
+    # Erases the next block before it is needed.
+    def prepare(self):
+        block = self.next_block()
+        if self._erased != block:
+            self._flash.erase(self._first + block)
+            self._erased = block
+
+    def prepared(self):
+        return self._erased == self.next_block()
+
+    # Goes on to the next block; the payload of its header stands in `out`.
+    def turn(self):
+        self.prepare()
+        self._erased = -1
+        self.block = self.next_block()
+        self.serial += 1
+        self.slot = 0
+        self.put(self.serial, HEADER, 0)
+
+    # Writes `out`, payload filled in, into the next slot; there must be one.
+    def put(self, number, kind, flags):
+        out = self.out
+        struct.pack_into("<IBB", out, 0, number, kind, flags)
+        crc = _crc16(out, _CRC_AT)
+        out[_CRC_AT] = crc & 0xFF
+        out[_CRC_AT + 1] = crc >> 8
+        self._flash.program(self._address(self.block, self.slot), out)
+        self.slot += 1
+
+    # The intent of a pulse: its source and its number among the pulses of this source.
+    def put_intent(self, number, source, count):
+        intent = self._intent
+        struct.pack_into("<IBBII", intent, 0, number, PULSE, source, count, 0)
+        crc = _crc16(intent, _INTENT_CRC_AT)
+        intent[_INTENT_CRC_AT] = crc & 0xFF
+        intent[_INTENT_CRC_AT + 1] = crc >> 8
+        self._under_way_at = self._address(self.block, self.slot)
+        self._flash.program(self._under_way_at, intent)
+        self.slot += 1
+
+    def put_done(self):
+        self._flash.program(self._under_way_at + _HALF_BYTES, _DONE)

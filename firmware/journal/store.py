@@ -1,0 +1,237 @@
+# The store: what of the pump survives a power cut, and the intent before each pulse (DOSING.md section 12).
+#
+# A ring of blocks holds groups of records, each closed by a commit: a group without one never was. A block begins with
+# a group of all there is, so that after a cut the newest block with a whole first group tells everything. Between the
+# groups stand pulses: the intent is written before the pulse, that it is done after it. A commit carries the counters
+# as they were told, and how many pulses of these still wait for the motor.
+import struct
+
+from micropython import const
+
+from journal import parts
+from journal.ring import COMMIT, HEADER, PAYLOAD, PULSE
+from pump.events import SOURCE_BOLUS
+
+_QUEUE = const(64)
+_COMMIT = "<IIIIHHHBB"
+# Slots of a block that pulses may still take while the motor is busy; it turns to the next one before.
+_SLOTS_LEFT_MIN = const(40)
+
+
+class Store:
+    def __init__(self, ring):
+        self._ring = ring
+        self._pump = None
+        self._history = None
+        self._parts = None
+        # Sources of the pulses that wait for the motor, in their order.
+        self._sources = bytearray(_QUEUE)
+        self._first = 0
+        self._waiting = 0
+        self._bolus_waiting = 0
+        # Pulses that left the motor, by source.
+        self._left_basal = 0
+        self._left_bolus = 0
+        self._turning = 0
+        # What a recovery found: the last pulse has no done.
+        self._in_doubt = 0
+        self._touched = parts.ALL
+        self._open = False
+        self._telling = False
+
+    # --- The pump's side ------------------------------------------------------------------------------------------
+
+    def queue(self, source):
+        if self._waiting < _QUEUE:
+            self._sources[(self._first + self._waiting) % _QUEUE] = source
+            self._waiting += 1
+            if source == SOURCE_BOLUS:
+                self._bolus_waiting += 1
+
+    def touch(self, event):
+        self._touched |= parts.touched_by(event)
+
+    # --- The motor's side -----------------------------------------------------------------------------------------
+
+    # The oldest pulse that waits is about to leave.
+    def intend(self):
+        if not self._waiting:
+            return
+        if not self._ring.free():
+            self._turn()
+        source = self._sources[self._first]
+        self._first = (self._first + 1) % _QUEUE
+        self._waiting -= 1
+        if source == SOURCE_BOLUS:
+            self._bolus_waiting -= 1
+            self._left_bolus += 1
+        else:
+            self._left_basal += 1
+        self._turning = source
+        self._put_intent()
+
+    def _put_intent(self):
+        left = self._left_bolus if self._turning == SOURCE_BOLUS else self._left_basal
+        self._ring.put_intent(self._number(), self._turning, left)
+
+    def done(self):
+        if self._turning:
+            self._turning = 0
+            self._ring.put_done()
+
+    # --- Groups ---------------------------------------------------------------------------------------------------
+
+    # Makes durable all that has been touched.
+    def commit(self):
+        if not self._touched or not self._telling:
+            return
+        needed = 1
+        for kind in range(parts.FIRST, parts.LAST + 1):
+            if self._touched & parts.bit(kind):
+                needed += self._parts.records(kind)
+        if not self._open or needed > self._ring.free():
+            self._turn()
+        else:
+            self._write_group()
+
+    def _write_group(self):
+        for kind in range(parts.FIRST, parts.LAST + 1):
+            if self._touched & parts.bit(kind):
+                for index in range(self._parts.records(kind)):
+                    if self._parts.save(kind, index, self._ring.out, self._pump.now_s):
+                        self._ring.put(self._number(), kind, 0)
+        self._touched = 0
+        self._write_commit()
+
+    def _write_commit(self):
+        pump = self._pump
+        delivery = pump.delivery
+        pulse_mu = pump.settings.PULSE_MU
+        struct.pack_into(
+            _COMMIT, self._ring.out, PAYLOAD, max(pump.now_s, 0), self._history.next_sequence, delivery.basal_pulses,
+            delivery.bolus_pulses, pump.reservoir.remaining_pulses, pump.daily.basal_mu // pulse_mu,
+            pump.daily.bolus_mu // pulse_mu, self._waiting - self._bolus_waiting, self._bolus_waiting,
+        )  # fmt: skip
+        self._ring.put(self._number(), COMMIT, 0)
+
+    # Goes on in the next block, which begins with everything there is. A pulse under way goes with it.
+    def _turn(self):
+        ring = self._ring
+        ring.turn()
+        self._open = True
+        self._touched = parts.ALL
+        self._pump.annunciations.forget_saved()
+        self._write_group()
+        if self._turning:
+            self._put_intent()
+
+    # Records of a block are numbered on from those of the block before, by the room there is.
+    def _number(self):
+        return self._ring.serial * self._ring.slots + self._ring.slot
+
+    # While the motor rests and nobody waits: erases ahead, and leaves a block in which pulses may lack room.
+    def tend(self):
+        ring = self._ring
+        self._history.prepare()
+        if ring.free() < 2 * _SLOTS_LEFT_MIN:
+            ring.prepare()
+            if ring.free() < _SLOTS_LEFT_MIN:
+                self._turn()
+
+    # --- After a start --------------------------------------------------------------------------------------------
+
+    # Puts everything that survived into the pump and opens the history.
+    def connect(self, pump, history, order):
+        self._pump = pump
+        self._history = history
+        self._parts = parts.Parts(pump, order)
+        ring = self._ring
+        newest = ring.newest_below(1 << 30)
+        if newest >= 0:
+            ring.serial_of(newest)
+            ring.serial = ring.number()
+        block, serial, last = newest, ring.serial, 0
+        while block >= 0 and not last:
+            last = self._last_commit(block, serial)
+            if not last:
+                block = ring.newest_below(serial)
+                if block >= 0:
+                    ring.serial_of(block)
+                    serial = ring.number()
+        if not last:
+            history.open(-1)
+            return
+        # The block that tells everything is the last one to be written over.
+        ring.block = block
+        committed = self._replay(block, serial, last)
+        history.open(committed)
+
+    # The slot of the last commit of a block; 0 when not even the first group is whole.
+    def _last_commit(self, block, serial):
+        last = 0
+        for slot in range(1, self._ring.slots):
+            if not self._follows(block, serial, slot):
+                break
+            if self._ring.record[4] == COMMIT:
+                last = slot
+        return last
+
+    # Reads a slot; False at the end of what was written.
+    def _follows(self, block, serial, slot):
+        ring = self._ring
+        return ring.read(block, slot) and ring.number() == serial * ring.slots + slot and ring.record[4] != HEADER
+
+    # Takes a block over, of what follows its last commit the pulses only. Returns the sequence number that is next.
+    def _replay(self, block, serial, last):
+        committed = at_s = 0
+        record = self._ring.record
+        for slot in range(1, self._ring.slots):
+            if not self._follows(block, serial, slot):
+                break
+            kind = record[4]
+            if kind == PULSE:
+                self._replay_pulse(record)
+            elif slot > last:
+                continue
+            elif kind == COMMIT:
+                at_s, committed = self._replay_commit(record)
+            else:
+                self._parts.restore(kind, record)
+        self._parts.complete(at_s)
+        return committed
+
+    def _replay_pulse(self, record):
+        source, count = struct.unpack_from("<BI", record, PAYLOAD - 1)
+        if source == SOURCE_BOLUS:
+            self._left_bolus = count
+        else:
+            self._left_basal = count
+        self._in_doubt = 0 if self._ring.done() else source
+
+    def _replay_commit(self, record):
+        pump = self._pump
+        pulse_mu = pump.settings.PULSE_MU
+        (
+            at_s, committed, basal_pulses, bolus_pulses, reservoir_pulses, day_basal_pulses, day_bolus_pulses,
+            basal_waiting, bolus_waiting,
+        ) = struct.unpack_from(_COMMIT, record, PAYLOAD)  # fmt: skip
+        pump.delivery.restore(basal_pulses, bolus_pulses)
+        pump.reservoir.restore(reservoir_pulses)
+        pump.daily.basal_mu = day_basal_pulses * pulse_mu
+        pump.daily.bolus_mu = day_bolus_pulses * pulse_mu
+        self._left_basal = basal_pulses - basal_waiting
+        self._left_bolus = bolus_pulses - bolus_waiting
+        return at_s, committed
+
+    # Second 0: the pump tells what became of what ran. Only now is there something to commit.
+    def restart(self):
+        pump = self._pump
+        delivery = pump.delivery
+        self._telling = True
+        if self._in_doubt:
+            delivery.pulses_in_doubt += 1
+            delivery.doubt_source = self._in_doubt
+        pump.restart(
+            self._left_basal - delivery.basal_pulses, self._left_bolus - delivery.bolus_pulses, self._in_doubt != 0
+        )
+        self.commit()
