@@ -39,7 +39,9 @@ class Peripheral:
             ControllerSettings(codec, pump), EmulatorFault(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),
             EmulatorPumpData(codec, settings, identity.motor_pulse_ms),
-            EmulatorHealth(codec, clock, bearer, identity.reset_cause, self.server, self.client),
+            EmulatorHealth(
+                codec, clock, bearer, identity.reset_cause, self.server, self.client, pump.delivery
+            ),
             CurrentTime(codec, pump, self.client.clock_set),
         ):  # fmt: skip
             self.server.add(characteristic)

@@ -10,6 +10,7 @@ from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
 from pump.events import SUCCESS
 
+_U8_MAX = const(0xFF)
 _U16_MAX = const(0xFFFF)
 _FIRMWARE_HASH_OCTETS = const(8)
 
@@ -128,8 +129,9 @@ class EmulatorPumpData(Characteristic):
 
 class EmulatorHealth(Characteristic):
     # reset_cause: a word of the wire. server, client: count E2E failures.
-    def __init__(self, codec, clock, bearer, reset_cause, server, client):
+    def __init__(self, codec, clock, bearer, reset_cause, server, client, delivery):
         self._codec = codec
+        self._delivery = delivery
         self._clock = clock
         self._bearer = bearer
         self._reset_cause = reset_cause
@@ -147,6 +149,8 @@ class EmulatorHealth(Characteristic):
         _put_u32(fields, tables.FREE_HEAP_OCTETS_LOW, gc.mem_free())
         fields[tables.DROPPED_FRAMES] = min(self._bearer.dropped_frames, _U16_MAX)
         fields[tables.E2E_FAILURES] = min(failures, _U16_MAX)
+        fields[tables.PULSES_IN_DOUBT] = min(self._delivery.pulses_in_doubt, _U8_MAX)
+        fields[tables.DOUBT_SOURCE] = self._delivery.doubt_source
         return encode(self._codec, tables.EMULATOR_HEALTH, buf, start)
 
 

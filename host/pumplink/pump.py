@@ -429,7 +429,7 @@ class Pump:
         return _decision(self.client.read("ControllerDecision"))
 
     def pulse_counters(self) -> PulseCounters:
-        """Motor pulses since boot, by what they were for."""
+        """Motor pulses since the pump first started, by what they were for."""
         fields = self.client.read("EmulatorCounters")
         names = ("basal_pulses", "bolus_pulses", "prime_pulses", "reservoir_pulses")
         return PulseCounters(*(fields[name] for name in names))
@@ -444,6 +444,8 @@ class Pump:
             fields["free_heap_octets"],
             fields["dropped_frames"],
             fields["e2e_failures"],
+            fields["pulses_in_doubt"],
+            fields["doubt_source"],
         )
 
     def identity(self) -> Identity:

@@ -17,6 +17,7 @@ from pumpwire.enums import (
     DeliveryContext,
     IddFeatureFlags,
     OperationalState,
+    PulseSource,
     ResetCause,
     TbrType,
     TemplateType,
@@ -217,18 +218,24 @@ class PumpData:
 
 @dataclass(frozen=True)
 class Health:
-    """How the emulator is. `uptime_s` is pump time to the millisecond."""
+    """How the emulator is. `uptime_s` is pump time to the millisecond.
+
+    `pulses_in_doubt` counts pulses that are counted as delivered although a power cut left open whether they left the
+    motor; `doubt_source` is what the last of them was for.
+    """
 
     reset_cause: ResetCause
     uptime_s: Decimal
     free_heap_octets: int
     dropped_frames: int
     e2e_failures: int
+    pulses_in_doubt: int
+    doubt_source: PulseSource
 
 
 @dataclass(frozen=True)
 class PulseCounters:
-    """Motor pulses since boot, and what the reservoir still holds, in pulses."""
+    """Motor pulses since the pump first started, and what the reservoir still holds, in pulses."""
 
     basal: int
     bolus: int

@@ -278,10 +278,12 @@ _unpack_H8s__from = Struct('<H8s').unpack_from
 _pack_H8s = Struct('<H8s').pack
 _unpack_HHIHHB__from = Struct('<HHIHHB').unpack_from
 _pack_HHIHHB = Struct('<HHIHHB').pack
-_unpack_BIHIHH__from = Struct('<BIHIHH').unpack_from
+_unpack_BIHIHHBB__from = Struct('<BIHIHHBB').unpack_from
 _members_ResetCause = words(enums.ResetCause)
+_members_PulseSource = words(enums.PulseSource)
 _class_ResetCause = enums.ResetCause
-_pack_BIHIHH = Struct('<BIHIHH').pack
+_class_PulseSource = enums.PulseSource
+_pack_BIHIHHBB = Struct('<BIHIHHBB').pack
 _unpack_IIII__from = Struct('<IIII').unpack_from
 _pack_IIII = Struct('<IIII').pack
 _members_FaultKind = words(enums.FaultKind)
@@ -5083,26 +5085,31 @@ def build_EmulatorPumpData(declared):
 
 def parse_EmulatorHealth(data):
     size = len(data)
-    if size != 15: return None
-    raw_reset_cause, uptime_s, uptime_ms, free_heap_octets, dropped_frames, e2e_failures = _unpack_BIHIHH__from(data, 0)
+    if size != 17: return None
+    raw_reset_cause, uptime_s, uptime_ms, free_heap_octets, dropped_frames, e2e_failures, pulses_in_doubt, raw_doubt_source = _unpack_BIHIHHBB__from(data, 0)
     reset_cause = _members_ResetCause.get(raw_reset_cause)
     if reset_cause is None: return None
     if not 0 <= uptime_ms <= 999: return None
-    return {'reset_cause': reset_cause, 'uptime_s': uptime_s, 'uptime_ms': uptime_ms, 'free_heap_octets': free_heap_octets, 'dropped_frames': dropped_frames, 'e2e_failures': e2e_failures}
+    doubt_source = _members_PulseSource.get(raw_doubt_source)
+    if doubt_source is None: return None
+    return {'reset_cause': reset_cause, 'uptime_s': uptime_s, 'uptime_ms': uptime_ms, 'free_heap_octets': free_heap_octets, 'dropped_frames': dropped_frames, 'e2e_failures': e2e_failures, 'pulses_in_doubt': pulses_in_doubt, 'doubt_source': doubt_source}
 
 
 def build_EmulatorHealth(declared):
-    def build(*, reset_cause=None, uptime_s=None, uptime_ms=None, free_heap_octets=None, dropped_frames=None, e2e_failures=None, **unknown):
+    def build(*, reset_cause=None, uptime_s=None, uptime_ms=None, free_heap_octets=None, dropped_frames=None, e2e_failures=None, pulses_in_doubt=None, doubt_source=None, **unknown):
         try:
             if unknown: raise _Refused
             if type(reset_cause) is not _class_ResetCause and (
                 type(reset_cause) is not int or reset_cause not in _members_ResetCause): raise _Refused
             raw_reset_cause = reset_cause
             if type(uptime_ms) is not int or not 0 <= uptime_ms <= 999: raise _Refused
-            out = _pack_BIHIHH(raw_reset_cause, uptime_s, uptime_ms, free_heap_octets, dropped_frames, e2e_failures)
+            if type(doubt_source) is not _class_PulseSource and (
+                type(doubt_source) is not int or doubt_source not in _members_PulseSource): raise _Refused
+            raw_doubt_source = doubt_source
+            out = _pack_BIHIHHBB(raw_reset_cause, uptime_s, uptime_ms, free_heap_octets, dropped_frames, e2e_failures, pulses_in_doubt, raw_doubt_source)
             return out
         except _REFUSALS: pass
-        return declared(reset_cause=reset_cause, uptime_s=uptime_s, uptime_ms=uptime_ms, free_heap_octets=free_heap_octets, dropped_frames=dropped_frames, e2e_failures=e2e_failures, **unknown)
+        return declared(reset_cause=reset_cause, uptime_s=uptime_s, uptime_ms=uptime_ms, free_heap_octets=free_heap_octets, dropped_frames=dropped_frames, e2e_failures=e2e_failures, pulses_in_doubt=pulses_in_doubt, doubt_source=doubt_source, **unknown)
     return build
 
 
@@ -5502,7 +5509,7 @@ CODEC: dict[str, tuple[str, Any, Any]] = {
     'ControllerDecision': ('19c3b98be71b3789', parse_ControllerDecision, build_ControllerDecision),
     'EmulatorIdentity': ('5e59cbfe299a7cac', parse_EmulatorIdentity, build_EmulatorIdentity),
     'EmulatorPumpData': ('5033ef43824d69d1', parse_EmulatorPumpData, build_EmulatorPumpData),
-    'EmulatorHealth': ('3127f33285853e2a', parse_EmulatorHealth, build_EmulatorHealth),
+    'EmulatorHealth': ('c54c1fa214c68d15', parse_EmulatorHealth, build_EmulatorHealth),
     'EmulatorCounters': ('b10b5bada770a090', parse_EmulatorCounters, build_EmulatorCounters),
     'EmulatorFault': ('989ac9a2efc2d701', parse_EmulatorFault, build_EmulatorFault),
     'ManufacturerName': ('a22d5968d5933423', parse_ManufacturerName, build_ManufacturerName),

@@ -529,6 +529,14 @@ class ResetCause(IntEnum):
     SOFT = 0x66
 
 
+class PulseSource(IntEnum):
+    """What a motor pulse was for."""
+
+    NONE = 0x0F
+    BASAL = 0x33
+    BOLUS = 0x3C
+
+
 class FaultKind(IntEnum):
     """Hardware faults that can be injected into an emulator."""
 

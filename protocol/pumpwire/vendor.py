@@ -9,7 +9,7 @@ from construct import Struct
 
 from pumpwire import database
 from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Example, Message
-from pumpwire.enums import Controller, ControllerAction, DecisionReason, FaultKind, ResetCause
+from pumpwire.enums import Controller, ControllerAction, DecisionReason, FaultKind, PulseSource, ResetCause
 from pumpwire.fields import InRange, Int8ul, Int16sl, Int16ul, Int32ul, Octets, Word
 
 WIRE_VERSION = 1
@@ -96,20 +96,23 @@ EMULATOR_HEALTH = Message(
         "free_heap_octets" / Int32ul,
         "dropped_frames" / Int16ul * "serial frames that were damaged",
         "e2e_failures" / Int16ul * "values refused for CRC or counter",
+        "pulses_in_doubt" / Int8ul * "counted, but a power cut left open whether they left the motor; 255 stays 255",
+        "doubt_source" / Word(Int8ul, PulseSource) * "of the last of them, the last that its counter then held",
     ),
     examples=[
         Example(
-            "33" + "100e0000" + "f401" + "00f40100" + "0200" + "0000", reset_cause=ResetCause.POWER_ON,
-            uptime_s=3600, uptime_ms=500, free_heap_octets=128000, dropped_frames=2, e2e_failures=0,
+            "33" + "100e0000" + "f401" + "00f40100" + "0200" + "0000" + "01" + "33", reset_cause=ResetCause.POWER_ON,
+            uptime_s=3600, uptime_ms=500, free_heap_octets=128000, dropped_frames=2, e2e_failures=0, pulses_in_doubt=1,
+            doubt_source=PulseSource.BASAL,
         )
     ],
 )  # fmt: skip
 EMULATOR_COUNTERS = Message(
     "EmulatorCounters", on=database.EMULATOR_COUNTERS, direction=TO_CLIENT, clause="vendor service: emulator",
     body=Struct(
-        "basal_pulses" / Int32ul * "since boot",
-        "bolus_pulses" / Int32ul * "since boot",
-        "prime_pulses" / Int32ul * "since boot",
+        "basal_pulses" / Int32ul * "since the pump first started",
+        "bolus_pulses" / Int32ul * "since the pump first started",
+        "prime_pulses" / Int32ul * "since the pump first started",
         "reservoir_pulses" / Int32ul * "that the reservoir still holds",
     ),
     examples=[
