@@ -15,7 +15,7 @@ from pump.events import SOURCE_BOLUS
 _QUEUE = const(64)
 _COMMIT = "<IIIIHHHBB"
 # Slots of a block that pulses may still take while the motor is busy; it turns to the next one before.
-_SLOTS_LEFT_MIN = const(40)
+_ROOM_SLOTS = const(40)
 
 
 class Store:
@@ -133,9 +133,9 @@ class Store:
     def tend(self):
         ring = self._ring
         self._history.prepare()
-        if ring.free() < 2 * _SLOTS_LEFT_MIN:
+        if ring.free() < 2 * _ROOM_SLOTS:
             ring.prepare()
-            if ring.free() < _SLOTS_LEFT_MIN:
+            if ring.free() < _ROOM_SLOTS:
                 self._turn()
 
     # --- After a start --------------------------------------------------------------------------------------------

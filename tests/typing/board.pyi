@@ -4,7 +4,7 @@
 NAME: str
 FIRMWARE_HASH: bytes
 
-# From the [firmware] table of the board's board.toml; all are whole numbers.
+# From the [firmware] table of the board's board.toml; all are whole numbers but the label.
 UART_ID: int
 BAUD: int
 UART_RX_BYTES: int
@@ -13,3 +13,9 @@ MOTOR_PULSE_MS: int
 FORCE_ADC_PIN: int
 FORCE_LIMIT_U16: int
 WATCHDOG_MS: int
+FLASH_LABEL: str
+FLASH_START: int
+FLASH_BLOCKS: int
+FLASH_STATE_BLOCKS: int
+FLASH_BLOCK_BYTES: int
+FLASH_PROGRAM_BYTES: int

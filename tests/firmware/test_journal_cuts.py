@@ -1,0 +1,185 @@
+"""The power goes in every single operation of the flash during a day's dosing, and during the restart after it.
+
+Method: the day runs once on a flash that notes its operations; for each of them the flash is put together as the cut
+leaves it (the operation lost, half done, or garbage), a pump boots from it, and what it says is held against what the
+motor had done and what a client had been told by then. The quick run takes every 31st operation, the slow one all.
+"""
+
+from functools import cache
+
+import pytest
+
+from firmware.journal_bench import BLOCK_BYTES, KINDS, Device, JournalBench, apply, day, image_after_cut
+from pump import events
+
+CAPACITY_MU = 45000
+BASAL, BOLUS = events.SOURCE_BASAL, events.SOURCE_BOLUS
+THINNED = 31
+
+
+@cache
+def the_day():
+    """The day without a cut, and its records."""
+    bench = day(JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot())
+    return bench, bench.records()
+
+
+def boot(image):
+    """A pump that finds this flash."""
+    return JournalBench(Device(bytearray(image)), RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+
+
+def cuts(operations, step, first=0):
+    """(index, operation, kind, image after the cut) of the cuts, at every step-th operation."""
+    image = Device().image
+    for index, operation in enumerate(operations):
+        if index >= first and (index - first) % step == 0:
+            for kind in KINDS:
+                yield index, operation, kind, image_after_cut(image, operation, kind, index)
+        apply(image, operation)
+
+
+def left_before(bench, index):
+    """Pulses by source that the motor had made before an operation."""
+    sources = [source for operations, source in bench.left if operations <= index]
+    return sources.count(BASAL), sources.count(BOLUS)
+
+
+def check_pulses(pump, basal, bolus, doubts=0):
+    """D-924, D-925: what the pump counts is what left, but for the one pulse that it says is in doubt."""
+    delivery = pump.delivery
+    more = delivery.basal_pulses - basal, delivery.bolus_pulses - bolus
+    if delivery.pulses_in_doubt == doubts:
+        assert more == (0, 0)
+    else:
+        assert delivery.pulses_in_doubt == doubts + 1
+        assert more in ((0, 0), (1, 0) if delivery.doubt_source == BASAL else (0, 1))
+    total = delivery.basal_pulses + delivery.bolus_pulses
+    assert pump.reservoir.remaining_pulses == CAPACITY_MU // 50 - total
+    assert (delivery.basal_mu, delivery.bolus_mu) == (50 * delivery.basal_pulses, 50 * delivery.bolus_pulses)
+
+
+def check_records(bench, reference, told, commits):
+    """D-926: what a client was told is there, whole and unchanged; only whole groups are there."""
+    records = bench.records()
+    assert bench.durable >= told
+    assert bench.durable in commits
+    for sequence in range(min(records, default=0), bench.durable):
+        assert records[sequence] == reference[sequence]
+    assert len(records) == bench.history.next_sequence
+
+
+def check_restart(bench, reference):
+    """D-922: reference time first; what ran has ended, each thing once, with what was delivered."""
+    pump = bench.pump
+    assert pump.therapy == events.STOP
+    assert not pump.bolus.active
+    assert not pump.tbr.active
+    assert bench.events[0][:2] == (events.REFERENCE_TIME, events.DATE_TIME_LOSS)
+    codes = [reference[sequence][0] for sequence in range(bench.durable)] + [event[0] for event in bench.events]
+    assert codes.count(events.BOLUS_STARTED) == codes.count(events.BOLUS_ENDED)
+    assert codes.count(events.TBR_STARTED) == codes.count(events.TBR_ENDED)
+    for _code, _bolus_id, delivered_mu, reason, *_ in (e for e in bench.events if e[0] == events.BOLUS_ENDED):
+        complete = delivered_mu == pump.bolus.amount_mu
+        assert reason == (events.COMPLETE if complete else events.ERROR_ABORT)
+    raised = [event for event in bench.events if event[0] == events.ANNUNCIATION and event[2] == events.SYSTEM_ISSUE]
+    assert bool(raised) == (pump.delivery.pulses_in_doubt > 0)
+
+
+def check_low(bench, reference):
+    """D-927: reservoir low was raised once, as soon as the reservoir was low."""
+    codes = [reference[sequence][0:1] + reference[sequence][2:] for sequence in range(bench.durable)]
+    low = sum(code == events.ANNUNCIATION and data[2:5] == b"\x66\x00\x33" for code, data in codes)
+    low += sum(e[0] == events.ANNUNCIATION and e[2:4] == (events.RESERVOIR_LOW, events.PENDING) for e in bench.events)
+    awake = sum(code == events.ANNUNCIATION and data[2:5] == b"\x66\x00\x3c" for code, data in codes)
+    assert (low > 0) == (bench.pump.reservoir.remaining_pulses <= 400)
+    assert low <= 1 + awake
+
+
+def check_day(index, image):
+    """Boot after a cut in an operation of the day and check everything."""
+    bench, reference = the_day()
+    after = boot(image)
+    told = max((records for operations, records in bench.told if operations <= index), default=0)
+    check_pulses(after.pump, *left_before(bench, index))
+    check_records(after, reference, told, bench.commits | {0})
+    check_restart(after, reference)
+    check_low(after, reference)
+    return after
+
+
+@pytest.mark.parametrize("step", [THINNED, pytest.param(1, marks=pytest.mark.slow)])
+def test_after_a_cut_at_any_operation_the_pump_knows_what_it_delivered(step):
+    """D-921 to D-927: for each operation of the day, each kind of cut."""
+    bench, _ = the_day()
+    doubts = tried = 0
+    for index, _operation, _kind, image in cuts(bench.device.operations, step):
+        after = check_day(index, image)
+        doubts += after.pump.delivery.pulses_in_doubt
+        tried += 1
+    assert tried == 3 * len(range(0, len(bench.device.operations), step))
+    assert doubts > 0
+
+
+@pytest.mark.parametrize("step", [401, pytest.param(37, marks=pytest.mark.slow)])
+def test_a_cut_during_the_restart_changes_nothing(step):
+    """D-921, D-926: the restart is cut at each of its own operations; the next one tells the same."""
+    bench, reference = the_day()
+    for index, _operation, _kind, image in cuts(bench.device.operations, step, first=100):
+        once = check_day(index, image)
+        before = bytearray(image)
+        oldest = min(once.records(), default=0)
+        told = max((records for operations, records in bench.told if operations <= index), default=0)
+        for number, operation in enumerate(once.device.operations):
+            for kind in KINDS:
+                twice = boot(image_after_cut(before, operation, kind, number))
+                again = twice.records()
+                check_pulses(twice.pump, *left_before(bench, index))
+                assert min(again, default=0) == oldest
+                assert twice.durable >= told
+                assert twice.durable in (once.durable, once.history.next_sequence)
+                assert twice.pump.delivery.pulses_in_doubt == once.pump.delivery.pulses_in_doubt
+                assert all(again[n] == reference[n] for n in range(oldest, told))
+            apply(before, operation)
+
+
+@pytest.mark.parametrize("restarts", [30, pytest.param(600, marks=pytest.mark.slow)])
+def test_hundreds_of_cuts_in_one_life(restarts):
+    """D-925, D-926, D-929: one flash through all of them; numbers go on, nothing seen is lost, all blocks wear alike."""
+    image = Device().image
+    seen: dict[int, tuple] = {}
+    basal = bolus = doubts = 0
+    counted = (0, 0)
+    worn = [0] * 8
+    for life in range(restarts):
+        bench = JournalBench(Device(bytearray(image)), RESERVOIR_CAPACITY_MU=3000000).boot()
+        pump = bench.pump
+        delivery = pump.delivery
+        assert delivery.pulses_in_doubt - doubts in (0, 1)
+        assert 0 <= delivery.basal_pulses - basal + delivery.bolus_pulses - bolus <= delivery.pulses_in_doubt - doubts
+        doubts, basal, bolus = delivery.pulses_in_doubt, delivery.basal_pulses, delivery.bolus_pulses
+        assert (basal, bolus) >= counted
+        counted = basal, bolus
+        records = bench.records()
+        assert all(records[n] == seen[n] for n in seen if n in records)
+        assert max(seen, default=-1) < bench.history.next_sequence
+        seen = records
+        day(bench, hours=1 + life % 3)
+        operations = bench.device.operations
+        cut_at = (life * 7919 + 13) % len(operations)
+        cut_at = max(cut_at, bench.told[0][0])
+        cut = bytearray(image)
+        for operation in operations[:cut_at]:
+            apply(cut, operation)
+        if cut_at < len(operations):
+            cut = image_after_cut(cut, operations[cut_at], KINDS[life % 3], life)
+        told = max(records for count, records in bench.told if count <= cut_at)
+        everything = bench.records()
+        seen.update({n: everything[n] for n in everything if n < told})
+        more_basal, more_bolus = left_before(bench, cut_at)
+        basal, bolus = basal + more_basal, bolus + more_bolus
+        image = cut
+        for at, octets in operations[:cut_at]:
+            worn[at // BLOCK_BYTES] += octets is None
+    for blocks in (worn[:4], worn[4:]):
+        assert max(blocks) - min(blocks) <= 2 + sum(blocks) // 10
