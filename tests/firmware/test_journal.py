@@ -1,0 +1,268 @@
+"""The journal on its own: what it keeps, how it finds it again, and what a clock that was lost does to the day.
+
+Method: a pump on a flash in memory, booted again from the same flash; records of chance around the ends of blocks; a
+device that takes whole pages only. Cuts have tests of their own.
+"""
+
+import pytest
+
+from firmware.journal_bench import BLOCK_BYTES, STATE_BLOCKS, Device, JournalBench, day
+from pump import events
+
+SLOTS = BLOCK_BYTES // 32
+PER_BLOCK = SLOTS - 1
+
+
+def again(bench):
+    """The same flash after a power cut while nothing was being written."""
+    device = Device(bytearray(bench.device.image), program_bytes=bench.device.program_bytes)
+    blocks = len(bench.device.image) // BLOCK_BYTES
+    return JournalBench(device, blocks=blocks, **bench.replaced).boot()
+
+
+def running(rate=1200, **replaced):
+    """A pump in Run with a flat profile from second 1 on."""
+    bench = JournalBench(**replaced).boot()
+    bench.do(1, "write_block", 1, 1, 1440, rate)
+    bench.do(1, "complete_profile", 1)
+    bench.do(1, "activate", [1], 0, 1)
+    bench.do(1, "set_therapy_state", events.RUN)
+    return bench
+
+
+def names(bench):
+    """Codes of what was recorded since the start."""
+    return [event[0] for event in bench.events]
+
+
+# --- What survives ----------------------------------------------------------------------------------------------
+
+
+def test_a_blank_flash_is_a_first_start():
+    """D-929: reservoir full, Stop, the reference time alone, sequence 0."""
+    bench = JournalBench().boot()
+    assert bench.events == [(events.REFERENCE_TIME, events.DATE_TIME_LOSS, 0, 0, 0, 0)]
+    assert bench.pump.reservoir.remaining_pulses == 6000
+    assert bench.pump.delivery.pulses_in_doubt == 0
+    assert list(bench.records()) == [0]
+
+
+@pytest.mark.parametrize("octets", [b"\x00", b"\x5a", b"\x11\x00"])
+def test_a_flash_of_which_nothing_can_be_read_is_a_first_start(octets):
+    """D-929."""
+    image = bytearray(octets * (8 * BLOCK_BYTES // len(octets)))
+    bench = JournalBench(Device(image)).boot()
+    assert bench.pump.reservoir.remaining_pulses == 6000
+    assert list(again(bench).records()) == [0, 1]
+
+
+def test_settings_templates_and_limits_survive():
+    """D-921."""
+    bench = running()
+    values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80)
+    bench.do(2, "configure", *values)
+    bench.do(2, "set_max_bolus", 7500)
+    for index in range(1, 25):
+        bench.do(3, "write_block", 3, index, 60, 100 * index)
+    bench.do(3, "complete_profile", 3)
+    bench.do(4, "activate", [3], 0, 1)
+    pump = again(bench).pump
+    kept = pump.control.settings
+    assert (kept.controller, kept.suspend_predicted_mg_dl, kept.suspend_now_mg_dl) == values[:3]
+    assert (kept.horizon_minutes, kept.suspend_limit_minutes, kept.limit_window_minutes) == values[3:6]
+    assert (kept.stale_minutes, kept.lockout_minutes, kept.dia_minutes, kept.peak_minutes) == values[6:]
+    assert pump.max_bolus_mu == 7500
+    assert pump.basal.template == 3
+    assert [pump.templates.count(number) for number in (1, 2, 3)] == [1, 0, 24]
+    assert [pump.templates.rate_mu_per_h(3, block) for block in range(24)] == [100 * n for n in range(1, 25)]
+
+
+def test_a_template_that_was_reset_stays_so():
+    """D-921."""
+    bench = running()
+    bench.do(2, "write_block", 2, 1, 1440, 500)
+    bench.do(2, "complete_profile", 2)
+    assert again(bench).pump.templates.configured(2)
+    bench.do(3, "reset_templates", [2], 0, 1)
+    assert not again(bench).pump.templates.configured(2)
+
+
+def test_annunciations_survive_and_a_snooze_is_over():
+    """D-921, D-922: numbering goes on; the snoozed one is pending again, and recorded."""
+    bench = running()
+    bench.do(10, "inject", events.FAULT_RESERVOIR_LEVEL, 0)
+    number = bench.pump.annunciations.ids[bench.pump.annunciations.shown()]
+    bench.do(20, "snooze", number)
+    after = again(bench)
+    shown = after.pump.annunciations.shown()
+    assert after.pump.annunciations.ids[shown] == number
+    assert after.pump.annunciations.statuses[shown] == events.PENDING
+    assert names(after) == [events.REFERENCE_TIME, events.ANNUNCIATION, events.ANNUNCIATION + 1]
+    after.do(5, "confirm", number)
+    last = again(after)
+    assert last.pump.annunciations.shown() == -1
+    assert names(last) == [events.REFERENCE_TIME]
+    assert last.pump.annunciations.announce(1, events.PAUSE_OVER) == number + 1
+
+
+def test_the_reservoir_stays_detached():
+    """D-921."""
+    bench = running()
+    bench.do(10, "inject", events.FAULT_RESERVOIR_DETACHED, 1)
+    assert not again(bench).pump.reservoir.attached
+
+
+def test_a_profile_that_was_not_complete_is_forgotten():
+    """D-921."""
+    bench = running()
+    bench.do(2, "write_block", 2, 1, 720, 500)
+    assert again(bench).do(2, "complete_profile", 2) == events.NOT_PLAUSIBLE
+
+
+# --- What the restart tells -------------------------------------------------------------------------------------
+
+
+def test_what_ran_ends_at_the_restart_in_its_order():
+    """D-922: reference time, bolus, TBR with its rate, therapy state, rate."""
+    bench = running()
+    bench.do(100, "set_tbr", 2000, 30, False, 0x3C)
+    bench.do(200, "set_bolus", 2000)
+    bench.wake(215)
+    bench.do(216, "set_max_bolus", 5000)
+    after = again(bench)
+    assert after.events == [
+        (events.REFERENCE_TIME, events.DATE_TIME_LOSS, 0, 0, 0, 0),
+        (events.BOLUS_ENDED, 1, 400, events.ERROR_ABORT, 0, 0),
+        (events.BOLUS_ENDED + 1, 1, 400, events.ERROR_ABORT, 0, 0),
+        (events.TBR_ENDED, 1, events.ERROR_ABORT, 0, 0, 0),
+        (events.BASAL_CHANGED, 2000, 1200, events.DEVICE, 0, 0),
+        (events.THERAPY, events.RUN, events.STOP, 0, 0, 0),
+        (events.BASAL_CHANGED, 1200, 0, events.DEVICE, 0, 0),
+    ]
+    assert names(again(after)) == [events.REFERENCE_TIME]
+
+
+def test_the_next_bolus_has_the_next_id():
+    """D-921."""
+    bench = running()
+    bench.do(10, "set_bolus", 100)
+    after = again(bench)
+    after.do(5, "set_therapy_state", events.RUN)
+    after.do(6, "set_bolus", 100)
+    assert after.pump.bolus.bolus_id == 2
+
+
+def test_delivered_insulin_rolls_over_where_it_would_have():
+    """D-902, D-921: the sums follow from the counters."""
+    bench = running(DELIVERED_ROLLOVER_MU=200)
+    for count, expected in ((4, 200), (5, 0), (6, 50)):
+        bench.wake(1 + 150 * count)
+        assert bench.pump.delivery.basal_mu == expected
+        assert again(bench).pump.delivery.basal_mu == expected
+
+
+@pytest.mark.parametrize(("day_set", "recorded"), [(2, None), (3, (5, 2))])
+def test_the_day_goes_on_until_the_clock_says_otherwise(day_set, recorded):
+    """D-928: set to the same date nothing is recorded; to another, the day is recorded with the date that it had."""
+    bench = running()
+    bench.do(2, "set_clock", 2024, 5, 2, 6, 0, 0, 0, 0)
+    bench.wake(1501)
+    assert bench.pump.daily.basal_mu == 500
+    after = again(again(bench))
+    assert after.pump.daily.basal_mu == 500
+    after.do(5, "set_clock", 2024, 5, day_set, 7, 0, 0, 0, 0)
+    closed = [event for event in after.events if event[0] == events.DAILY]
+    if recorded is None:
+        assert closed == []
+        assert after.pump.daily.basal_mu == 500
+    else:
+        month, number = recorded
+        assert closed == [(events.DAILY, 0, 500, 1, 2024, month * 32 + number)]
+        assert after.pump.daily.basal_mu == 0
+
+
+def test_midnight_on_the_lost_clock_records_the_day_that_was():
+    """D-928."""
+    bench = running()
+    bench.do(2, "set_clock", 2024, 5, 2, 6, 0, 0, 0, 0)
+    bench.wake(1501)
+    after = again(bench)
+    after.wake(86400)
+    assert [e for e in after.events if e[0] == events.DAILY] == [(events.DAILY, 0, 500, 0, 2024, 5 * 32 + 2)]
+    after.wake(2 * 86400)
+    assert [e[4:] for e in after.events if e[0] == events.DAILY][1:] == [(2000, 1 * 32 + 2)]
+
+
+# --- The history in flash -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, PER_BLOCK - 1, PER_BLOCK, PER_BLOCK + 1, 3 * PER_BLOCK - 20, 1000])
+def test_records_are_found_again_across_blocks(count):
+    """D-926: the newest of them, as they were written, numbered without a gap."""
+    bench = JournalBench().boot()
+    for n in range(1, count):
+        bench.history.append(0x0330, n % 3600, n.to_bytes(4, "little"), 4)
+    bench.store.commit()
+    before = bench.records()
+    kept = min(count, 3 * PER_BLOCK - 16)
+    assert len(before) >= kept
+    assert all(int.from_bytes(data, "little") == n for n, (_, _, data) in before.items() if n)
+    after = again(bench)
+    assert [n for n in before if n not in after.records()] == []
+    assert all(after.records()[n] == before[n] for n in before)
+
+
+def test_five_thousand_records_are_kept():
+    """D-926: with the blocks that the virtual board has for them."""
+    bench = JournalBench(blocks=STATE_BLOCKS + 48).boot()
+    for n in range(1, 20000):
+        bench.history.append(0x0330, n % 3600, n.to_bytes(4, "little"), 4)
+        if n % 7 == 0:
+            bench.store.commit()
+            bench.store.tend()
+        assert bench.history.count() >= min(n, 5000)
+    bench.store.commit()
+    assert len(again(bench).records()) >= 5000
+
+
+def test_a_spoilt_slot_costs_a_slot_and_no_record():
+    """D-926: what follows it is a run of its own."""
+    bench = JournalBench().boot()
+    bench.do(1, "set_max_bolus", 5000)
+    at = (STATE_BLOCKS * BLOCK_BYTES) + 32 * (1 + bench.history.next_sequence)
+    bench.device.image[at : at + 16] = b"\x55" * 16
+    after = again(bench)
+    after.do(1, "set_max_bolus", 6000)
+    last = again(after)
+    assert [event for event, _, _ in last.records().values()] == [
+        events.REFERENCE_TIME, events.MAX_BOLUS, events.REFERENCE_TIME, events.MAX_BOLUS, events.REFERENCE_TIME,
+    ]  # fmt: skip
+
+
+def test_a_damaged_record_is_never_read():
+    """D-926: a bit that has fallen is seen."""
+    bench = JournalBench().boot()
+    for n in range(20):
+        bench.do(n + 1, "set_max_bolus", 5000 + 50 * n)
+    bench.device.image[STATE_BLOCKS * BLOCK_BYTES + 32 * 11 + 12] &= 0xFE
+    bench.device.image[STATE_BLOCKS * BLOCK_BYTES + 32 * 11 + 11] ^= 0x40
+    assert not bench.history.load(10)
+    assert bench.history.load(9)
+    assert bench.history.load(11)
+
+
+def test_a_device_of_whole_pages_keeps_the_same():
+    """D-929: what is padded changes nothing that stands in the page."""
+    by_page = day(JournalBench(Device(program_bytes=256)).boot(), hours=3)
+    by_record = day(JournalBench().boot(), hours=3)
+    assert by_page.device.image == by_record.device.image
+    assert again(by_page).pump.delivery.basal_pulses == by_page.pump.delivery.basal_pulses
+
+
+def test_all_blocks_wear_alike():
+    """D-929: the worked number."""
+    bench = day(JournalBench().boot())
+    state = bench.device.erased[:STATE_BLOCKS]
+    assert max(state) - min(state) <= 1
+    assert sum(state) <= 16
+    assert len(bench.left) > 700
