@@ -34,6 +34,12 @@ _SETTINGS = "<BHHBHHBBHB"
 _COUNTS = "<HBxIIIIi"
 
 
+# Made once: a tuple of what is imported would be made anew at each use.
+_BOLUS_EVENTS = (BOLUS_STARTED, BOLUS_ENDED)
+_DAY_EVENTS = (REFERENCE_TIME, DAILY)
+_TEMPLATE_EVENTS = (BLOCK_CHANGED, TEMPLATES_RESET)
+
+
 # The bit of a kind.
 def bit(kind):
     return 1 << kind - FIRST
@@ -41,13 +47,13 @@ def bit(kind):
 
 # Which parts an event changes: more of them rather than fewer.
 def touched_by(event):
-    if event in (BOLUS_STARTED, BOLUS_ENDED):
+    if event in _BOLUS_EVENTS:
         return bit(BOLUS)
-    if event in (REFERENCE_TIME, DAILY):
+    if event in _DAY_EVENTS:
         return bit(COUNTS)
     if event == ANNUNCIATION:
         return bit(ANNUNCIATIONS) | bit(COUNTS)
-    if event in (BLOCK_CHANGED, TEMPLATES_RESET):
+    if event in _TEMPLATE_EVENTS:
         return bit(TEMPLATES)
     if event == CONTROLLER_SETTINGS:
         return bit(SETTINGS)

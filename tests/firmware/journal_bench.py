@@ -106,7 +106,7 @@ class JournalBench:
     client was answered; `commits` the numbers of records after which everything was durable; `events` what was recorded.
     """
 
-    def __init__(self, device=None, blocks=STATE_BLOCKS + HISTORY_BLOCKS, **replaced):
+    def __init__(self, device=None, blocks=STATE_BLOCKS + HISTORY_BLOCKS, state_blocks=STATE_BLOCKS, **replaced):
         self.device = device or Device(blocks=blocks)
         self.replaced = replaced
         self.left = []
@@ -115,8 +115,8 @@ class JournalBench:
         self.events = []
         self.occluded = False
         flash = Flash(self.device, blocks, BLOCK_BYTES, self.device.program_bytes)
-        self.store = Store(Ring(flash, 0, STATE_BLOCKS))
-        self.history = History(Ring(flash, STATE_BLOCKS, blocks - STATE_BLOCKS), self.store)
+        self.store = Store(Ring(flash, 0, state_blocks))
+        self.history = History(Ring(flash, state_blocks, blocks - state_blocks), self.store)
         self.order = BolusOrder()
         self.pump = Pump(Settings(replaced), self._emit, self, self.store)
         self._queued = 0

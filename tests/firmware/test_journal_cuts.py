@@ -183,3 +183,72 @@ def test_hundreds_of_cuts_in_one_life(restarts):
             worn[at // BLOCK_BYTES] += octets is None
     for blocks in (worn[:4], worn[4:]):
         assert max(blocks) - min(blocks) <= 2 + sum(blocks) // 10
+
+
+# --- One pulse ----------------------------------------------------------------------------------------------------
+
+
+def at_the_bolus_pulse(part):
+    """(bench, index of the operation): intent or done of the second pulse of a bolus that begins at 10."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(1, "set_therapy_state", events.RUN)
+    bench.do(9, "set_tbr", 100, 60, False, 0x3C)
+    bench.do(10, "set_bolus", 200)
+    bench.wake(20)
+    operations, source = bench.left[1]
+    assert source == BOLUS
+    return bench, operations - 1 if part == "intent" else operations
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("part", ["intent", "done"])
+def test_only_a_done_that_was_never_begun_leaves_a_pulse_in_doubt(part, kind):
+    """D-923, D-924: it counts as delivered, and what names it says so: annunciation, bolus and TBR, source."""
+    bench, index = at_the_bolus_pulse(part)
+    image = Device().image
+    for operation in bench.device.operations[:index]:
+        apply(image, operation)
+    after = boot(image_after_cut(image, bench.device.operations[index], kind, 1))
+    delivery = after.pump.delivery
+    in_doubt = part == "done" and kind == "lost"
+    assert delivery.bolus_pulses == (1 if part == "intent" else 2)
+    assert delivery.pulses_in_doubt == in_doubt
+    assert delivery.doubt_source == (BOLUS if in_doubt else events.NO_SOURCE)
+    told = {event[0]: event[1:] for event in after.events}
+    assert (events.ANNUNCIATION in told) == in_doubt
+    assert told[events.BOLUS_ENDED] == (1, 50 * delivery.bolus_pulses, events.ERROR_ABORT, int(in_doubt), 0)
+    assert told[events.TBR_ENDED][:3] == (0, events.ERROR_ABORT, int(in_doubt))
+    once_more = boot(after.device.image)
+    assert once_more.pump.delivery.pulses_in_doubt == in_doubt
+    assert (once_more.pump.annunciations.shown() >= 0) == in_doubt
+
+
+def test_a_pulse_that_was_told_of_and_never_left_is_taken_back():
+    """D-925: an answer in the second before the pulse counts it; the power goes before it leaves."""
+    bench, _ = at_the_bolus_pulse("intent")
+    bench.do(21, "set_bolus", 200)
+    bench.wake(22)
+    bench.pump.advance(23)
+    bench.store.commit()
+    assert bench.pump.delivery.bolus_pulses == 5
+    after = boot(bench.device.image)
+    assert after.pump.delivery.bolus_pulses == 4
+    assert after.pump.reservoir.remaining_pulses == CAPACITY_MU // 50 - 4
+    assert after.pump.daily.bolus_mu == 200
+    assert [event[2] for event in after.events if event[0] == events.BOLUS_ENDED] == [0]
+    assert after.pump.delivery.pulses_in_doubt == 0
+
+
+def test_the_pulse_that_empties_the_reservoir_stops_the_pump_after_the_cut_too():
+    """D-813, D-927: its consequences were not yet durable."""
+    bench, _ = at_the_bolus_pulse("intent")
+    bench.do(30, "inject", events.FAULT_RESERVOIR_LEVEL, 1)
+    bench.do(31, "set_tbr", 30000, 60, True, 0x3C)
+    bench.wake(36)
+    bench.pump.advance(37)
+    bench._turn()
+    assert bench.pump.reservoir.remaining_pulses == 0
+    after = boot(bench.device.image)
+    assert after.pump.reservoir.remaining_pulses == 0
+    raised = [event[2] for event in after.events if event[0] == events.ANNUNCIATION]
+    assert raised == [events.RESERVOIR_EMPTY]
