@@ -103,7 +103,7 @@ class JournalBench:
     """A pump whose state is in a flash.
 
     `left` lists (operations before it, source) of the motor's pulses; `told` (operations, records so far) of what a
-    client was answered; `commits` the numbers of records after which everything was durable; `events` what was recorded.
+    client was answered; `commits` the numbers of records after which all was durable; `events` what was recorded.
     """
 
     def __init__(self, device=None, blocks=STATE_BLOCKS + HISTORY_BLOCKS, state_blocks=STATE_BLOCKS, **replaced):

@@ -145,7 +145,7 @@ def test_a_cut_during_the_restart_changes_nothing(step):
 
 @pytest.mark.parametrize("restarts", [30, pytest.param(600, marks=pytest.mark.slow)])
 def test_hundreds_of_cuts_in_one_life(restarts):
-    """D-925, D-926, D-929: one flash through all of them; numbers go on, nothing seen is lost, all blocks wear alike."""
+    """D-925, D-926, D-929: one flash; numbers go on, nothing seen is lost, all blocks wear alike."""
     image = Device().image
     seen: dict[int, tuple] = {}
     basal = bolus = doubts = 0
