@@ -39,6 +39,7 @@ class Lives:
         self.doubts = 0
         self.counted = 0
         self.cuts = 0
+        self.lives = 0
 
     def _pulse(self):
         self.pulses += 1
@@ -76,10 +77,12 @@ class Lives:
         self.counted, self.pulses, self.doubts = said, 0, health.pulses_in_doubt
         assert pump.status().therapy == TherapyControlState.STOP
         assert pump.active_bolus_ids() == []
-        records = {record.sequence: record for record in pump.history()}
-        assert sorted(records) == list(range(len(records)))
-        assert all(records[sequence] == record for sequence, record in self.seen.items())
-        self.seen = records
+        first = 0 if self.lives % 50 == 0 else max(0, len(self.seen) - 20)
+        self.lives += 1
+        records = {record.sequence: record for record in pump.history(first)}
+        assert sorted(records) == list(range(first, first + len(records)))
+        assert all(records[sequence] == record for sequence, record in self.seen.items() if sequence >= first)
+        self.seen.update(records)
         annunciation = pump.annunciation()
         if annunciation is not None:
             pump.confirm_annunciation(annunciation.id)

@@ -238,7 +238,7 @@ def test_the_firmware_sees_its_board_and_nothing_of_the_host(make_board: MakeBoa
         "/firmware/own refused",
         "/shims/own refused",
         "/etc/passwd refused",
-        "['board.py', 'firmware', 'own', 'shims']",
+        "['board.py', 'firmware', 'flash.bin', 'own', 'shims']",
     ]
 
 

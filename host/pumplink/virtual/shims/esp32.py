@@ -1,4 +1,4 @@
-# esp32: what its Partition offers of the flash, backed by a file of the board that the firmware does not see.
+# esp32: what its Partition offers of the flash, backed by a file in the board's directory.
 #
 # Programming only clears bits. The host may have the power go at one of the operations (a programming or an erasing),
 # counted from the start of the board: the operation is lost, half done, or leaves garbage, and no other follows.
