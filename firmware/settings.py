@@ -20,7 +20,6 @@ BLOCKS_MAX = const(24)
 PAUSE_LIMIT_S = const(900)
 SNOOZE_S = const(1800)
 REFERENCE_TIME_S = const(3600)
-HISTORY_RECORDS = const(1000)
 
 # Controller settings after a reset.
 SUSPEND_PREDICTED_MG_DL = const(80)

@@ -1,6 +1,6 @@
 # History: the newest records of a fixed number, in memory.
 #
-# append() and scan() are the seam behind which a journal in flash can stand. A record is kept as the wire sends it:
+# It stands in for the history of the journal where nothing has to survive. A record is kept as the wire sends it:
 # event, sequence number, seconds since the last reference time, up to 10 octets of data. Sequence numbers start at 0
 # and are never used again; a full ring overwrites its oldest record.
 from micropython import const
