@@ -105,6 +105,17 @@ def test_annunciations_survive_and_a_snooze_is_over():
     assert last.pump.annunciations.announce(1, events.PAUSE_OVER) == number + 1
 
 
+def test_an_annunciation_survives_the_turn_of_every_block():
+    """D-921: it is written again at the beginning of each."""
+    bench = running()
+    bench.do(10, "inject", events.FAULT_RESERVOIR_LEVEL, 0)
+    for n in range(600):
+        bench.do(20 + n, "set_max_bolus", 5000 + 50 * (n % 2))
+    assert min(bench.device.erased[:STATE_BLOCKS]) > 1
+    after = again(bench)
+    assert after.pump.annunciations.types[after.pump.annunciations.shown()] == events.RESERVOIR_EMPTY
+
+
 def test_the_reservoir_stays_detached():
     """D-921."""
     bench = running()

@@ -229,14 +229,48 @@ def test_a_pulse_that_was_told_of_and_never_left_is_taken_back():
     bench.do(21, "set_bolus", 200)
     bench.wake(22)
     bench.pump.advance(23)
+    bench.pump.set_max_bolus(23, 5000)
     bench.store.commit()
     assert bench.pump.delivery.bolus_pulses == 5
     after = boot(bench.device.image)
+    assert after.durable == bench.history.next_sequence
     assert after.pump.delivery.bolus_pulses == 4
     assert after.pump.reservoir.remaining_pulses == CAPACITY_MU // 50 - 4
     assert after.pump.daily.bolus_mu == 200
     assert [event[2] for event in after.events if event[0] == events.BOLUS_ENDED] == [0]
     assert after.pump.delivery.pulses_in_doubt == 0
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_block_that_is_turned_under_a_pulse_takes_its_doubt_along(done):
+    """D-924: answers that fill the block while the motor turns."""
+    bench, _ = at_the_bolus_pulse("intent")
+    bench.do(21, "set_bolus", 200)
+    bench.pump.advance(23)
+    bench.store.intend()
+    serial = bench.store._ring.serial
+    for number in range(200):
+        bench.pump.set_max_bolus(23, 5000 + 50 * (number % 2))
+        bench.store.commit()
+    assert bench.store._ring.serial > serial
+    if done:
+        bench.store.done()
+    after = boot(bench.device.image)
+    assert after.pump.delivery.bolus_pulses == 5
+    assert after.pump.delivery.pulses_in_doubt == (0 if done else 1)
+
+
+def test_cuts_in_every_restart_never_write_over_what_is_good():
+    """D-921: the first group of block after block is cut, more often than there are blocks."""
+    bench, _ = at_the_bolus_pulse("intent")
+    image = bench.device.image
+    for life in range(12):
+        after = boot(image)
+        assert after.pump.delivery.bolus_pulses == 4
+        first_group = [n for n, (at, octets) in enumerate(after.device.operations) if octets and at < 4 * BLOCK_BYTES]
+        for operation in after.device.operations[: first_group[2 + life % 3]]:
+            apply(image, operation)
+    assert boot(image).pump.delivery.bolus_pulses == 4
 
 
 def test_the_pulse_that_empties_the_reservoir_stops_the_pump_after_the_cut_too():
