@@ -159,9 +159,9 @@ LIMITED = (
 )
 
 
-def _start(folder, *arguments, limit_octets=None):
+def _start(folder, *arguments, limit_octets=None, minutes=60):
     """`pumprig run` as a process; with a limit, no file may become larger, as on a disk that is full."""
-    (folder / "trace.csv").write_text(trace_csv(flat(60)), encoding="utf-8")
+    (folder / "trace.csv").write_text(trace_csv(flat(minutes)), encoding="utf-8")
     program = ["-m", "pumprig.cli"] if limit_octets is None else ["-c", LIMITED, str(limit_octets)]
     return subprocess.Popen(
         [sys.executable, *program, "run", str(folder / "trace.csv"), "--out", str(folder / "runs"), "--no-live",
@@ -342,7 +342,8 @@ def test_a_pump_that_has_been_used_is_refused_before_anything_is_done_to_it(tmp_
 
 
 def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path):
-    process = _start(tmp_path, "--clock", "lockstep", limit_octets=12_000)
+    # The flash of the board is a file of 229376 octets, which has to fit.
+    process = _start(tmp_path, "--clock", "lockstep", limit_octets=240_000, minutes=4320)
     code, _, err = _ended(process)
     assert code == 4
     folder = _folder(tmp_path / "runs")
@@ -350,7 +351,7 @@ def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path
     assert str(folder) in line
     assert "it is kept up to this moment" in line
     events = (folder / "events.jsonl").read_text(encoding="utf-8")
-    assert 4_000 < len(events) <= 12_000
+    assert 220_000 < len(events) <= 240_000
     assert json.loads(events.splitlines()[0])["kind"] == "run"
     meta, _ = record_of(folder)
     assert (meta["verdict"], meta["exit_code"]) == ("ERROR", 4)

@@ -68,7 +68,7 @@ def test_no_change_is_no_break(pumprig, lock):
 def test_a_field_added_to_a_vendor_message_breaks_its_readers(pumprig, lock):
     code, out, err = pumprig("spec", "breaking", "--against", lock(shorter))
     assert code == 6
-    assert "BREAKING wire: EmulatorHealth.e2e_failures" in out
+    assert "BREAKING wire: EmulatorHealth.doubt_source" in out
     assert "WIRE_VERSION" in err
 
 
@@ -91,7 +91,7 @@ def test_a_raised_version_announces_the_break(pumprig, lock):
         wire["wire_version"] -= 1
 
     code, out, err = pumprig("spec", "breaking", "--against", lock(before))
-    assert code == 0 and "EmulatorHealth.e2e_failures" in out and "announced" in err
+    assert code == 0 and "EmulatorHealth.doubt_source" in out and "announced" in err
 
 
 def test_the_formats(pumprig, lock):
@@ -99,14 +99,14 @@ def test_the_formats(pumprig, lock):
     code, out, _ = pumprig("spec", "breaking", "--against", old, "--format", "json")
     said = json.loads(out)
     assert code == 6 and said["breaking"] == 1 and not said["announced"]
-    assert [item["where"] for item in said["changes"] if item["breaking"]] == ["EmulatorHealth.e2e_failures"]
+    assert [item["where"] for item in said["changes"] if item["breaking"]] == ["EmulatorHealth.doubt_source"]
     code, out, _ = pumprig("spec", "breaking", "--against", old, "--format", "junit")
     suite = ElementTree.fromstring(out)
     assert code == 6 and suite.get("failures") == "1"
-    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["EmulatorHealth.e2e_failures"]
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["EmulatorHealth.doubt_source"]
     code, out, _ = pumprig("spec", "breaking", "--against", old, "--format", "github")
     assert code == 6
-    assert out.startswith("::error file=protocol/wire.lock.json,title=wire%3A EmulatorHealth.e2e_failures::")
+    assert out.startswith("::error file=protocol/wire.lock.json,title=wire%3A EmulatorHealth.doubt_source::")
 
 
 def test_diff_of_two_files(pumprig, lock):
