@@ -33,8 +33,6 @@ _RACP_RESPONSE_CODE_SUCCESS = const(0xF0)
 _HISTORY_REFERENCE_TIME = const(0x000F)
 _REFERENCE_TIME_BASE_OFFSET = const(0x0033)
 
-_SUPPORTED = (_RACP_REPORT_STORED_RECORDS, _RACP_ABORT, _RACP_REPORT_NUMBER_OF_STORED_RECORDS)
-
 
 # A CRC, but no counter, stands at its end.
 class HistoryData(Characteristic):
@@ -70,7 +68,7 @@ class RecordAccess(ControlPoint):
         self.streaming = False
         super().__init__(
             handles.IDD_RECORD_ACCESS_CONTROL_POINT, procedures, codec,
-            tables.IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS, _SUPPORTED, 1,
+            tables.IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS, 1,
         )  # fmt: skip
 
     def reset(self):

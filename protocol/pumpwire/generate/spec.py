@@ -73,8 +73,8 @@ def specification() -> str:
     """protocol/SPEC.md."""
     lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), ""]
     lines += [*exchanges(), *errors(), *sizes(), *choices(), "## Messages", ""]
-    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. This pump"]
-    lines += ["serves all but what it *never sends*: the other time base, and records that cannot be read, which its"]
+    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. The"]
+    lines += ["pump serves all but what it *never sends*: the other time base, and records that cannot be read, which its"]
     lines += ["journal does not give out. Of the sensor's services, whose client it is, some is *not used*.", ""]
     for service in database.SERVICES:
         for characteristic in service.characteristics:

@@ -87,7 +87,7 @@ class Tables:
     def __init__(self, served_only: bool = True) -> None:
         self.compiler = Compiler()
         self.messages = [
-            message for message in MESSAGES.values() if message.served and has_program(message) or not served_only
+            message for message in MESSAGES.values() if (message.served and has_program(message)) or not served_only
         ]
         # Text is sent as it stands: no slot could hold it.
         self.messages = [message for message in self.messages if all(field.kind != "text" for field in message.fields)]
