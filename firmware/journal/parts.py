@@ -27,6 +27,7 @@ from pump.events import (
     TEMPLATE_BOLUS,
     TEMPLATE_TBR,
     TEMPLATES_RESET,
+    THERAPY,
 )
 
 # Kinds of records.
@@ -90,7 +91,8 @@ def touched_by(event):
         return bit(TEMPLATES)
     if event == POINTER:
         return bit(SETTINGS)
-    return bit(STATE) | bit(LIFE)
+    # Stop drops what was earned.
+    return bit(STATE) | bit(LIFE) if event == THERAPY else bit(STATE)
 
 
 class Parts:
@@ -113,6 +115,8 @@ class Parts:
         return 2 if kind == BOLUSES else 1
 
     def room(self, kind):
+        if kind == ANNUNCIATIONS:
+            return self._pump.annunciations.room()
         return self._pump.templates.room() if kind == PROFILES else self.records(kind)
 
     # Everything is to be written again.

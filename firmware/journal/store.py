@@ -17,7 +17,7 @@ from pump.events import SOURCE_BASAL, SOURCE_BOLUS, SOURCE_EXTENDED
 _QUEUE = const(64)
 _COMMIT = "<IIIIHHHBB"
 # Slots of a block that pulses may still take while the motor is busy; it turns to the next one before.
-_ROOM_SLOTS = const(40)
+_ROOM_SLOTS = const(24)
 _SOURCES = const(4)
 
 

@@ -93,10 +93,20 @@ class Annunciations:
             self._turn(s, slot, PENDING)
             slot = self._oldest(SNOOZED, NEVER)
 
+    # How many slots the journal does not hold as they are.
+    def room(self):
+        room = 0
+        for slot in range(self._slots):
+            room += self._unsaved(slot)
+        return room
+
+    def _unsaved(self, slot):
+        return self._saved_ids[slot] != self.ids[slot] or self._saved_statuses[slot] != self.statuses[slot]
+
     # Puts the slot into buf for the journal; False when the journal holds it as it is. A whole journal begins with
     # forget_saved().
     def save(self, slot, buf, at):
-        if self._saved_ids[slot] == self.ids[slot] and self._saved_statuses[slot] == self.statuses[slot]:
+        if not self._unsaved(slot):
             return False
         self._saved_ids[slot] = self.ids[slot]
         self._saved_statuses[slot] = self.statuses[slot]

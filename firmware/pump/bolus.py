@@ -79,7 +79,10 @@ class Bolus:
 
     # Takes one pulse, of the fast part first.
     def take(self):
-        (self._fast if self._fast.ready() else self._extended).take()
+        if self._fast.ready():
+            self._fast.take()
+        else:
+            self._extended.take()
 
     # The next second with a pulse, when all has been earned until s.
     def due_s(self, s):

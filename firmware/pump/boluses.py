@@ -15,6 +15,8 @@ from pump.events import (
     SUCCESS,
 )
 
+# Made once: a tuple of what is imported would be made anew at each use.
+_KINDS = (FAST, EXTENDED, MULTIWAVE)
 _ID_MAX = const(65535)
 _EXTENDED_MINUTES_MAX = const(720)
 _DELAY_MINUTES_MAX = const(720)
@@ -33,7 +35,7 @@ class Boluses:
 
     # Type, amounts, duration and delay, whatever the pump is doing.
     def judge(self, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, max_mu):
-        if kind not in (FAST, EXTENDED, MULTIWAVE):
+        if kind not in _KINDS:
             return INVALID_OPERAND
         if (kind == FAST and (extended_mu or duration_minutes)) or (kind == EXTENDED and fast_mu):
             return INVALID_OPERAND

@@ -40,7 +40,7 @@ class Tbr:
 
     # Type, value and duration, whatever the pump is doing.
     def judge(self, kind, value, duration_minutes):
-        if kind not in (ABSOLUTE, RELATIVE):
+        if kind != ABSOLUTE and kind != RELATIVE:
             return INVALID_OPERAND
         if not 0 <= value <= (self._rate_mu_per_h_max if kind == ABSOLUTE else _FACTOR_MAX):
             return OUT_OF_RANGE

@@ -23,8 +23,7 @@ def again(bench):
 def running(rate=1200, **replaced):
     """A pump in Run with a flat profile from second 1 on."""
     bench = JournalBench(**replaced).boot()
-    bench.do(1, "write_block", 1, 1, 1440, rate)
-    bench.do(1, "complete_profile", 1)
+    bench.write(1, 1, (1440, rate))
     bench.do(1, "activate", [1], 0, 1)
     bench.do(1, "set_therapy_state", events.RUN)
     return bench
@@ -62,9 +61,7 @@ def test_settings_templates_and_limits_survive():
     values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80)
     bench.do(2, "configure", *values)
     bench.do(2, "set_max_bolus", 7500)
-    for index in range(1, 25):
-        bench.do(3, "write_block", 3, index, 60, 100 * index)
-    bench.do(3, "complete_profile", 3)
+    bench.write(3, 3, *((60, 100 * n) for n in range(1, 25)))
     bench.do(4, "activate", [3], 0, 1)
     pump = again(bench).pump
     kept = pump.control.settings
@@ -74,14 +71,13 @@ def test_settings_templates_and_limits_survive():
     assert pump.max_bolus_mu == 7500
     assert pump.basal.template == 3
     assert [pump.templates.count(number) for number in (1, 2, 3)] == [1, 0, 24]
-    assert [pump.templates.rate_mu_per_h(3, block) for block in range(24)] == [100 * n for n in range(1, 25)]
+    assert [pump.templates.value(3, block) for block in range(24)] == [100 * n for n in range(1, 25)]
 
 
 def test_a_template_that_was_reset_stays_so():
     """D-921."""
     bench = running()
-    bench.do(2, "write_block", 2, 1, 1440, 500)
-    bench.do(2, "complete_profile", 2)
+    bench.write(2, 2, (1440, 500))
     assert again(bench).pump.templates.configured(2)
     bench.do(3, "reset_templates", [2], 0, 1)
     assert not again(bench).pump.templates.configured(2)
@@ -126,8 +122,8 @@ def test_the_reservoir_stays_detached():
 def test_a_profile_that_was_not_complete_is_forgotten():
     """D-921."""
     bench = running()
-    bench.do(2, "write_block", 2, 1, 720, 500)
-    assert again(bench).do(2, "complete_profile", 2) == events.NOT_PLAUSIBLE
+    bench.do(2, "write_block", events.TEMPLATE_BASAL, 2, 1, 720, 500, 0)
+    assert again(bench).do(2, "complete_profile", events.TEMPLATE_BASAL, 2) == events.NOT_PLAUSIBLE
 
 
 # --- What the restart tells -------------------------------------------------------------------------------------
@@ -136,15 +132,15 @@ def test_a_profile_that_was_not_complete_is_forgotten():
 def test_what_ran_ends_at_the_restart_in_its_order():
     """D-922: reference time, bolus, TBR with its rate, therapy state, rate."""
     bench = running()
-    bench.do(100, "set_tbr", 2000, 30, False, 0x3C)
-    bench.do(200, "set_bolus", 2000)
+    bench.tbr(100, 2000, 30)
+    bench.bolus(200, 2000)
     bench.wake(215)
     bench.do(216, "set_max_bolus", 5000)
     after = again(bench)
     assert after.events == [
         (events.REFERENCE_TIME, events.DATE_TIME_LOSS, 0, 0, 0, 0),
-        (events.BOLUS_ENDED, 1, 400, events.ERROR_ABORT, 0, 0),
-        (events.BOLUS_ENDED + 1, 1, 400, events.ERROR_ABORT, 0, 0),
+        (events.BOLUS_ENDED, 1, 400, 0, events.ERROR_ABORT, 0),
+        (events.BOLUS_ENDED + 1, 1, 400, 0, events.ERROR_ABORT, 0),
         (events.TBR_ENDED, 1, events.ERROR_ABORT, 0, 0, 0),
         (events.BASAL_CHANGED, 2000, 1200, events.DEVICE, 0, 0),
         (events.THERAPY, events.RUN, events.STOP, 0, 0, 0),
@@ -156,11 +152,11 @@ def test_what_ran_ends_at_the_restart_in_its_order():
 def test_the_next_bolus_has_the_next_id():
     """D-921."""
     bench = running()
-    bench.do(10, "set_bolus", 100)
+    bench.bolus(10, 100)
     after = again(bench)
     after.do(5, "set_therapy_state", events.RUN)
-    after.do(6, "set_bolus", 100)
-    assert after.pump.bolus.bolus_id == 2
+    after.bolus(6, 100)
+    assert after.pump.last_bolus_id == 2
 
 
 def test_delivered_insulin_rolls_over_where_it_would_have():

@@ -15,7 +15,7 @@ REMOTE = events.REMOTE_CONTROL
 
 def tbr(bench, s, rate, minutes, change=False):
     """Set TBR by a remote control."""
-    return bench.do(s, "set_tbr", rate, minutes, change, REMOTE)
+    return bench.tbr(s, rate, minutes, change, REMOTE)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_change_flag_must_say_what_is():
     assert tbr(bench, 10, 500, 30) == events.SUCCESS
     assert tbr(bench, 20, 600, 30) == events.NOT_APPLICABLE
     assert tbr(bench, 20, 30001, 30) == events.OUT_OF_RANGE
-    assert bench.pump.tbr.rate_mu_per_h == 500
+    assert bench.pump.tbr.value == 500
 
 
 def test_the_end_second_belongs_to_the_profile():
