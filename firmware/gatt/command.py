@@ -73,6 +73,7 @@ class CommandControlPoint(ControlPoint):
     def execute(self, s, opcode, outcome):
         code = self.code_of(outcome)
         if code == INVALID_OPERAND:
+            self.procedures.drop_write()
             self.respond(opcode, code)
         elif opcode == _SET_TBR_ADJUSTMENT:
             self.respond(opcode, self._set_tbr(s))
