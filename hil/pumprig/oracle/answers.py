@@ -153,7 +153,7 @@ def _write_profile(pump: Machine, at_s: int, command: c.WriteProfile) -> Expecte
             template=command.template,
             block=number,
             duration_minutes=duration_minutes,
-            rate_mu_per_h=rate,
+            value=rate,
         )
     if command.template == pump.active_template:
         pump.apply_profile(at_s, "D-204")

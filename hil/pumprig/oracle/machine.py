@@ -228,7 +228,7 @@ class Machine:
         self.tbr = Tbr(rate_mu_per_h, at_s, at_s + 60 * minutes, minutes, context, suspension)
         if suspension:
             self.limiter.start(at_s)
-        self.history.add(TbrStarted, at_s, rule, rate_mu_per_h=rate_mu_per_h, duration_minutes=minutes, context=context)
+        self.history.add(TbrStarted, at_s, rule, value=rate_mu_per_h, duration_minutes=minutes, context=context)
         self._rate_changed(at_s, rule, context, group=True)
 
     def change_tbr(self, at_s: int, rate_mu_per_h: int, minutes: int, context: str) -> None:
@@ -246,7 +246,7 @@ class Machine:
             TbrChanged,
             at_s,
             "D-303",
-            rate_mu_per_h=rate_mu_per_h,
+            value=rate_mu_per_h,
             duration_minutes=minutes,
             elapsed_minutes=tbr.effective_minutes(at_s),
             context=context,
@@ -292,7 +292,7 @@ class Machine:
         self.last_bolus_id = self.last_bolus_id % _ID_MAX + 1
         self.delivery.start_bolus(self.last_bolus_id, pulses)
         amount_mu = pulses * self.settings.pulse_mu
-        self.history.add(BolusStarted, at_s, "D-402", bolus_id=self.last_bolus_id, amount_mu=amount_mu)
+        self.history.add(BolusStarted, at_s, "D-402", bolus_id=self.last_bolus_id, fast_mu=amount_mu)
         return self.last_bolus_id
 
     def end_bolus(self, at_s: int, reason: EndReason, rule: str, annunciation_id: int | None = None) -> None:
@@ -303,7 +303,7 @@ class Machine:
             at_s,
             rule,
             bolus_id=bolus.bolus_id,
-            delivered_mu=bolus.delivered * self.settings.pulse_mu,
+            fast_mu=bolus.delivered * self.settings.pulse_mu,
             reason=reason,
             annunciation_id=annunciation_id,
         )
