@@ -71,7 +71,7 @@ def _set_therapy_state(pump: Machine, at_s: int, command: c.SetTherapyState) -> 
 def _set_tbr(pump: Machine, at_s: int, command: c.SetTbr) -> Expected:
     if command.tbr_type != "absolute" or command.template_number is not None:
         return _expected(INVALID_OPERAND, "D-301")
-    rate = _milli(command.rate_iu_per_h)
+    rate = _milli(command.value)
     if rate is None or not 0 <= rate <= pump.settings.basal_limit_mu_per_h:
         return _expected(OUT_OF_RANGE, "D-801" if rate is not None and rate > 0 else "D-301")
     if not 1 <= command.duration_minutes <= _DAY_MINUTES:
