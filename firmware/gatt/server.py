@@ -109,7 +109,7 @@ class Server:
         client = self._client
         if client is None:
             return
-        if opcode == att.NOTIFICATION and end - start >= 3:
+        if (opcode == att.NOTIFICATION or opcode == att.INDICATION) and end - start >= 3:
             client.notified(s, buf[start + 1] | buf[start + 2] << 8, buf, start + 3, end)
         elif opcode in (att.READ_RESPONSE, att.WRITE_RESPONSE):
             client.response(s, opcode, buf, start + 1, end)
@@ -254,9 +254,12 @@ class Server:
         self._handle(1, handle)
         self._bearer.send(self._bearer.pdu_start + 3)
 
-    # Writes a client characteristic configuration of the sensor.
-    def request_configuration(self, handle, bits):
+    def request_write(self, handle, value):
         self._pdu(att.WRITE_REQUEST)
         self._handle(1, handle)
-        self._handle(3, bits)
-        self._bearer.send(self._bearer.pdu_start + 5)
+        pdu = self._bearer.pdu
+        end = self._bearer.pdu_start + 3
+        for octet in value:
+            pdu[end] = octet
+            end += 1
+        self._bearer.send(end)

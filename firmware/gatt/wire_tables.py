@@ -106,61 +106,63 @@ SENSOR_WARNING = const(126)
 TREND_MG_DL_PER_MINUTE = const(127)
 QUALITY_PERCENT = const(128)
 TYPE_AND_LOCATION = const(129)
-DAY_OF_WEEK = const(130)
-FRACTIONS_256 = const(131)
-ADJUST_REASON = const(132)
-CONTROLLER = const(133)
-SUSPEND_PREDICTED_MG_DL = const(134)
-SUSPEND_NOW_MG_DL = const(135)
-HORIZON_MINUTES = const(136)
-SUSPEND_LIMIT_MINUTES = const(137)
-LIMIT_WINDOW_MINUTES = const(138)
-STALE_MINUTES = const(139)
-LOCKOUT_MINUTES = const(140)
-DIA_MINUTES = const(141)
-PEAK_MINUTES = const(142)
-DECISION_SEQUENCE = const(143)
-AT_S_LOW = const(144)
-AT_S_HIGH = const(145)
-PREDICTED_MG_DL = const(146)
-IOB_MU = const(147)
-ACTION = const(148)
-REASON = const(149)
-WIRE_VERSION_SLOT = const(150)
-FIRMWARE_HASH = const(151)
-PULSE_MU = const(159)
-BOLUS_SPEED_MU_PER_MINUTE = const(160)
-RESERVOIR_CAPACITY_MU_LOW = const(161)
-RESERVOIR_CAPACITY_MU_HIGH = const(162)
-BASAL_RATE_LIMIT_MU_PER_H = const(163)
-BOLUS_LIMIT_MU = const(164)
-MOTOR_PULSE_MS = const(165)
-RESET_CAUSE = const(166)
-UPTIME_S_LOW = const(167)
-UPTIME_S_HIGH = const(168)
-UPTIME_MS = const(169)
-FREE_HEAP_OCTETS_LOW = const(170)
-FREE_HEAP_OCTETS_HIGH = const(171)
-DROPPED_FRAMES = const(172)
-E2E_FAILURES = const(173)
-PULSES_IN_DOUBT = const(174)
-DOUBT_SOURCE = const(175)
-BASAL_PULSES_LOW = const(176)
-BASAL_PULSES_HIGH = const(177)
-BOLUS_PULSES_LOW = const(178)
-BOLUS_PULSES_HIGH = const(179)
-PRIME_PULSES_LOW = const(180)
-PRIME_PULSES_HIGH = const(181)
-RESERVOIR_PULSES_LOW = const(182)
-RESERVOIR_PULSES_HIGH = const(183)
-FAULT_KIND = const(184)
-FAULT_VALUE_LOW = const(185)
-FAULT_VALUE_HIGH = const(186)
-EVENT = const(187)
-SEQUENCE_LOW = const(188)
-SEQUENCE_HIGH = const(189)
-RELATIVE_OFFSET_S = const(190)
-SLOTS = const(191)
+MINIMUM_TIME_OFFSET_MINUTES = const(130)
+MAXIMUM_TIME_OFFSET_MINUTES = const(131)
+DAY_OF_WEEK = const(132)
+FRACTIONS_256 = const(133)
+ADJUST_REASON = const(134)
+CONTROLLER = const(135)
+SUSPEND_PREDICTED_MG_DL = const(136)
+SUSPEND_NOW_MG_DL = const(137)
+HORIZON_MINUTES = const(138)
+SUSPEND_LIMIT_MINUTES = const(139)
+LIMIT_WINDOW_MINUTES = const(140)
+STALE_MINUTES = const(141)
+LOCKOUT_MINUTES = const(142)
+DIA_MINUTES = const(143)
+PEAK_MINUTES = const(144)
+DECISION_SEQUENCE = const(145)
+AT_S_LOW = const(146)
+AT_S_HIGH = const(147)
+PREDICTED_MG_DL = const(148)
+IOB_MU = const(149)
+ACTION = const(150)
+REASON = const(151)
+WIRE_VERSION_SLOT = const(152)
+FIRMWARE_HASH = const(153)
+PULSE_MU = const(161)
+BOLUS_SPEED_MU_PER_MINUTE = const(162)
+RESERVOIR_CAPACITY_MU_LOW = const(163)
+RESERVOIR_CAPACITY_MU_HIGH = const(164)
+BASAL_RATE_LIMIT_MU_PER_H = const(165)
+BOLUS_LIMIT_MU = const(166)
+MOTOR_PULSE_MS = const(167)
+RESET_CAUSE = const(168)
+UPTIME_S_LOW = const(169)
+UPTIME_S_HIGH = const(170)
+UPTIME_MS = const(171)
+FREE_HEAP_OCTETS_LOW = const(172)
+FREE_HEAP_OCTETS_HIGH = const(173)
+DROPPED_FRAMES = const(174)
+E2E_FAILURES = const(175)
+PULSES_IN_DOUBT = const(176)
+DOUBT_SOURCE = const(177)
+BASAL_PULSES_LOW = const(178)
+BASAL_PULSES_HIGH = const(179)
+BOLUS_PULSES_LOW = const(180)
+BOLUS_PULSES_HIGH = const(181)
+PRIME_PULSES_LOW = const(182)
+PRIME_PULSES_HIGH = const(183)
+RESERVOIR_PULSES_LOW = const(184)
+RESERVOIR_PULSES_HIGH = const(185)
+FAULT_KIND = const(186)
+FAULT_VALUE_LOW = const(187)
+FAULT_VALUE_HIGH = const(188)
+EVENT = const(189)
+SEQUENCE_LOW = const(190)
+SEQUENCE_HIGH = const(191)
+RELATIVE_OFFSET_S = const(192)
+SLOTS = const(193)
 
 NUMBERS = (
     255, 0, 500000000, 1, 63, 8454143, 31, 7, 80000000, -500000000, 1440, 3, 1582, 9999, 12, 23, 59, -48, 56, -128, 227,
@@ -182,6 +184,12 @@ WORDS = (
     (0x3C, 0x5A),
     (0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0xF0),
     (0x00, 0x02, 0x04, 0x08, 0xFF),
+    (0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06),
+    (0x01,),
+    (0x02, 0x03, 0x04),
+    (0x03, 0x04),
+    (0x02, 0x04),
+    (0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A),
     (0x33, 0x3C),
     (0x0F, 0x33, 0x3C, 0x55, 0x5A, 0x66, 0x69, 0x96, 0x99, 0xA5, 0xAA, 0xC3),
     (0x0F, 0x33, 0x3C, 0x55, 0x5A, 0x66),
@@ -218,15 +226,18 @@ RACP_RESPONSE_CODE = b"\x01\x54\x09\x54\x06\x01\x0d\x01\x0e\x09\x0e\x0a"
 CGM_MEASUREMENT = b"\x01\x00\x0a\x00\x14\x07\x7a\x50\x02\x7b\x0d\x00\x07\x05\x7c\x01\x01\x7c\x0a\x7c\x04\x0d\x00\x06\x05\x7d\x01\x01\x7d\x0a\x7d\x15\x0d\x00\x05\x02\x7e\x01\x01\x7e\x0d\x00\x00\x03\x7f\x01\x07\x7f\x33\x0d\x00\x01\x03\x80\x01\x07\x80\x31"
 CGM_FEATURE = b"\x03\x00\x0a\x00\x16\x01\x81"
 CGM_SESSION_START_TIME = b"\x02\x5d\x0c\x5d\x0c\x0d\x01\x01\x5e\x0c\x5e\x01\x0e\x01\x01\x5f\x0c\x5f\x01\x06\x01\x01\x60\x0c\x60\x01\x0f\x01\x01\x61\x0c\x61\x01\x10\x01\x01\x62\x0c\x62\x01\x10\x01\x05\x63\x0c\x63\x11\x12\x13\x01\x64\x09\x64\x0b"
-CURRENT_TIME = b"\x02\x5d\x0c\x5d\x0c\x0d\x01\x01\x5e\x0c\x5e\x01\x0e\x01\x01\x5f\x0c\x5f\x01\x06\x01\x01\x60\x0c\x60\x01\x0f\x01\x01\x61\x0c\x61\x01\x10\x01\x01\x62\x0c\x62\x01\x10\x01\x01\x82\x0c\x82\x01\x07\x01\x01\x83\x01\x84\x0a\x84\x17"
-CONTROLLER_SETTINGS = b"\x01\x85\x09\x85\x0c\x02\x86\x0c\x86\x18\x19\x18\x02\x87\x0c\x87\x1a\x1b\x1a\x01\x88\x0c\x88\x1c\x18\x1c\x02\x89\x0c\x89\x1d\x1e\x1d\x02\x8a\x0c\x8a\x1d\x1f\x1d\x01\x8b\x0c\x8b\x1d\x18\x1d\x01\x8c\x0c\x8c\x01\x1e\x01\x02\x8d\x0c\x8d\x20\x1f\x20\x01\x8e\x0c\x8e\x21\x19\x21"
-CONTROLLER_DECISION = b"\x02\x8f\x02\x7b\x04\x90\x02\x7a\x06\x92\x06\x93\x01\x94\x09\x94\x00\x01\x95\x09\x95\x0d"
-EMULATOR_IDENTITY = b"\x02\x96\x10\x97\x08"
-EMULATOR_PUMP_DATA = b"\x02\x9f\x02\xa0\x04\xa1\x02\xa3\x02\xa4\x01\xa5"
-EMULATOR_HEALTH = b"\x01\xa6\x09\xa6\x0e\x04\xa7\x02\xa9\x0c\xa9\x01\x22\x01\x04\xaa\x02\xac\x02\xad\x01\xae\x01\xaf\x09\xaf\x04"
-EMULATOR_COUNTERS = b"\x04\xb0\x04\xb2\x04\xb4\x04\xb6"
-EMULATOR_FAULT = b"\x01\xb8\x09\xb8\x0f\x04\xb9"
-HISTORY_HEADER = b"\x02\xbb\x04\xbc\x02\xbe"
+CGM_STATUS = b"\x02\x7b\x01\x7c\x0a\x7c\x04\x01\x7d\x0a\x7d\x15\x01\x7e"
+CGM_RACP_REPORT_STORED_RECORDS = b"\x01\x54\x09\x54\x0c\x0e\x54\x0e\x05\x55\x01\x01\x55\x09\x55\x0d\x0e\x54\x0f\x02\x82\x01\x02\x82\x0e\x54\x10\x02\x83\x01\x02\x83"
+CGM_RACP_RESPONSE_CODE = b"\x01\x54\x09\x54\x0c\x01\x0d\x01\x0e\x09\x0e\x11"
+CURRENT_TIME = b"\x02\x5d\x0c\x5d\x0c\x0d\x01\x01\x5e\x0c\x5e\x01\x0e\x01\x01\x5f\x0c\x5f\x01\x06\x01\x01\x60\x0c\x60\x01\x0f\x01\x01\x61\x0c\x61\x01\x10\x01\x01\x62\x0c\x62\x01\x10\x01\x01\x84\x0c\x84\x01\x07\x01\x01\x85\x01\x86\x0a\x86\x17"
+CONTROLLER_SETTINGS = b"\x01\x87\x09\x87\x12\x02\x88\x0c\x88\x18\x19\x18\x02\x89\x0c\x89\x1a\x1b\x1a\x01\x8a\x0c\x8a\x1c\x18\x1c\x02\x8b\x0c\x8b\x1d\x1e\x1d\x02\x8c\x0c\x8c\x1d\x1f\x1d\x01\x8d\x0c\x8d\x1d\x18\x1d\x01\x8e\x0c\x8e\x01\x1e\x01\x02\x8f\x0c\x8f\x20\x1f\x20\x01\x90\x0c\x90\x21\x19\x21"
+CONTROLLER_DECISION = b"\x02\x91\x02\x7b\x04\x92\x02\x7a\x06\x94\x06\x95\x01\x96\x09\x96\x00\x01\x97\x09\x97\x13"
+EMULATOR_IDENTITY = b"\x02\x98\x10\x99\x08"
+EMULATOR_PUMP_DATA = b"\x02\xa1\x02\xa2\x04\xa3\x02\xa5\x02\xa6\x01\xa7"
+EMULATOR_HEALTH = b"\x01\xa8\x09\xa8\x14\x04\xa9\x02\xab\x0c\xab\x01\x22\x01\x04\xac\x02\xae\x02\xaf\x01\xb0\x01\xb1\x09\xb1\x04"
+EMULATOR_COUNTERS = b"\x04\xb2\x04\xb4\x04\xb6\x04\xb8"
+EMULATOR_FAULT = b"\x01\xba\x09\xba\x15\x04\xbb"
+HISTORY_HEADER = b"\x02\xbd\x04\xbe\x02\xc0"
 
 # Opcodes or events and the programs of what follows them (and the header, where there is one).
 IDD_STATUS_READER_CONTROL_POINT_REQUESTS = {
