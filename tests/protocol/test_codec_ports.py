@@ -22,9 +22,9 @@ from pumpwire.strategies import damaged_octets_of, values_of
 
 from . import board, cases
 
-CAMPAIGN = 4000
-QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=CAMPAIGN, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(QUIET, max_examples=120)
+LONG = settings(QUIET, max_examples=3000)
 
 # Text has no program: the firmware would send it as it stands.
 CODED = [message for message in MESSAGES.values() if all(field.kind != "text" for field in message.fields)]
@@ -83,6 +83,14 @@ def _damaged(port: ports.Port, data: st.DataObject) -> None:
     _agree(message, head + octets[len(head) :], port)
 
 
+def _any_word(port: ports.Port, data: st.DataObject) -> None:
+    message = data.draw(CODED_MESSAGES)
+    octets = message.build(**data.draw(values_of(message)))
+    word = data.draw(st.binary(min_size=2, max_size=2))
+    for at in range(board.header_octets(message), len(octets) - 1):
+        _agree(message, octets[:at] + word + octets[at + 2 :], port)
+
+
 @QUICK
 @given(data=st.data())
 def test_good_messages_mean_the_same_everywhere(port, data):
@@ -93,6 +101,12 @@ def test_good_messages_mean_the_same_everywhere(port, data):
 @given(data=st.data())
 def test_damaged_messages_fail_alike_everywhere(port, data):
     _damaged(port, data)
+
+
+@QUICK
+@given(data=st.data())
+def test_any_word_at_any_place_is_read_alike_everywhere(port, data):
+    _any_word(port, data)
 
 
 @pytest.mark.slow
@@ -107,3 +121,10 @@ def test_good_messages_mean_the_same_in_a_long_campaign(port, data):
 @given(data=st.data())
 def test_damaged_messages_fail_alike_in_a_long_campaign(port, data):
     _damaged(port, data)
+
+
+@pytest.mark.slow
+@LONG
+@given(data=st.data())
+def test_any_word_at_any_place_is_read_alike_in_a_long_campaign(port, data):
+    _any_word(port, data)
