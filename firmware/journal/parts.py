@@ -17,16 +17,20 @@ from pump.events import (
     TEMPLATES_RESET,
 )
 
+# A change that no event tells of.
+RECORDS_DELETED = const(0x0003)
+
 # Kinds of records.
+DELETION = const(0x50)
 STATE = const(0x51)
 BOLUS = const(0x52)
 SETTINGS = const(0x53)
 COUNTS = const(0x54)
 ANNUNCIATIONS = const(0x55)
 TEMPLATES = const(0x56)
-FIRST = STATE
+FIRST = DELETION
 LAST = TEMPLATES
-ALL = const((1 << 6) - 1)
+ALL = const((1 << 7) - 1)
 
 _STATE = "<BBBBiHHHH"
 _BOLUS = "<BBBxHHI"
@@ -57,14 +61,18 @@ def touched_by(event):
         return bit(TEMPLATES)
     if event == CONTROLLER_SETTINGS:
         return bit(SETTINGS)
+    if event == RECORDS_DELETED:
+        return bit(DELETION)
     return bit(STATE) | bit(COUNTS)
 
 
 class Parts:
-    # order: what the client said of the bolus beyond what the pump needs.
-    def __init__(self, pump, order):
+    # order: what the client said of the bolus beyond what the pump needs. history: has save and restore, for what was
+    # deleted of it.
+    def __init__(self, pump, order, history):
         self._pump = pump
         self._order = order
+        self._history = history
         # Bolus pulses before the bolus that runs began.
         self._pulses_before_bolus = 0
 
@@ -83,6 +91,8 @@ class Parts:
             return pump.annunciations.save(index, out, PAYLOAD)
         if kind == TEMPLATES:
             return pump.templates.save(index, out, PAYLOAD)
+        if kind == DELETION:
+            return self._history.save(out, PAYLOAD)
         if kind == STATE:
             self._save_state(out)
         elif kind == BOLUS:
@@ -99,6 +109,8 @@ class Parts:
             self._pump.annunciations.restore(record, PAYLOAD)
         elif kind == TEMPLATES:
             self._pump.templates.restore(record, PAYLOAD)
+        elif kind == DELETION:
+            self._history.restore(record, PAYLOAD)
         elif kind == STATE:
             self._restore_state(record)
         elif kind == BOLUS:

@@ -144,7 +144,7 @@ class Store:
     def connect(self, pump, history, order):
         self._pump = pump
         self._history = history
-        self._parts = parts.Parts(pump, order)
+        self._parts = parts.Parts(pump, order, history)
         ring = self._ring
         newest = ring.newest_below(1 << 30)
         if newest >= 0:
