@@ -9,6 +9,7 @@ from pumplink.errors import BearerError
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.conformance.channel import Channel
 from pumprig.conformance.model import NotPossible
+from pumprig.conformance.octets import hex_of
 from pumprig.conformance.session import CCP, SRCP, Session
 from pumprig.dut import Dut, open_dut
 from pumprig.errors import BlockedError
@@ -30,7 +31,7 @@ class Noted:
     """Something wrong with a value, whatever the case was about.
 
     Args:
-        kind: "e2e", "format" or "size".
+        kind: "e2e", "format", "size" or "pdu".
         case: id of the case during which it came.
         text: what is wrong, with the octets.
     """
@@ -119,7 +120,7 @@ class Bench:
         """A fresh connection, on a fresh server where that is possible."""
         if self._dut is None:
             self._dut = open_dut(self.board, self.clock, firmware=self._firmware)
-            self._channel = Channel(self._dut.bearer)
+            self._channel = Channel(self._dut.bearer, lambda octets: self.note("pdu", hex_of(octets)))
         assert self._channel is not None
         session = Session(self, self._channel)
         session.open()

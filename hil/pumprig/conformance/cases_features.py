@@ -30,7 +30,7 @@ def _format(s: Session) -> None:
     s.holds(len(octets) == 8, "8 octets", f"{len(octets)}: {hex_of(octets)}")
 
 
-@case("features.crc-first", "3.5", "With E2E-Protection the CRC over all that follows stands first, the counter second.",
+@case("features.crc-first", "3.5", "With E2E-Protection a CRC over all that follows stands first, the counter second.",
       needs=IddFeatureFlags.E2E_PROTECTION)  # fmt: skip
 def _crc_first(s: Session) -> None:
     octets = _octets(s)

@@ -7,6 +7,7 @@ first one at once, and a PDU can be anything.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pumplink.bearer import Bearer
@@ -50,20 +51,20 @@ class Channel:
 
     Args:
         bearer: the way to the server.
+        on_strange: called with a PDU that makes no sense.
 
     Attributes:
         confirming: whether indications are confirmed as they come.
         values: notified and indicated values nobody has taken yet.
         log: the last PDUs, as (direction, octets).
-        strange: PDUs that make no sense.
     """
 
-    def __init__(self, bearer: Bearer) -> None:
+    def __init__(self, bearer: Bearer, on_strange: Callable[[bytes], None]) -> None:
         self.bearer = bearer
+        self.on_strange = on_strange
         self.confirming = True
         self.values: deque[Value] = deque()
         self.log: deque[tuple[str, bytes]] = deque(maxlen=KEPT_PDUS)
-        self.strange: list[bytes] = []
         self._responses: deque[Pdu] = deque()
         self._decoder = frame.Decoder()
         self._nonce = 0
@@ -168,7 +169,7 @@ class Channel:
         try:
             pdu = att.parse(octets)
         except PduError:
-            self.strange.append(octets)
+            self.on_strange(octets)
             return
         if pdu.opcode in _RESPONSES:
             self._responses.append(pdu)
