@@ -48,7 +48,7 @@ def to(oracle, at_s, state):
         (SetBolus(Decimal("1.0"), bolus_type="extended"), 0x71),
         (SetBolus(Decimal("1.0"), extended_amount_iu=Decimal("1.0")), 0x71),
         (SetBolus(Decimal("1.0"), duration_minutes=30), 0x71),
-        (SetBolus(Decimal("0.07"), bolus_type="multiwave"), 0x71),
+        (SetBolus(Decimal("0.07"), bolus_type="undetermined"), 0x71),
     ],
 )
 def test_boluses_accepted_and_refused(bolus, expected):

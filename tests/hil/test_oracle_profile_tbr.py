@@ -192,9 +192,7 @@ def test_without_an_activated_profile_the_rate_is_zero():
         (SetTbr(Decimal("1.0"), 0), 0x73),
         (SetTbr(Decimal("1.0"), 1441), 0x73),
         (SetTbr(Decimal("1.0"), 30, change=True), 0x74),
-        (SetTbr(Decimal("1.1"), 30, tbr_type="relative"), 0x71),
-        (SetTbr(Decimal("1.0"), 30, template_number=1), 0x71),
-        (SetTbr(Decimal("30.1"), 0, tbr_type="relative"), 0x71),
+        (SetTbr(Decimal("30.1"), 0, tbr_type="undetermined"), 0x71),
         (SetTbr(Decimal("30.1"), 30, change=True), 0x73),
     ],
 )

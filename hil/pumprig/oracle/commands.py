@@ -42,6 +42,7 @@ __all__ = [
     "WriteProfile",
 ]
 
+
 @dataclass(frozen=True)
 class Command:
     """An input of the pump that takes effect at a whole pump second (D-002)."""
@@ -74,7 +75,7 @@ class SetTbr(Command):
     """Set TBR Adjustment (D-301): answers 0x71, 0x73 or 0x74, looked for in this order.
 
     Args:
-        value: IU/h when absolute, the factor when relative; not looked at with a template, as the duration and the type.
+        value: IU/h when absolute, the factor when relative. With a template it is not looked at, nor duration and type.
         duration_minutes: its duration.
         change: whether it changes the one that runs.
         context: delivery context, None for none.
@@ -116,7 +117,8 @@ class SetBolus(Command):
         duration_minutes: over which the extended amount goes.
         delay_minutes: delay (D-413); None leaves the field out.
         template_number: the template that says all before it and the reasons (D-412), None for none.
-        activation: `manual`, `recommended`, `manually changed recommended`, `commanded` or `undetermined`; None for none.
+        activation: `undetermined`, `manual`, `recommended`, `manually changed recommended` or `commanded`; None for
+            none.
         reasons: of `correction` and `meal`.
     """
 

@@ -372,13 +372,19 @@ E = TypeVar("E", bound=Event)
 
 
 class History:
-    """The expected events in order, each with its place in the pump's history (D-905)."""
+    """The expected events in order, each with its place in the pump's history (D-905).
 
-    def __init__(self) -> None:
+    Args:
+        next_sequence: number of the first record.
+    """
+
+    def __init__(self, next_sequence: int = 0) -> None:
         self._events: list[Event] = []
-        self.next_sequence = 0
+        self.next_sequence = next_sequence
         self.reference_due_s = 0
         self._reference_s = 0
+        # What stands together: number of the first record, how many they are, whether it is a reference time.
+        self.groups: list[tuple[int, int, bool]] = []
 
     def add(self, kind: type[E], at_s: int, rule: str, /, **fields: Any) -> E:
         """Record an event of a kind at a pump second under a rule."""
@@ -386,9 +392,28 @@ class History:
             event = kind(at_s=at_s, rule=rule, **fields)
         else:
             event = kind(at_s=at_s, rule=rule, sequence=self.next_sequence, offset_s=at_s - self._reference_s, **fields)
+            self.groups.append((self.next_sequence, len(kind.codes), kind is ReferenceTime))
             self.next_sequence += len(kind.codes)
         self._events.append(event)
         return event
+
+    def join(self) -> None:
+        """Let the newest records stand together with those before them."""
+        (first, count, _), (_, more, _) = self.groups[-2:]
+        self.groups[-2:] = [(first, count + more, False)]
+
+    def groups_within(
+        self, least: int | None, most: int | None, only: str | None
+    ) -> tuple[list[tuple[int, int, bool]], bool]:
+        """The groups that lie from one number to another, and whether one more lies there in part (D-911)."""
+        first = 0 if least is None else least
+        last = self.next_sequence if most is None else most
+        asked = [
+            group for group in self.groups
+            if (only is None or group[2] == (only == "reference")) and group[0] <= last and sum(group[:2]) > first
+        ]  # fmt: skip
+        whole = [group for group in asked if first <= group[0] and sum(group[:2]) - 1 <= last]
+        return whole, len(whole) < len(asked)
 
     def reference(self, at_s: int, wall: datetime, reason: TimeReason) -> None:
         """Record a reference time; its own offset counts from the one before (D-906)."""

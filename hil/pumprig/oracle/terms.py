@@ -10,11 +10,15 @@ __all__ = [
     "INVALID_OPERAND",
     "NOT_APPLICABLE",
     "NOT_COMPLETED",
+    "NO_RECORDS",
     "OUT_OF_RANGE",
     "PLAUSIBILITY",
+    "RACP_NOT_APPLICABLE",
+    "RACP_SUCCESS",
     "SUCCESS",
     "TOO_MANY_BOLUSES",
     "Action",
+    "Activation",
     "AnnunciationStatus",
     "AnnunciationType",
     "BolusType",
@@ -32,7 +36,8 @@ __all__ = [
     "TimeReason",
 ]
 
-# Response codes of the IDS control points (IDS 1.0.2, 3.6.2 and 3.7.2), and the two ATT outcomes of a settings write.
+# Response codes of the IDS control points (IDS 1.0.2, 3.6.2 and 3.7.2), of its record access control point (3.9), and
+# the two ATT outcomes of a plain write.
 SUCCESS = 0x0F
 INVALID_OPERAND = 0x71
 NOT_COMPLETED = 0x72
@@ -40,6 +45,9 @@ OUT_OF_RANGE = 0x73
 NOT_APPLICABLE = 0x74
 PLAUSIBILITY = 0x75
 TOO_MANY_BOLUSES = 0x76
+RACP_SUCCESS = 0xF0
+NO_RECORDS = 0x06
+RACP_NOT_APPLICABLE = 0x0A
 ATT_OK = 0x00
 ATT_VALUE_REFUSED = 0xFF
 
@@ -73,6 +81,16 @@ class BolusType(StrEnum):
     FAST = "fast"
     EXTENDED = "extended"
     MULTIWAVE = "multiwave"
+
+
+class Activation(StrEnum):
+    """Who decided on a bolus (IDS 1.0.2, 3.6.2)."""
+
+    UNDETERMINED = "undetermined"
+    MANUAL = "manual"
+    RECOMMENDED = "recommended"
+    CHANGED = "manually changed recommended"
+    COMMANDED = "commanded"
 
 
 class TemplateKind(StrEnum):
