@@ -100,8 +100,8 @@ class CgmServer:
 
     @property
     def subscribed(self) -> bool:
-        """Whether the pump asked for measurements on this connection."""
-        return self._measurement.on
+        """Whether the pump asked for measurements on the connection there is."""
+        return self._measurement.on and self.link.is_open
 
     @property
     def busy(self) -> bool:
