@@ -56,6 +56,7 @@ class Channel:
     Attributes:
         confirming: whether indications are confirmed as they come.
         values: notified and indicated values nobody has taken yet.
+        closed: whether the server has ended the connection.
         log: the last PDUs, as (direction, octets).
     """
 
@@ -63,6 +64,7 @@ class Channel:
         self.bearer = bearer
         self.on_strange = on_strange
         self.confirming = True
+        self.closed = False
         self.values: deque[Value] = deque()
         self.log: deque[tuple[str, bytes]] = deque(maxlen=KEPT_PDUS)
         self._responses: deque[Pdu] = deque()
@@ -85,6 +87,7 @@ class Channel:
         self.values.clear()
         self._responses.clear()
         self.confirming = True
+        self.closed = False
         self._acknowledged = None
         self._nonce = self._nonce + 1 & 0xFFFFFFFF
         body = frame.body(FrameType.OPEN, nonce=self._nonce, wire_version=WIRE_VERSION, keep_alive_ms=0)
@@ -162,7 +165,7 @@ class Channel:
             if values["nonce"] == self._nonce:
                 self._acknowledged = int(values["status"])
         elif got.type is FrameType.CLOSE:
-            raise BearerLost("the server closed the connection")
+            self.closed = True
 
     def _take_att(self, octets: bytes) -> None:
         self.log.append(("<", octets))
