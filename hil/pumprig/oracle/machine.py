@@ -245,7 +245,7 @@ class Machine:
         return True
 
     def take_from_reservoir(self) -> tuple[int | None, bool]:
-        """Take a pulse out; say which multiple of 10 U was reached, if any, and whether the low level was (D-812, D-814)."""
+        """Take a pulse out; say which multiple of 10 U is reached, if any, and whether the low level is (D-812)."""
         before_mu = self.reservoir_pulses * self.settings.pulse_mu
         self.reservoir_pulses -= 1
         after_mu = before_mu - self.settings.pulse_mu
