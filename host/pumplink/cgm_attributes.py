@@ -79,6 +79,7 @@ class ControlPoint:
         protected: whether its values end with a CRC.
         response: the message that carries response codes.
         finished: called when a procedure has ended.
+        **always: fields that the response always has, beside opcode and code.
 
     Attributes:
         busy: whether a procedure is under way.
@@ -86,13 +87,14 @@ class ControlPoint:
 
     def __init__(
         self, link: Link, characteristic: Characteristic, protected: bool, response: Message,
-        finished: Callable[[], None],
+        finished: Callable[[], None], **always: Any,
     ) -> None:  # fmt: skip
         self.busy = False
         self._link = link
         self._characteristic = characteristic
         self._protected = protected
         self._response = response
+        self._always = always
         self._finished = finished
         self._configuration = Configuration(link, characteristic)
         link.serve(characteristic.handle, write=self._write)
@@ -133,10 +135,9 @@ class ControlPoint:
         """
         raise NotImplementedError
 
-    def respond(self, request_opcode: int, code: int, **fields: Any) -> None:
+    def respond(self, request_opcode: int, code: int) -> None:
         """End a procedure with a response code."""
-        octets = self._response.build(request_opcode=request_opcode, response_code=code, **fields)
-        self.answer(octets)
+        self.answer(self._response.build(request_opcode=request_opcode, response_code=code, **self._always))
 
     def answer(self, octets: bytes) -> None:
         """End a procedure with a message, once its write has been answered."""

@@ -129,7 +129,10 @@ class RecordAccess(ControlPoint):
         self, link: Link, records: CgmRecords, measurement: Configuration, notify: Callable[[list[CgmRecord]], None],
         with_crc: bool, finished: Callable[[], None],
     ) -> None:  # fmt: skip
-        super().__init__(link, database.CGM_RECORD_ACCESS_CONTROL_POINT, False, CGM_RACP_RESPONSE_CODE, finished)
+        super().__init__(
+            link, database.CGM_RECORD_ACCESS_CONTROL_POINT, False, CGM_RACP_RESPONSE_CODE, finished,
+            operator=CgmRacpOperator.NULL,
+        )  # fmt: skip
         self.delay_s: Callable[[int], float] = lambda bursts: BURST_PAUSE_S if bursts else 0.0
         self._records = records
         self._measurement = measurement
@@ -159,9 +162,9 @@ class RecordAccess(ControlPoint):
         if message.name == "CgmRacpAbort":
             self._abort(opcode, operator)
         elif operator is CgmRacpOperator.NULL:
-            self._code(opcode, CgmRacpResponseCode.INVALID_OPERATOR)
+            self.respond(opcode, CgmRacpResponseCode.INVALID_OPERATOR)
         elif operator is CgmRacpOperator.WITHIN_RANGE and not _rises(fields):
-            self._code(opcode, CgmRacpResponseCode.INVALID_OPERAND)
+            self.respond(opcode, CgmRacpResponseCode.INVALID_OPERAND)
         else:
             self._selected(message, fields)
 
@@ -179,7 +182,7 @@ class RecordAccess(ControlPoint):
         if reports and not self._measurement.on:
             raise self._refusal(AttErrorCode.CCCD_IMPROPERLY_CONFIGURED)
         if not found:
-            self._code(opcode, CgmRacpResponseCode.NO_RECORDS_FOUND)
+            self.respond(opcode, CgmRacpResponseCode.NO_RECORDS_FOUND)
         elif reports:
             self.busy = True
             self._report = notifications(found, self._link.mtu, self._with_crc)
@@ -187,14 +190,14 @@ class RecordAccess(ControlPoint):
             self._burst_later(opcode, self._report)
         else:
             self._records.delete(found)
-            self._code(opcode, CgmRacpResponseCode.SUCCESS)
+            self.respond(opcode, CgmRacpResponseCode.SUCCESS)
 
     def _abort(self, opcode: int, operator: CgmRacpOperator) -> None:
         if operator is not CgmRacpOperator.NULL:
-            self._code(opcode, CgmRacpResponseCode.INVALID_OPERATOR)
+            self.respond(opcode, CgmRacpResponseCode.INVALID_OPERATOR)
             return
         self._report = None
-        self._code(opcode, CgmRacpResponseCode.SUCCESS)
+        self.respond(opcode, CgmRacpResponseCode.SUCCESS)
 
     def _confirmed(self) -> None:
         # A report goes on while an abort that could not be understood is answered.
@@ -210,7 +213,7 @@ class RecordAccess(ControlPoint):
             return
         if not self._measurement.on:
             self._report = None
-            self._code(opcode, CgmRacpResponseCode.PROCEDURE_NOT_COMPLETED)
+            self.respond(opcode, CgmRacpResponseCode.PROCEDURE_NOT_COMPLETED)
             return
         octets = 0
         while report and octets < BURST_OCTETS:
@@ -222,10 +225,7 @@ class RecordAccess(ControlPoint):
             self._burst_later(opcode, report)
             return
         self._report = None
-        self._code(opcode, CgmRacpResponseCode.SUCCESS)
-
-    def _code(self, opcode: int, code: CgmRacpResponseCode) -> None:
-        self.respond(opcode, code, operator=CgmRacpOperator.NULL)
+        self.respond(opcode, CgmRacpResponseCode.SUCCESS)
 
 
 def _rises(fields: dict[str, Any]) -> bool:
