@@ -41,7 +41,19 @@ class _Aftermath:
         self.low = False
 
     def count(self, pump: Machine, pulse: Given) -> None:
-        """A pulse left and nothing of it was recorded."""
+        """A pulse left and nothing of it was recorded.
+
+        Raises:
+            UsageError: it is of a bolus or a priming that was not durable itself, which D-923 and D-926 rule out.
+        """
+        known = (
+            pump.delivery.priming is not None if pulse.source == "prime" else pulse.bolus_id in pump.delivery.boluses
+        )
+        if pulse.source != "basal" and not known:
+            raise UsageError(
+                f"{pulse.source} pulses count whose command is not among the records that are durable",
+                where="power cut", allowed="pulses of what was answered before",
+            )  # fmt: skip
         _count(pump, pulse, 1)
         step_mu, low = pump.take_from_reservoir()
         self.low |= low
