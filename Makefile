@@ -15,12 +15,15 @@ STUBS_VERSION        := 1.29.0.post1
 STDLIB_STUBS_VERSION := 1.29.0.post2
 STUBS                := typings/.$(STUBS_VERSION)-$(STDLIB_STUBS_VERSION)
 
+# MicroPython's 32-bit port runs in Node.js; the lock of its folder pins it.
+PORT   := .node/.installed
+
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check generate bench verify clean again
+.PHONY: help demo test slow check generate bench verify wasm clean again
 
 ## Show this list.
 help:
@@ -58,9 +61,12 @@ bench: $(RUN)
 verify: $(RUN)
 	$(BIN)/pumprig verify-suite
 
+## Install MicroPython's 32-bit port for the tests on it; needs Node.js with npm.
+wasm: $(PORT)
+
 ## Remove the environment and all caches; the records in runs/ stay.
 clean:
-	rm -rf $(VENV) typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .node typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One message when Python, venv or pip is missing.
@@ -94,4 +100,15 @@ $(STUBS): | $(MADE)
 	  micropython-unix-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
 	$(PIP) install --quiet --target typings/pico_w \
 	  micropython-rp2-rpi-pico-w-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
+	@touch $@
+
+$(PORT): tests/wasm/package.json tests/wasm/package-lock.json
+	@command -v npm >/dev/null 2>&1 || { \
+	  echo "MicroPython's 32-bit port needs Node.js and npm. Install them, then run make again:"; \
+	  echo "  Debian, Ubuntu: apt install nodejs npm    Fedora: dnf install nodejs    macOS: brew install node"; \
+	  exit 1; } >&2
+	rm -rf .node
+	mkdir .node
+	cp $^ .node
+	cd .node && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

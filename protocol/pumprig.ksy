@@ -1154,7 +1154,7 @@ types:
         type: "u4"
         if: "operator.to_i == 0x3c or operator.to_i == 0x5a"
   racp_delete_stored_records:
-    doc: "IDS 1.0.2, 3.9. Sequence numbers that were deleted are never given again."
+    doc: "IDS 1.0.2, 3.9. Numbers that were deleted are never given again. A part of a group of records is not deleted: 0x0A."
     seq:
       - id: "operator"
         type: "u1"
@@ -1170,7 +1170,7 @@ types:
         type: "u4"
         if: "operator.to_i == 0x3c or operator.to_i == 0x5a"
   racp_abort:
-    doc: "IDS 1.0.2, 3.9. The one request that is taken while another procedure runs."
+    doc: "IDS 1.0.2, 3.9. The one request that is taken while another procedure runs. With nothing to stop it succeeds; 0x07 when records are already being deleted."
     seq:
       - id: "operator"
         type: "u1"

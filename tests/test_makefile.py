@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("help", "demo", "test", "slow", "check", "generate", "bench", "verify", "clean")
+TARGETS = ("help", "demo", "test", "slow", "check", "generate", "bench", "verify", "wasm", "clean")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 

@@ -5,6 +5,8 @@
 #
 # The other side is the `link`: connected(), disconnected(), receive(buffer, start, end). It writes a PDU into
 # `pdu` from `pdu_start` on and calls send(end).
+from time import ticks_diff
+
 from clock import Timeout
 from gatt.codec import crc16
 from gatt.wire_tables import WIRE_VERSION
@@ -24,6 +26,8 @@ _MISSED_MAX = 3
 _FRAME_OCTETS = 1 + ATT_MTU_MAX + 2
 _CHUNK_OCTETS = 64
 _BITS_PER_OCTET = 10  # A start and a stop bit travel with the eight.
+# What a UART takes without making its sender wait, with a frame on top.
+_AHEAD_OCTETS = 128
 
 
 class SerialBearer:
@@ -43,7 +47,10 @@ class SerialBearer:
         self._damaged = False
         self._out = bytearray(_FRAME_OCTETS + 3)
         self._views = {}
-        self._drain = Timeout(clock)
+        self._clock = clock
+        # What still waits in the UART, in thousandths of an octet, at a reading of the clock.
+        self._waiting = 0
+        self._waiting_ticks_ms = 0
         self._alive = Timeout(clock)
         self._alive_ms = 0
 
@@ -163,10 +170,22 @@ class SerialBearer:
     def send(self, end):
         self._send_frame(_ATT, end)
 
-    # Milliseconds until the UART has sent what it was given: who streams waits for it, so that the line can also
-    # say stop.
+    # Milliseconds until the UART has room for more: who streams waits for it, so that a write never waits itself, and
+    # so that the line can also say stop.
     def drain_ms(self):
-        return self._drain.left_ms() if self._drain.running else 0
+        self._drain()
+        ahead = self._waiting - _AHEAD_OCTETS * 1000
+        return ahead // self._octets_per_s + 1 if ahead > 0 else 0
+
+    def _drain(self):
+        ticks_ms = self._clock.ticks_ms
+        passed_ms = ticks_diff(ticks_ms, self._waiting_ticks_ms)
+        self._waiting_ticks_ms = ticks_ms
+        # Longer than the fullest UART takes at the slowest rate; so the product stays a small int.
+        if passed_ms > 1000:
+            self._waiting = 0
+        else:
+            self._waiting = max(0, self._waiting - passed_ms * self._octets_per_s)
 
     def _send_frame(self, kind, end):
         raw = self.pdu
@@ -181,7 +200,8 @@ class SerialBearer:
             view = memoryview(self._out)[:count]
             self._views[count] = view
         self._uart.write(view)
-        self._drain.start(self.drain_ms() + count * 1000 // self._octets_per_s + 1)
+        self._drain()
+        self._waiting += count * 1000
 
     def _stuff(self, end):
         raw = self.pdu

@@ -4,7 +4,7 @@
 # decimal number is an int of value x scale. What cannot be such an int has a sentinel of its own below -2**29.
 from micropython import const
 
-from gatt import wire_tables
+from gatt.wire_tables import NUMBERS, SLOTS, WORDS
 
 # Outcomes of decode, which IDS answers differently.
 OK = const(0)
@@ -25,6 +25,7 @@ INEXACT = const(-0x20000007)
 
 _SCALED_LIMIT = const(0x1FFFFFFF)
 
+_U8 = const(1)
 _U16 = const(2)
 _U24 = const(3)
 _U32 = const(4)
@@ -45,8 +46,13 @@ _SPECIALS = const(0x10)
 _ROUND_TOWARD_ZERO = const(0x20)
 _ROUND_HALF_UP = const(0x40)
 
-# Octets that an instruction has, by operation.
-_LENGTHS = b"\x00\x02\x02\x02\x02\x02\x02\x03\x03\x03\x03\x04\x05\x06\x06\x05\x03\x05"
+# Octets of a number on the wire, by operation, and of the instructions that are about several octets or elements.
+_OCTETS_OF = b"\x00\x01\x02\x03\x04\x01\x02\x02\x04"
+_ARRAY_LENGTHS = b"\x05\x03\x05"
+
+# A decimal whose digits are few is scaled in one step.
+_POWERS = (1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000)
+_FEW_DIGITS = const(2048)
 
 _CRC = (
     0x0000, 0x1081, 0x2102, 0x3183, 0x4204, 0x5285, 0x6306, 0x7387,
@@ -77,13 +83,15 @@ def opcode_status(programs, prohibited, opcode):
 
 class Codec:
     def __init__(self):
-        self.fields = [ABSENT] * wire_tables.SLOTS
+        self.fields = [ABSENT] * SLOTS
         # The field that RFU or OUT_OF_RANGE is about, or that encode could not say.
         self.bad_slot = -1
         self._inexact = False
 
     # Reads buf[start:end] into `fields`. A limit is reported only when all else is well, and then for the first
     # field that breaks one; the other fields can still be used.
+    #
+    # Most fields are small unsigned integers, and most conditions hold: these cases come first, and call nothing.
     def decode(self, program, buf, start, end):
         fields = self.fields
         status = OK
@@ -93,44 +101,57 @@ class Codec:
         while at < size:
             op = program[at]
             slot = program[at + 1]
-            if op == _RANGE:
-                if status == OK and not self._in_range(program, at):
+            if op == _U8 and start < end:
+                fields[slot] = buf[start]
+                start += 1
+                at += 2
+            elif op == _U16 and end - start > 1:
+                fields[slot] = buf[start] | buf[start + 1] << 8
+                start += 2
+                at += 2
+            elif op == _RANGE:
+                inside = NUMBERS[program[at + 2]] <= fields[slot] <= NUMBERS[program[at + 3]]
+                if not inside and status == OK and not self._in_range(program, at):
                     status = OUT_OF_RANGE
                     self.bad_slot = slot
+                at += 5
             elif op == _WORD:
-                if fields[slot] not in wire_tables.WORDS[program[at + 2]]:
+                if fields[slot] not in WORDS[program[at + 2]]:
                     self.bad_slot = slot
                     return RFU
+                at += 3
+            elif op == _IF or op == _WHEN:
+                if not (op == _IF and fields[slot] >> program[at + 2] & 1 or self._present(program, at)):
+                    at += program[at + 3]
+                at += 6
             elif op == _BITS:
-                fields[slot] &= wire_tables.NUMBERS[program[at + 2]]
+                fields[slot] &= NUMBERS[program[at + 2]]
+                at += 3
             elif op == _NEEDS:
                 if fields[slot] >> program[at + 2] & 1 and not fields[slot] >> program[at + 3] & 1:
                     return BAD_STRUCTURE
-            elif op == _IF or op == _WHEN:
-                if not self._present(program, at):
-                    at += program[at + 3]
+                at += 4
             elif op >= _COUNTED:
                 start = self._read_octets(program, at, buf, start, end)
                 if start < 0:
                     return BAD_STRUCTURE
+                at += _ARRAY_LENGTHS[op - _COUNTED]
             else:
-                octets = _octets(op)
+                octets = _OCTETS_OF[op]
                 if end - start < octets:
                     return BAD_STRUCTURE
-                if op == _SFLOAT or op == _FLOAT:
-                    self._inexact = False
-                    value = self._read_decimal(op, program[at + 2], buf, start)
-                    if value == RESERVED:
-                        self.bad_slot = slot
+                if op <= _S16:
+                    self._read_integer(op, slot, buf, start)
+                    at += 2
+                else:
+                    outcome = self._read_decimal(op, slot, program[at + 2], buf, start)
+                    if outcome == RFU:
                         return RFU
-                    fields[slot] = value
-                    if self._inexact and status == OK:
+                    if outcome != OK and status == OK:
                         status = OUT_OF_RANGE
                         self.bad_slot = slot
-                else:
-                    self._read_integer(op, slot, buf, start)
+                    at += 3
                 start += octets
-            at += _LENGTHS[op]
         return status if start == end else BAD_STRUCTURE
 
     # Writes `fields` into buf from start; returns the end, or -1 when bad_slot holds what its field cannot say. The
@@ -143,40 +164,57 @@ class Codec:
         while at < size:
             op = program[at]
             slot = program[at + 1]
+            value = fields[slot]
             good = True
-            if op == _RANGE:
-                good = self._in_range(program, at)
+            if op == _U8 and 0 <= value <= 0xFF:
+                buf[start] = value
+                start += 1
+                at += 2
+            elif op == _U16 and 0 <= value <= 0xFFFF:
+                buf[start] = value & 0xFF
+                buf[start + 1] = value >> 8
+                start += 2
+                at += 2
+            elif op == _RANGE:
+                if not NUMBERS[program[at + 2]] <= value <= NUMBERS[program[at + 3]]:
+                    good = self._in_range(program, at)
+                at += 5
             elif op == _WORD:
-                good = fields[slot] in wire_tables.WORDS[program[at + 2]]
-            elif op == _BITS:
-                good = fields[slot] & ~wire_tables.NUMBERS[program[at + 2]] == 0
-            elif op == _NEEDS:
-                good = not fields[slot] >> program[at + 2] & 1 or fields[slot] >> program[at + 3] & 1
+                good = value in WORDS[program[at + 2]]
+                at += 3
             elif op == _IF or op == _WHEN:
-                if not self._present(program, at):
+                if not (op == _IF and value >> program[at + 2] & 1 or self._present(program, at)):
                     at += program[at + 3]
+                at += 6
+            elif op == _BITS:
+                good = value & ~NUMBERS[program[at + 2]] == 0
+                at += 3
+            elif op == _NEEDS:
+                good = not value >> program[at + 2] & 1 or value >> program[at + 3] & 1
+                at += 4
             elif op >= _COUNTED:
                 start = self._write_octets(program, at, buf, start)
                 good = start >= 0
-            elif op == _SFLOAT or op == _FLOAT:
-                good = self._write_decimal(op, program[at + 2], fields[slot], buf, start)
-                start += _octets(op)
-            else:
+                at += _ARRAY_LENGTHS[op - _COUNTED]
+            elif op <= _S16:
                 good = self._write_integer(op, slot, buf, start)
-                start += _octets(op)
+                start += _OCTETS_OF[op]
+                at += 2
+            else:
+                good = self._write_decimal(op, program[at + 2], value, buf, start)
+                start += _OCTETS_OF[op]
+                at += 3
             if not good:
                 self.bad_slot = slot
                 return -1
-            at += _LENGTHS[op]
         return start
 
     # Sentinels are outside no range: whether a field takes them is told by its decimal instruction.
     def _in_range(self, program, at):
         value = self.fields[program[at + 1]]
-        numbers = wire_tables.NUMBERS
-        if numbers[program[at + 2]] <= value <= numbers[program[at + 3]]:
+        if NUMBERS[program[at + 2]] <= value <= NUMBERS[program[at + 3]]:
             return True
-        return value < -_SCALED_LIMIT or value == numbers[program[at + 4]]
+        return value < -_SCALED_LIMIT or value == NUMBERS[program[at + 4]]
 
     # Whether a conditional field is there; its slots are emptied when it is not.
     def _present(self, program, at):
@@ -184,7 +222,7 @@ class Codec:
         if program[at] == _IF:
             if value >> program[at + 2] & 1:
                 return True
-        elif value in wire_tables.WORDS[program[at + 2]]:
+        elif value in WORDS[program[at + 2]]:
             return True
         slot = program[at + 4]
         last = slot + program[at + 5]
@@ -230,7 +268,8 @@ class Codec:
             buf[start + 2] = value >> 16
         return True
 
-    def _read_decimal(self, op, options, buf, start):
+    # Reads a decimal into its slot; the outcome is OUT_OF_RANGE when it cannot be said in the slot's unit.
+    def _read_decimal(self, op, slot, options, buf, start):
         mantissa = buf[start] | buf[start + 1] << 8
         if op == _SFLOAT:
             exponent = mantissa >> 12
@@ -243,11 +282,20 @@ class Codec:
             half = 0x800000
         if exponent == 0 and half - 2 <= mantissa <= half + 2:
             special = _special(mantissa - half)
-            self._inexact = not options & _SPECIALS
-            return special
+            if special == RESERVED:
+                self.bad_slot = slot
+                return RFU
+            self.fields[slot] = special
+            return OK if options & _SPECIALS else OUT_OF_RANGE
         if mantissa >= half:
             mantissa -= half << 1
-        return self._scaled(mantissa, exponent + (options & _PLACES), options)
+        exponent += options & _PLACES
+        if 0 <= exponent <= 5 and -_FEW_DIGITS <= mantissa < _FEW_DIGITS:
+            self.fields[slot] = mantissa * _POWERS[exponent]
+            return OK
+        self._inexact = False
+        self.fields[slot] = self._scaled(mantissa, exponent, options)
+        return OUT_OF_RANGE if self._inexact else OK
 
     # mantissa x 10**exponent as an int; digits that are lost and values beyond the limit are noted as inexact.
     def _scaled(self, mantissa, exponent, options):
@@ -289,18 +337,24 @@ class Codec:
         else:
             negative = value < 0
             mantissa = -value if negative else value
-            while exponent < 0 and mantissa % 10 == 0:
-                mantissa //= 10
-                exponent += 1
-            while not _fits(mantissa, exponent, half, negative):
-                mantissa //= 10
-                exponent += 1
-            while exponent < 0 and mantissa % 10 == 0:
-                mantissa //= 10
-                exponent += 1
-            if exponent > 0 and _fits(mantissa * 10, exponent - 1, half, negative):
-                mantissa *= 10
-                exponent -= 1
+            if mantissa % _POWERS[-exponent] == 0:
+                mantissa //= _POWERS[-exponent]
+                exponent = 0
+            else:
+                while mantissa % 10 == 0:
+                    mantissa //= 10
+                    exponent += 1
+            # What fits at once needs no more.
+            if mantissa > half - 3:
+                while not _fits(mantissa, exponent, half, negative):
+                    mantissa //= 10
+                    exponent += 1
+                while exponent < 0 and mantissa % 10 == 0:
+                    mantissa //= 10
+                    exponent += 1
+                if exponent > 0 and _fits(mantissa * 10, exponent - 1, half, negative):
+                    mantissa *= 10
+                    exponent -= 1
             if negative:
                 mantissa = (half << 1) - mantissa
         buf[start] = mantissa & 0xFF
@@ -332,8 +386,12 @@ class Codec:
                 return -1
         if end - start < count * width:
             return -1
+        fields = self.fields
         while count:
-            self._read_integer(width, slot, buf, start)
+            if width == _U8:
+                fields[slot] = buf[start]
+            else:
+                self._read_integer(width, slot, buf, start)
             start += width
             slot += 1
             count -= 1
@@ -357,21 +415,16 @@ class Codec:
             count = (self.fields[count] + program[at + 3] - 1) // program[at + 3]
             if count > program[at + 4]:
                 return -1
+        fields = self.fields
         while count:
-            if not self._write_integer(width, slot, buf, start):
+            if width == _U8 and 0 <= fields[slot] <= 0xFF:
+                buf[start] = fields[slot]
+            elif not self._write_integer(width, slot, buf, start):
                 return -1
             start += width
             slot += 1
             count -= 1
         return start
-
-
-def _octets(op):
-    if op <= _U32:
-        return op
-    if op <= _S16:
-        return op - 4
-    return 2 if op == _SFLOAT else 4
 
 
 # NaN, NRes, the infinities and the reserved word stand around the middle of the mantissa's words.

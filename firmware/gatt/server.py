@@ -8,6 +8,8 @@ from gatt import att
 from gatt.characteristic import CCCD_INDICATE, READ, WRITE
 
 _CONFIRMATION_MS = 30000
+# How long streams may go on before the pump has its turn.
+_TURN_MS = 3
 
 
 class Server:
@@ -27,6 +29,7 @@ class Server:
         self._indicated = None
         self._silent = False
         self._confirmation = Timeout(clock)
+        self._turn = Timeout(clock)
 
     # Indications that wait at the same time leave in the order in which their characteristics were added.
     def add(self, characteristic):
@@ -45,7 +48,8 @@ class Server:
             failures += characteristic.e2e_failures
         return failures
 
-    # A stream has `streaming` and send_next(s), which notifies one record of many.
+    # A stream has `streaming` and send_next(s), which does one piece of much: it notifies one record, or looks at one.
+    # True when the next piece can follow at once.
     def add_stream(self, stream):
         self._streams.append(stream)
 
@@ -109,7 +113,7 @@ class Server:
         client = self._client
         if client is None:
             return
-        if opcode == att.NOTIFICATION and end - start >= 3:
+        if (opcode == att.NOTIFICATION or opcode == att.INDICATION) and end - start >= 3:
             client.notified(s, buf[start + 1] | buf[start + 2] << 8, buf, start + 3, end)
         elif opcode in (att.READ_RESPONSE, att.WRITE_RESPONSE):
             client.response(s, opcode, buf, start + 1, end)
@@ -219,13 +223,20 @@ class Server:
         if self._silent:
             return
         for stream in self._streams:
-            if stream.streaming and not self._bearer.drain_ms():
-                stream.send_next(self._pump.now_s)
+            if stream.streaming:
+                self._run_stream(stream)
         if self._indicated is None:
             for characteristic in self._indicators:
                 if characteristic.pending:
                     self._indicate(characteristic)
                     break
+
+    def _run_stream(self, stream):
+        self._turn.start(_TURN_MS)
+        more = True
+        while more and stream.streaming and not self._bearer.drain_ms() and not self._turn.over():
+            more = stream.send_next(self._pump.now_s)
+            self._clock.read()
 
     def _indicate(self, characteristic):
         characteristic.pending = False
@@ -240,7 +251,7 @@ class Server:
         wait_ms = -1
         for stream in self._streams:
             if stream.streaming:
-                wait_ms = self._bearer.drain_ms()
+                wait_ms = max(1, self._bearer.drain_ms())
         if self._confirmation.running:
             left_ms = self._confirmation.left_ms()
             if wait_ms < 0 or left_ms < wait_ms:
@@ -254,9 +265,12 @@ class Server:
         self._handle(1, handle)
         self._bearer.send(self._bearer.pdu_start + 3)
 
-    # Writes a client characteristic configuration of the sensor.
-    def request_configuration(self, handle, bits):
+    def request_write(self, handle, value):
         self._pdu(att.WRITE_REQUEST)
         self._handle(1, handle)
-        self._handle(3, bits)
-        self._bearer.send(self._bearer.pdu_start + 5)
+        pdu = self._bearer.pdu
+        end = self._bearer.pdu_start + 3
+        for octet in value:
+            pdu[end] = octet
+            end += 1
+        self._bearer.send(end)

@@ -132,65 +132,67 @@ SENSOR_WARNING = const(152)
 TREND_MG_DL_PER_MINUTE = const(153)
 QUALITY_PERCENT = const(154)
 TYPE_AND_LOCATION = const(155)
-DAY_OF_WEEK = const(156)
-FRACTIONS_256 = const(157)
-ADJUST_REASON = const(158)
-CONTROLLER = const(159)
-SUSPEND_PREDICTED_MG_DL = const(160)
-SUSPEND_NOW_MG_DL = const(161)
-HORIZON_MINUTES = const(162)
-SUSPEND_LIMIT_MINUTES = const(163)
-LIMIT_WINDOW_MINUTES = const(164)
-STALE_MINUTES = const(165)
-LOCKOUT_MINUTES = const(166)
-DIA_MINUTES = const(167)
-PEAK_MINUTES = const(168)
-DECISION_SEQUENCE = const(169)
-AT_S_LOW = const(170)
-AT_S_HIGH = const(171)
-PREDICTED_MG_DL = const(172)
-IOB_MU = const(173)
-ACTION = const(174)
-REASON = const(175)
-WIRE_VERSION_SLOT = const(176)
-FIRMWARE_HASH = const(177)
-PULSE_MU = const(185)
-BOLUS_SPEED_MU_PER_MINUTE = const(186)
-RESERVOIR_CAPACITY_MU_LOW = const(187)
-RESERVOIR_CAPACITY_MU_HIGH = const(188)
-BASAL_RATE_LIMIT_MU_PER_H = const(189)
-BOLUS_LIMIT_MU = const(190)
-MOTOR_PULSE_MS = const(191)
-RESET_CAUSE = const(192)
-UPTIME_S_LOW = const(193)
-UPTIME_S_HIGH = const(194)
-UPTIME_MS = const(195)
-FREE_HEAP_OCTETS_LOW = const(196)
-FREE_HEAP_OCTETS_HIGH = const(197)
-DROPPED_FRAMES = const(198)
-E2E_FAILURES = const(199)
-PULSES_IN_DOUBT = const(200)
-DOUBT_SOURCE = const(201)
-BASAL_PULSES_LOW = const(202)
-BASAL_PULSES_HIGH = const(203)
-BOLUS_PULSES_LOW = const(204)
-BOLUS_PULSES_HIGH = const(205)
-PRIME_PULSES_LOW = const(206)
-PRIME_PULSES_HIGH = const(207)
-RESERVOIR_PULSES_LOW = const(208)
-RESERVOIR_PULSES_HIGH = const(209)
-FAULT_KIND = const(210)
-FAULT_VALUE_LOW = const(211)
-FAULT_VALUE_HIGH = const(212)
-CONFIRMED_FAST_MEAL_AMOUNT_IU = const(213)
-CONFIRMED_FAST_CORRECTION_AMOUNT_IU = const(214)
-CONFIRMED_EXTENDED_MEAL_AMOUNT_IU = const(215)
-CONFIRMED_EXTENDED_CORRECTION_AMOUNT_IU = const(216)
-EVENT = const(217)
-SEQUENCE_LOW = const(218)
-SEQUENCE_HIGH = const(219)
-RELATIVE_OFFSET_S = const(220)
-SLOTS = const(221)
+MINIMUM_TIME_OFFSET_MINUTES = const(156)
+MAXIMUM_TIME_OFFSET_MINUTES = const(157)
+DAY_OF_WEEK = const(158)
+FRACTIONS_256 = const(159)
+ADJUST_REASON = const(160)
+CONTROLLER = const(161)
+SUSPEND_PREDICTED_MG_DL = const(162)
+SUSPEND_NOW_MG_DL = const(163)
+HORIZON_MINUTES = const(164)
+SUSPEND_LIMIT_MINUTES = const(165)
+LIMIT_WINDOW_MINUTES = const(166)
+STALE_MINUTES = const(167)
+LOCKOUT_MINUTES = const(168)
+DIA_MINUTES = const(169)
+PEAK_MINUTES = const(170)
+DECISION_SEQUENCE = const(171)
+AT_S_LOW = const(172)
+AT_S_HIGH = const(173)
+PREDICTED_MG_DL = const(174)
+IOB_MU = const(175)
+ACTION = const(176)
+REASON = const(177)
+WIRE_VERSION_SLOT = const(178)
+FIRMWARE_HASH = const(179)
+PULSE_MU = const(187)
+BOLUS_SPEED_MU_PER_MINUTE = const(188)
+RESERVOIR_CAPACITY_MU_LOW = const(189)
+RESERVOIR_CAPACITY_MU_HIGH = const(190)
+BASAL_RATE_LIMIT_MU_PER_H = const(191)
+BOLUS_LIMIT_MU = const(192)
+MOTOR_PULSE_MS = const(193)
+RESET_CAUSE = const(194)
+UPTIME_S_LOW = const(195)
+UPTIME_S_HIGH = const(196)
+UPTIME_MS = const(197)
+FREE_HEAP_OCTETS_LOW = const(198)
+FREE_HEAP_OCTETS_HIGH = const(199)
+DROPPED_FRAMES = const(200)
+E2E_FAILURES = const(201)
+PULSES_IN_DOUBT = const(202)
+DOUBT_SOURCE = const(203)
+BASAL_PULSES_LOW = const(204)
+BASAL_PULSES_HIGH = const(205)
+BOLUS_PULSES_LOW = const(206)
+BOLUS_PULSES_HIGH = const(207)
+PRIME_PULSES_LOW = const(208)
+PRIME_PULSES_HIGH = const(209)
+RESERVOIR_PULSES_LOW = const(210)
+RESERVOIR_PULSES_HIGH = const(211)
+FAULT_KIND = const(212)
+FAULT_VALUE_LOW = const(213)
+FAULT_VALUE_HIGH = const(214)
+CONFIRMED_FAST_MEAL_AMOUNT_IU = const(215)
+CONFIRMED_FAST_CORRECTION_AMOUNT_IU = const(216)
+CONFIRMED_EXTENDED_MEAL_AMOUNT_IU = const(217)
+CONFIRMED_EXTENDED_CORRECTION_AMOUNT_IU = const(218)
+EVENT = const(219)
+SEQUENCE_LOW = const(220)
+SEQUENCE_HIGH = const(221)
+RELATIVE_OFFSET_S = const(222)
+SLOTS = const(223)
 
 NUMBERS = (
     255, 0, 500000000, 1, 63, 8454143, 31, 7, 80000000, -500000000, 1440, 3, 20000, 10000, 1582, 9999, 12, 23, 59, -48,
@@ -213,6 +215,12 @@ WORDS = (
     (0x3C, 0x5A),
     (0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0xF0),
     (0x00, 0x02, 0x04, 0x08, 0xFF),
+    (0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06),
+    (0x01,),
+    (0x02, 0x03, 0x04),
+    (0x03, 0x04),
+    (0x02, 0x04),
+    (0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A),
     (0x33, 0x3C),
     (0x0F, 0x33, 0x3C, 0x55, 0x5A, 0x66, 0x69, 0x96, 0x99, 0xA5, 0xAA, 0xC3),
     (0x0F, 0x33, 0x3C, 0x55, 0x5A, 0x66),
@@ -244,16 +252,19 @@ RACP_RESPONSE_CODE = b"\x01\x64\x09\x64\x07\x01\x0d\x01\x0e\x09\x0e\x0b"
 CGM_MEASUREMENT = b"\x01\x00\x0a\x00\x16\x07\x94\x50\x02\x95\x0d\x00\x07\x05\x96\x01\x01\x96\x0a\x96\x04\x0d\x00\x06\x05\x97\x01\x01\x97\x0a\x97\x17\x0d\x00\x05\x02\x98\x01\x01\x98\x0d\x00\x00\x03\x99\x01\x07\x99\x33\x0d\x00\x01\x03\x9a\x01\x07\x9a\x31"
 CGM_FEATURE = b"\x03\x00\x0a\x00\x18\x01\x9b"
 CGM_SESSION_START_TIME = b"\x02\x6d\x0c\x6d\x0e\x0f\x01\x01\x6e\x0c\x6e\x01\x10\x01\x01\x6f\x0c\x6f\x01\x06\x01\x01\x70\x0c\x70\x01\x11\x01\x01\x71\x0c\x71\x01\x12\x01\x01\x72\x0c\x72\x01\x12\x01\x05\x73\x0c\x73\x13\x14\x15\x01\x74\x09\x74\x0c"
-CURRENT_TIME = b"\x02\x6d\x0c\x6d\x0e\x0f\x01\x01\x6e\x0c\x6e\x01\x10\x01\x01\x6f\x0c\x6f\x01\x06\x01\x01\x70\x0c\x70\x01\x11\x01\x01\x71\x0c\x71\x01\x12\x01\x01\x72\x0c\x72\x01\x12\x01\x01\x9c\x0c\x9c\x01\x07\x01\x01\x9d\x01\x9e\x0a\x9e\x19"
-CONTROLLER_SETTINGS = b"\x01\x9f\x09\x9f\x0d\x02\xa0\x0c\xa0\x1a\x1b\x1a\x02\xa1\x0c\xa1\x1c\x1d\x1c\x01\xa2\x0c\xa2\x1e\x1a\x1e\x02\xa3\x0c\xa3\x1f\x20\x1f\x02\xa4\x0c\xa4\x1f\x21\x1f\x01\xa5\x0c\xa5\x1f\x1a\x1f\x01\xa6\x0c\xa6\x01\x20\x01\x02\xa7\x0c\xa7\x22\x21\x22\x01\xa8\x0c\xa8\x23\x1b\x23"
-CONTROLLER_DECISION = b"\x02\xa9\x02\x95\x04\xaa\x02\x94\x06\xac\x06\xad\x01\xae\x09\xae\x00\x01\xaf\x09\xaf\x0e"
-EMULATOR_IDENTITY = b"\x02\xb0\x10\xb1\x08"
-EMULATOR_PUMP_DATA = b"\x02\xb9\x02\xba\x04\xbb\x02\xbd\x02\xbe\x01\xbf"
-EMULATOR_HEALTH = b"\x01\xc0\x09\xc0\x0f\x04\xc1\x02\xc3\x0c\xc3\x01\x24\x01\x04\xc4\x02\xc6\x02\xc7\x01\xc8\x01\xc9\x09\xc9\x05"
-EMULATOR_COUNTERS = b"\x04\xca\x04\xcc\x04\xce\x04\xd0"
-EMULATOR_FAULT = b"\x01\xd2\x09\xd2\x10\x04\xd3"
-EMULATOR_BOLUS_CALCULATION = b"\x07\x8a\x03\x0c\x8a\x01\x02\x01\x07\x8b\x03\x0c\x8b\x01\x02\x01\x07\x8c\x03\x0c\x8c\x01\x02\x01\x07\x8d\x03\x0c\x8d\x01\x02\x01\x07\xd5\x03\x0c\xd5\x01\x02\x01\x07\xd6\x03\x0c\xd6\x01\x02\x01\x07\xd7\x03\x0c\xd7\x01\x02\x01\x07\xd8\x03\x0c\xd8\x01\x02\x01"
-HISTORY_HEADER = b"\x02\xd9\x04\xda\x02\xdc"
+CGM_STATUS = b"\x02\x95\x01\x96\x0a\x96\x04\x01\x97\x0a\x97\x17\x01\x98"
+CGM_RACP_REPORT_STORED_RECORDS = b"\x01\x64\x09\x64\x0d\x0e\x64\x0f\x05\x65\x01\x01\x65\x09\x65\x0e\x0e\x64\x10\x02\x9c\x01\x02\x9c\x0e\x64\x11\x02\x9d\x01\x02\x9d"
+CGM_RACP_RESPONSE_CODE = b"\x01\x64\x09\x64\x0d\x01\x0d\x01\x0e\x09\x0e\x12"
+CURRENT_TIME = b"\x02\x6d\x0c\x6d\x0e\x0f\x01\x01\x6e\x0c\x6e\x01\x10\x01\x01\x6f\x0c\x6f\x01\x06\x01\x01\x70\x0c\x70\x01\x11\x01\x01\x71\x0c\x71\x01\x12\x01\x01\x72\x0c\x72\x01\x12\x01\x01\x9e\x0c\x9e\x01\x07\x01\x01\x9f\x01\xa0\x0a\xa0\x19"
+CONTROLLER_SETTINGS = b"\x01\xa1\x09\xa1\x13\x02\xa2\x0c\xa2\x1a\x1b\x1a\x02\xa3\x0c\xa3\x1c\x1d\x1c\x01\xa4\x0c\xa4\x1e\x1a\x1e\x02\xa5\x0c\xa5\x1f\x20\x1f\x02\xa6\x0c\xa6\x1f\x21\x1f\x01\xa7\x0c\xa7\x1f\x1a\x1f\x01\xa8\x0c\xa8\x01\x20\x01\x02\xa9\x0c\xa9\x22\x21\x22\x01\xaa\x0c\xaa\x23\x1b\x23"
+CONTROLLER_DECISION = b"\x02\xab\x02\x95\x04\xac\x02\x94\x06\xae\x06\xaf\x01\xb0\x09\xb0\x00\x01\xb1\x09\xb1\x14"
+EMULATOR_IDENTITY = b"\x02\xb2\x10\xb3\x08"
+EMULATOR_PUMP_DATA = b"\x02\xbb\x02\xbc\x04\xbd\x02\xbf\x02\xc0\x01\xc1"
+EMULATOR_HEALTH = b"\x01\xc2\x09\xc2\x15\x04\xc3\x02\xc5\x0c\xc5\x01\x24\x01\x04\xc6\x02\xc8\x02\xc9\x01\xca\x01\xcb\x09\xcb\x05"
+EMULATOR_COUNTERS = b"\x04\xcc\x04\xce\x04\xd0\x04\xd2"
+EMULATOR_FAULT = b"\x01\xd4\x09\xd4\x16\x04\xd5"
+EMULATOR_BOLUS_CALCULATION = b"\x07\x8a\x03\x0c\x8a\x01\x02\x01\x07\x8b\x03\x0c\x8b\x01\x02\x01\x07\x8c\x03\x0c\x8c\x01\x02\x01\x07\x8d\x03\x0c\x8d\x01\x02\x01\x07\xd7\x03\x0c\xd7\x01\x02\x01\x07\xd8\x03\x0c\xd8\x01\x02\x01\x07\xd9\x03\x0c\xd9\x01\x02\x01\x07\xda\x03\x0c\xda\x01\x02\x01"
+HISTORY_HEADER = b"\x02\xdb\x04\xdc\x02\xde"
 
 # Opcodes or events and the programs of what follows them (and the header, where there is one).
 IDD_STATUS_READER_CONTROL_POINT_REQUESTS = {
@@ -338,6 +349,7 @@ IDD_COMMAND_DATA_MESSAGES = {
 }
 IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS = {
     0x33: _PROGRAM_12,
+    0x3C: _PROGRAM_12,
     0x55: b"\x01\x64\x09\x64\x07",
     0x5A: _PROGRAM_12,
 }
@@ -367,6 +379,7 @@ HISTORY = {
     0x036A: b"\x01\x1e\x01\x82\x02\x1c\x07\x90\x01\x0c\x90\x01\x0c\x01\x07\x91\x01\x0c\x91\x01\x0c\x01",
     0x0395: _PROGRAM_8,
     0x039A: b"\x01\x00\x0a\x00\x03\x07\x92\x03\x0c\x92\x01\x02\x01\x01\x93\x09\x93\x00\x0d\x00\x00\x02\x04\x01\x02\x04",
+    0x03A6: b"",
     0x03A9: b"",
     0x03C0: b"\x01\x1e\x01\x19\x09\x19\x00\x07\x1a\x03\x0c\x1a\x01\x02\x01\x07\x1b\x03\x0c\x1b\x01\x02\x01\x02\x1c",
     0x03CF: b"\x01\x00\x0a\x00\x07\x0d\x00\x00\x02\x1d\x01\x02\x1d",

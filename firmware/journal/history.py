@@ -1,43 +1,75 @@
-# History in flash: the seam append, scan and load of pump/history.py, over a ring of blocks.
+# History in flash: the seam append, scan and load, over a ring of blocks.
 #
-# In memory there is an index of runs only: sequence numbers that follow one another in slots that follow one another.
-# A block begins one, and so does what comes after a slot that a power cut spoilt. A later run counts where it has
-# numbers of an earlier one: those were never durable.
+# In memory there is an index of blocks only: the sequence number that each begins with. The records of a block stand
+# in the order of their numbers. A slot that a power cut spoilt is wiped at the next start and counts for nothing; one
+# whose record was deleted is wiped but for its head and counts as its number; any other that cannot be read is a
+# record that has rotted, and is told of in its place.
+#
+# What is deleted from the oldest record on is a floor under the numbers. Anything else is first made durable as what
+# is to be deleted, and then carried out slot by slot, also after a power cut: so that a delete takes no memory, and as
+# many of them as one likes take none either.
 import struct
 from array import array
 
 from micropython import const
 
+from journal.parts import RECORDS_DELETED
 from journal.ring import EVENT, PAYLOAD
 from pump.events import REFERENCE_TIME
 
+# Which records are meant, in the words of the wire.
+ANY = const(0x0F)
+REFERENCES = const(0x33)
+OTHERS = const(0x3C)
+
+# What stands for a record that cannot be read any more; on the wire its number is 0xFFFFFFFF.
+DATA_CORRUPTION = const(0x03A6)
+_NO_SEQUENCE = const(-1)
+
 _DATA_OCTETS_MAX = const(19)
 _DATA = const(11)
-_RUNS = const(256)
 # A block is erased ahead when no more slots than these are left in the one before.
 _AHEAD_SLOTS = const(16)
+# How many numbers of a delete are looked at each time that the motor rests.
+_DELETED_AT_ONCE = const(4)
+_DELETION = "<IIIIIB"
 
 
 class History:
-    # store: has touch(event), told of every record.
+    # store: has touch(event), told of every record and of every delete.
     def __init__(self, ring, store):
         self._ring = ring
         self._store = store
         self._reference_s = 0
         self.next_sequence = 0
+        # No number below is stored.
+        self.oldest = 0
         # The record that was loaded last.
         self.sequence = 0
         self.event = 0
         self.offset_s = 0
         self.length = 0
         self.data = bytearray(_DATA_OCTETS_MAX)
-        # First sequence number and place (block * slots + slot) of each run, the oldest first.
-        self._firsts = array("i", bytes(4 * _RUNS))
-        self._places = array("i", bytes(4 * _RUNS))
-        self._runs = 0
-        # Whether the next record continues the last run, and whether the block is one run without a spoilt slot.
-        self._continues = False
-        self._whole = True
+        # By block: the first sequence number, -1 for none, and whether each of its slots has a number of its own.
+        self._firsts = array("i", [-1] * ring.blocks)
+        self._whole = bytearray(ring.blocks)
+        # Where the last record was looked for: its block, and its own slot, 0 when it has none.
+        self._block = 0
+        self._slot = 0
+        # Where the last walk through a block ended: its slot, and the number that is due there.
+        self._walked = -1
+        self._walked_slot = 0
+        self._walked_at = 0
+        # Below the floor all was deleted; from the first to the last hole some may be.
+        self._floor = 0
+        self._hole_first = 0
+        self._hole_last = -1
+        # What is being deleted, whether that is durable, and the number that is looked at next.
+        self._delete_first = 0
+        self._delete_last = -1
+        self._delete_which = ANY
+        self._delete_durable = False
+        self._delete_next = 0
 
     # --- Writing --------------------------------------------------------------------------------------------------
 
@@ -52,9 +84,6 @@ class History:
         struct.pack_into("<HHB", out, PAYLOAD, event, offset_s, length)
         for i in range(length):
             out[_DATA + i] = payload[i]
-        if not self._continues:
-            self._begin_run(self.next_sequence, ring.block * ring.slots + ring.slot)
-            self._continues = True
         ring.put(self.next_sequence, EVENT, 0)
         if event == REFERENCE_TIME:
             self._reference_s = s
@@ -62,134 +91,300 @@ class History:
         self._store.touch(event)
         return self.next_sequence - 1
 
-    # The header says where the block begins, and whether the one before needs no reading.
+    # The header says where the block begins, and whether the one before is whole.
     def _turn(self):
         ring = self._ring
+        before = ring.block
         if not ring.prepared():
-            self._forget_block(ring.next_block())
-        struct.pack_into("<IB", ring.out, PAYLOAD, self.next_sequence, 1 if self._whole else 0)
+            self._forget(ring.next_block())
+        struct.pack_into("<IB", ring.out, PAYLOAD, self.next_sequence, self._whole[before])
         ring.turn()
-        self._continues = False
-        self._whole = True
+        self._firsts[ring.block] = self.next_sequence
+        self._whole[ring.block] = 1
 
-    # Erases the next block while there is time; its records are the oldest.
+    # While the motor rests: erases the next block while there is time, its records are the oldest; and goes on with
+    # what is being deleted.
     def prepare(self):
         ring = self._ring
         if ring.free() <= _AHEAD_SLOTS and not ring.prepared():
-            self._forget_block(ring.next_block())
+            self._forget(ring.next_block())
             ring.prepare()
+        if self._delete_durable:
+            self._delete_some()
 
-    def _forget_block(self, block):
-        slots = self._ring.slots
-        while self._runs and self._places[0] // slots == block:
-            self._forget_run()
+    def _forget(self, block):
+        firsts = self._firsts
+        if firsts[block] < 0:
+            return
+        firsts[block] = self._walked = -1
+        self._raise_oldest()
 
-    def _forget_run(self):
-        self._runs -= 1
-        for i in range(self._runs):
-            self._firsts[i] = self._firsts[i + 1]
-            self._places[i] = self._places[i + 1]
-
-    def _begin_run(self, first, place):
-        if first > self.next_sequence:
-            self._runs = 0
-        while self._runs and self._firsts[self._runs - 1] >= first:
-            self._runs -= 1
-        if self._runs == _RUNS:
-            self._forget_run()
-        self._firsts[self._runs] = first
-        self._places[self._runs] = place
-        self._runs += 1
+    def _raise_oldest(self):
+        blocks = self._ring.blocks
+        block = self._ring.next_block()
+        for _ in range(blocks):
+            if self._firsts[block] >= 0:
+                self.oldest = max(self.oldest, self._firsts[block])
+                return
+            block = (block + 1) % blocks
+        self.oldest = self.next_sequence
 
     # --- Reading --------------------------------------------------------------------------------------------------
 
-    # How many records are stored.
-    def count(self):
-        return self.next_sequence - self._firsts[0] if self._runs else 0
-
-    # The oldest stored sequence number that is not below from_sequence; next_sequence when there is none.
+    # The least number not below from_sequence that may be stored; next_sequence when there is none.
     def scan(self, from_sequence):
-        oldest = self.next_sequence - self.count()
-        return min(max(from_sequence, oldest), self.next_sequence)
+        return min(max(from_sequence, self.oldest), self.next_sequence)
+
+    # How many records are stored from one number to another, both included; -1 when only reading them tells.
+    def number_of(self, first, last):
+        first = max(first, self.oldest)
+        last = min(last, self.next_sequence - 1)
+        if first <= self._hole_last and self._hole_first <= last:
+            return -1
+        return max(0, last - first + 1)
 
     # Puts a record into sequence, event, offset_s, length and data; False when it is not stored (any more, or yet).
     def load(self, sequence):
         if sequence != self.scan(sequence) or sequence == self.next_sequence:
             return False
-        run = self._runs - 1
-        while self._firsts[run] > sequence:
-            run -= 1
-        ring = self._ring
-        place = self._places[run] + sequence - self._firsts[run]
-        if not ring.read(place // ring.slots, place % ring.slots) or ring.number() != sequence:
+        record = self._ring.record
+        if self._find(sequence):
+            self.sequence = sequence
+            self.event = record[PAYLOAD] | record[PAYLOAD + 1] << 8
+            self.offset_s = record[PAYLOAD + 2] | record[PAYLOAD + 3] << 8
+            self.length = record[PAYLOAD + 4]
+            for i in range(self.length):
+                self.data[i] = record[_DATA + i]
+        elif self._slot and self._ring.wiped():
             return False
-        record = ring.record
-        self.sequence = sequence
-        self.event = record[PAYLOAD] | record[PAYLOAD + 1] << 8
-        self.offset_s = record[PAYLOAD + 2] | record[PAYLOAD + 3] << 8
-        self.length = record[PAYLOAD + 4]
-        for i in range(self.length):
-            self.data[i] = record[_DATA + i]
+        else:
+            self.sequence = _NO_SEQUENCE
+            self.event = DATA_CORRUPTION
+            self.offset_s = self.length = 0
         return True
+
+    # Whether the loaded record is one of those that are meant.
+    def matches(self, which):
+        return which == ANY or (self.event == REFERENCE_TIME) == (which == REFERENCES)
+
+    # Finds the slot of a number; True when its record stands there, and is in the ring's `record` then.
+    def _find(self, sequence):
+        ring = self._ring
+        block = self._block = self._block_of(sequence)
+        if not self._whole[block]:
+            return self._walk(block, sequence)
+        slot = sequence - self._firsts[block] + 1
+        readable = slot < ring.slots and self._read(block, slot)
+        foreign = slot >= ring.slots or readable and ring.number() != sequence
+        self._slot = 0 if foreign else slot
+        return readable and not foreign
+
+    # Goes from slot to slot of a block in which some count for nothing. A record says itself which one it is; what
+    # cannot be read is the one that is due, unless that still comes.
+    def _walk(self, block, sequence):
+        ring = self._ring
+        if block != self._walked or sequence < self._walked_at:
+            self._walked = block
+            self._walked_slot = 1
+            self._walked_at = self._firsts[block]
+        at = self._walked_at
+        own = 0
+        for slot in range(self._walked_slot, ring.slots):
+            if self._read(block, slot):
+                at = ring.number()
+                if at == sequence:
+                    own = slot
+                if at >= sequence:
+                    break
+                at += 1
+            elif not ring.blank() and not ring.spoilt():
+                if at == sequence and not own:
+                    own = slot
+                else:
+                    at += 1
+        self._slot = own
+        if own:
+            self._walked_slot = own
+            self._walked_at = sequence
+        return own > 0 and self._read(block, own)
+
+    # The newest block that begins at a number or before it.
+    def _block_of(self, sequence):
+        firsts = self._firsts
+        blocks = self._ring.blocks
+        block = self._block
+        newest = self._ring.block
+        following = (block + 1) % blocks
+        if 0 <= firsts[block] <= sequence and (block == newest or sequence < firsts[following]):
+            return block
+        block = newest
+        for _ in range(blocks):
+            if 0 <= firsts[block] <= sequence:
+                return block
+            block = (block - 1) % blocks
+        return newest
+
+    # Whether a record of the history stands in a slot.
+    def _read(self, block, slot):
+        ring = self._ring
+        return ring.read(block, slot) and ring.record[4] == EVENT
+
+    # --- Deleting -------------------------------------------------------------------------------------------------
+
+    # Whether records are still being deleted.
+    def deleting(self):
+        return self._delete_first <= self._delete_last
+
+    # Deletes what is meant of the records from one number to another, both included. It has happened when the store
+    # has committed and `deleting` is over; a power cut after the commit does not stop it.
+    def delete(self, first, last, which):
+        first = max(first, self.oldest)
+        last = min(last, self.next_sequence - 1)
+        if which == ANY and first == self.oldest:
+            self._floor = self.oldest = max(first, last + 1)
+        elif first <= last:
+            self._delete_first = self._delete_next = first
+            self._delete_last = last
+            self._delete_which = which
+            self._delete_durable = False
+            self._widen_holes(first, last)
+        self._store.touch(RECORDS_DELETED)
+
+    def _widen_holes(self, first, last):
+        if self._hole_last < self.oldest:
+            self._hole_first = first
+            self._hole_last = last
+        self._hole_first = min(self._hole_first, first)
+        self._hole_last = max(self._hole_last, last)
+
+    def _delete_some(self):
+        for _ in range(_DELETED_AT_ONCE):
+            sequence = self.scan(self._delete_next)
+            if sequence > self._delete_last:
+                self._delete_first = 0
+                self._delete_last = -1
+                self._delete_durable = False
+                self._store.touch(RECORDS_DELETED)
+                return
+            self._delete_next = sequence + 1
+            if self.load(sequence) and self.matches(self._delete_which) and self._slot:
+                self._ring.wipe(self._block, self._slot, True)
+
+    # Puts what was deleted, and what is being deleted, into a record's payload; False when there is nothing to say.
+    def save(self, out, at):
+        if not self._floor and self._hole_last < 0:
+            return False
+        struct.pack_into(
+            _DELETION, out, at, self._floor, self._hole_first, self._hole_last + 1, self._delete_first,
+            self._delete_last + 1, self._delete_which,
+        )  # fmt: skip
+        self._delete_durable = self.deleting()
+        return True
+
+    # Takes it over from a record.
+    def restore(self, record, at):
+        (
+            self._floor, self._hole_first, hole_end, self._delete_first, delete_end, self._delete_which,
+        ) = struct.unpack_from(_DELETION, record, at)  # fmt: skip
+        self._hole_last = hole_end - 1
+        self._delete_last = delete_end - 1
+        self._delete_next = self._delete_first
+        self._delete_durable = self.deleting()
 
     # --- After a start --------------------------------------------------------------------------------------------
 
     # Finds what is stored. committed: the sequence number before which all is durable; -1 when nobody knows.
     def open(self, committed):
         ring = self._ring
-        newest = ring.newest_below(1 << 30)
+        self.next_sequence = max(committed, 0)
+        newest = self._newest(committed)
         if newest >= 0:
-            ring.serial_of(newest)
-            ring.serial = ring.number()
-            for i in range(1, ring.blocks + 1):
-                self._open_block((newest + i) % ring.blocks, i == ring.blocks)
             ring.block = newest
-        if committed >= 0 and committed != self.next_sequence:
-            self._cut_back(committed)
+            first = self._first_of(newest)
+            self._index(first)
+            self._read_newest(first, self._readable_end(first) if committed < 0 else committed)
+        self._raise_oldest()
+        # More than the ring can hold is not there.
+        self.oldest = max(self.oldest, self._floor, self.next_sequence - ring.blocks * ring.slots)
 
-    # The header of the block after it tells when a block can be taken as it is.
-    def _open_block(self, block, newest):
+    # The newest block in which something is durable. Its header may have rotted.
+    def _newest(self, committed):
         ring = self._ring
-        serial = ring.serial_of(block)
-        if serial < 0:
-            return
-        first = struct.unpack_from("<I", ring.record, PAYLOAD)[0]
-        if not newest and ring.serial_of((block + 1) % ring.blocks) == serial + 1:
-            following, whole = struct.unpack_from("<IB", ring.record, PAYLOAD)
-            if whole:
-                self._begin_run(first, block * ring.slots + 1)
-                self.next_sequence = following
-                return
-        self._read_block(block, first)
+        limit = 1 << 30
+        newest = -1
+        while newest < 0:
+            newest = ring.newest_below(limit)
+            if newest < 0:
+                return -1
+            limit = ring.serial = ring.serial_of(newest)
+            if 0 <= committed < self._first_of(newest):
+                newest = -1
+        following = (newest + 1) % ring.blocks
+        if ring.serial_of(following) < 0 and not ring.blank():
+            first = self._first_of(following)
+            if first > self._first_of(newest) and (committed < 0 or first <= committed):
+                ring.serial += 1
+                return following
+        return newest
 
-    def _read_block(self, block, first):
+    # The number that a block begins with; -1 when there is none. Without its header, its first record tells.
+    def _first_of(self, block):
         ring = self._ring
-        self._continues = False
-        self._whole = True
-        if first > self.next_sequence:
-            self._runs = 0
-            self.next_sequence = first
+        if ring.serial_of(block) >= 0:
+            return struct.unpack_from("<I", ring.record, PAYLOAD)[0]
+        before = 0
+        blank = ring.blank()
+        for slot in range(1, 1 if blank else ring.slots):
+            if self._read(block, slot):
+                return ring.number() - before
+            if not ring.spoilt():
+                before += 1
+        return -1
+
+    # Where each block begins, from the oldest to the newest; a header says, too, whether the block before is whole.
+    def _index(self, newest_first):
+        ring = self._ring
+        least = 0
+        for i in range(1, ring.blocks + 1):
+            block = (ring.block + i) % ring.blocks
+            first = self._first_of(block)
+            if not least <= first <= newest_first:
+                continue
+            self._firsts[block] = least = first
+            if i > 1 and ring.serial_of(block) >= 0:
+                self._whole[block - 1] = ring.record[PAYLOAD + 4]
+
+    # The number after the last record that can be read.
+    def _readable_end(self, first):
+        end = first
+        for slot in range(1, self._ring.slots):
+            if self._read(self._ring.block, slot):
+                end = self._ring.number() + 1
+        return end
+
+    # What is not durable is not there: its slots are wiped, so that they count for nothing.
+    def _read_newest(self, first, committed):
+        ring = self._ring
+        block = ring.block
+        at = first
+        whole = 1
         ring.slot = 1
         for slot in range(1, ring.slots):
-            if ring.read(block, slot) and ring.record[4] == EVENT:
-                number = ring.number()
-                if not self._continues or number != self.next_sequence:
-                    self._whole = self._whole and slot == 1
-                    self._begin_run(number, block * ring.slots + slot)
-                    self._continues = True
-                self.next_sequence = number + 1
-            elif ring.blank():
+            readable = self._read(block, slot)
+            if not readable and ring.blank():
                 continue
-            else:
-                self._continues = self._whole = False
             ring.slot = slot + 1
-        self._continues = self._continues and ring.slot > 1
-
-    # What is not durable is not there; what is missing leaves nothing before it.
-    def _cut_back(self, committed):
-        if committed > self.next_sequence:
-            self._runs = 0
-        while self._runs and self._firsts[self._runs - 1] >= committed:
-            self._runs -= 1
-        self.next_sequence = committed
-        self._continues = self._whole = False
+            number = ring.number() if readable else at
+            if not readable and ring.spoilt():
+                pass
+            elif number >= committed:
+                ring.wipe(block, slot, False)
+            else:
+                at = number + 1
+            if at - first != slot:
+                whole = 0
+        self._whole[block] = whole
+        if at < committed:
+            # Some of the newest cannot be found any more: what follows begins a block.
+            ring.slot = ring.slots
+        self.next_sequence = max(at, committed)

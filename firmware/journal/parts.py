@@ -30,7 +30,11 @@ from pump.events import (
     THERAPY,
 )
 
+# A change that no event tells of.
+RECORDS_DELETED = const(0x0003)
+
 # Kinds of records.
+DELETION = const(0x50)
 STATE = const(0x51)
 BOLUSES = const(0x52)
 SETTINGS = const(0x53)
@@ -39,9 +43,9 @@ ANNUNCIATIONS = const(0x55)
 PROFILES = const(0x56)
 LIFE = const(0x57)
 TEMPLATES = const(0x58)
-FIRST = STATE
+FIRST = DELETION
 LAST = TEMPLATES
-ALL = const((1 << 8) - 1)
+ALL = const((1 << 9) - 1)
 
 # Places of the sources of pulses.
 BASAL = const(0)
@@ -91,14 +95,18 @@ def touched_by(event):
         return bit(TEMPLATES)
     if event == POINTER:
         return bit(SETTINGS)
+    if event == RECORDS_DELETED:
+        return bit(DELETION)
     # Stop drops what was earned.
     return bit(STATE) | bit(LIFE) if event == THERAPY else bit(STATE)
 
 
 class Parts:
-    # waiting, left: by source, the pulses that wait for the motor and those that left it.
-    def __init__(self, pump, waiting, left):
+    # history: has save and restore, for what was deleted of it. waiting, left: by source, the pulses that wait for the
+    # motor and those that left it.
+    def __init__(self, pump, history, waiting, left):
         self._pump = pump
+        self._history = history
         self._waiting = waiting
         self._left = left
         # Pulses of its source before a bolus or the priming that runs began; by place, the priming last.
@@ -136,6 +144,8 @@ class Parts:
             return pump.templates.save(index, out, PAYLOAD)
         if kind == BOLUSES:
             return self._save_bolus(index, out)
+        if kind == DELETION:
+            return self._history.save(out, PAYLOAD)
         if kind == STATE:
             self._save_state(out)
         elif kind == TEMPLATES:
@@ -154,6 +164,8 @@ class Parts:
             self._pump.annunciations.restore(record, PAYLOAD)
         elif kind == PROFILES:
             self._pump.templates.restore(record, PAYLOAD)
+        elif kind == DELETION:
+            self._history.restore(record, PAYLOAD)
         elif kind == STATE:
             self._restore_state(record)
         elif kind == BOLUSES:

@@ -23,6 +23,9 @@ _INTENT_CRC_AT = const(14)
 _POLYNOMIAL = const(0x8408)
 _BLANK = b"\xff" * 32
 _DONE = bytes(16)
+_HEAD_BYTES = const(6)
+_WIPED = bytes(32)
+_WIPED_BUT_HEAD = b"\xff" * 6 + bytes(26)
 
 
 # CRC-16/MCRF4XX octet by octet: twice as fast as by half octets, for 512 octets of table.
@@ -87,6 +90,18 @@ class Ring:
     def blank(self):
         return self.record == _BLANK
 
+    # Whether the slot that was read has been wiped; one octet may have rotted since.
+    def wiped(self):
+        left = 0
+        for at in range(_HEAD_BYTES, RECORD_BYTES):
+            if self.record[at]:
+                left += 1
+        return left < 2
+
+    # Whether it has been wiped with its head.
+    def spoilt(self):
+        return not self.record[4] and self.wiped()
+
     def number(self):
         record = self.record
         return record[0] | record[1] << 8 | record[2] << 16 | record[3] << 24
@@ -145,6 +160,10 @@ class Ring:
         out[_CRC_AT + 1] = crc >> 8
         self._flash.program(self._address(self.block, self.slot), out)
         self.slot += 1
+
+    # Takes away what a slot says, whatever that is; its head may stay.
+    def wipe(self, block, slot, keep_head):
+        self._flash.program(self._address(block, slot), _WIPED_BUT_HEAD if keep_head else _WIPED)
 
     # The intent of a pulse: its source and its number among the pulses of this source.
     def put_intent(self, number, source, count):

@@ -162,7 +162,7 @@ class Store:
     def connect(self, pump, history):
         self._pump = pump
         self._history = history
-        self._parts = parts.Parts(pump, self._waiting_of, self._left_of)
+        self._parts = parts.Parts(pump, history, self._waiting_of, self._left_of)
         ring = self._ring
         newest = ring.newest_below(1 << 30)
         if newest >= 0:

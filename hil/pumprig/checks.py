@@ -54,7 +54,7 @@ CHECKS: dict[str, Check] = _declare(
     Check("bolus-limit", "No bolus exceeds the maximum bolus", ("D-802",)),
     Check("decision", "Each sample gets the decision that the rules give", (
         "D-601", "D-602", "D-604", "D-605", "D-606", "D-607", "D-608", "D-610", "D-613", "D-614", "D-615", "D-616")),
-    Check("decision-count", "Each sample gets exactly one decision", ("D-615",)),
+    Check("decision-count", "Each sample gets exactly one decision, a missed one too", ("D-615", "D-617")),
     Check("decision-deadline", "A decision comes within a second of the sample", ("D-951",)),
     Check("decision-deadline-host", "A decision comes within a second of the host's time", ("D-951",), speed=True),
     Check("iob", "Insulin on board is what the delivered pulses leave", ("D-701", "D-702", "D-703", "D-704")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import signal
 import sys
 import tempfile
@@ -29,6 +30,7 @@ _COMMANDS = {
     "replay": ("pumprig.commands.replay", "Repeat a run from its record and compare the doses."),
     "report": ("pumprig.commands.report", "Make the report of a run again, also while it goes on."),
     "verify-suite": ("pumprig.commands.verify_suite", "Show that the rig catches pumps that are wrong on purpose."),
+    "conformance": ("pumprig.commands.conformance", "Hold a live Insulin Delivery Service against the standard."),
     "spec": ("pumprig.commands.spec", "Read, decode, build and judge the messages of the wire."),
     "fuzz": ("pumprig.commands.fuzz", "Throw damaged and hostile octets at the pump, and see that it stays safe."),
     "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
@@ -74,34 +76,50 @@ def _cli() -> None:
     """
 
 
+def _tell_json(argv: list[str], message: str, exit_code: int, error: PumprigError | None = None) -> None:
+    # Who asked for JSON gets the refusal as JSON, too; standard error has it in words either way.
+    if "--json" in argv:
+        refusal: dict[str, Any] = {"error": message, "exit_code": exit_code}
+        if error is not None:
+            refusal |= {"what": error.what, "where": error.where, "allowed": error.allowed, "remedy": error.remedy}
+        click.echo(json.dumps(refusal, indent=1))
+
+
+def _refuse(argv: list[str], message: str, exit_code: int, error: PumprigError | None = None) -> None:
+    click.echo(f"pumprig: {message}", err=True)
+    _tell_json(argv, message, exit_code, error)
+
+
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code."""
     # A polite request to end is an interruption: the run still writes its report, and no virtual board stays behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    given = sys.argv[1:] if argv is None else argv
     try:
         code = _cli.main(args=argv, prog_name="pumprig", standalone_mode=False)
     except PumprigError as error:
-        click.echo(f"pumprig: {error.message}", err=True)
         code = error.exit_code
+        _refuse(given, error.message, code, error)
     except click.exceptions.Abort:
-        click.echo("pumprig: interrupted", err=True)
         code = INTERRUPTED_EXIT_CODE
+        _refuse(given, "interrupted", code)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as error:
         error.show()
         code = 2
+        _tell_json(given, error.format_message(), code)
     except KeyboardInterrupt:
-        click.echo("pumprig: interrupted", err=True)
         code = INTERRUPTED_EXIT_CODE
+        _refuse(given, "interrupted", code)
     except BrokenPipeError:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its own exit code
         path = Path(tempfile.gettempdir()) / "pumprig-defect.txt"
         with contextlib.suppress(OSError):
             path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        click.echo(f"pumprig: a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}.", err=True)
         code = RIG_ERROR_EXIT_CODE
+        _refuse(given, f"a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}.", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pumplink.cgm_server import CgmServer
 from pumplink.link import Link
 from pumplink.pump import Pump
 from pumprig.actions import Action, action_of, fault_of, perform
@@ -16,18 +16,13 @@ from pumprig.oracle import commands as oracle_commands
 from pumprig.pace import Pace
 from pumprig.repeat import Repeater
 from pumprig.scenario_parts import CgmSample
+from pumprig.sensor import Sensor
 from pumprig.story import Story
 from pumprig.trace import Sample
-from pumpwire.enums import CgmStatusFlags, CgmWarningFlags
 
 __all__ = ["Hands"]
 
 SUBSCRIBE_STEP_S = 0.05
-_WARNINGS = {
-    "": CgmWarningFlags(0),
-    "low": CgmWarningFlags.BELOW_DEVICE_RANGE,
-    "high": CgmWarningFlags.ABOVE_DEVICE_RANGE,
-}
 
 
 class Hands:
@@ -58,8 +53,7 @@ class Hands:
         self._dut, self._pump, self._pace = dut, pump, pace
         self._judge, self._checks, self._story = judge, checks, story
         self._repeater = repeater
-        self._session_start = session_start
-        self._cgm: CgmServer | None = None
+        self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, real_time=dut.real_time)
 
     @property
     def _link(self) -> Link:
@@ -67,21 +61,21 @@ class Hands:
 
     # --- Connection and sensor ----------------------------------------------------------------------------------
 
-    def connect(self, at_s: int) -> None:
-        """Open the connection with the sensor on it."""
-        # The sensor is there from the first connection on that finds the pump's clock set, as a wearer would do it.
-        cgm = self._cgm = self._cgm or CgmServer(self._link, self._session_start)
+    def connect(self, at_s: int, missed: Sequence[Sample] = ()) -> None:
+        """Open the connection with the sensor on it, which has kept the samples missed since the last one."""
+        sensor = self._sensor
+        sensor.before_connection(missed)
         self._link.open()
         self._pace.connected = True
-        while not cgm.subscribed and self._pace.now_s < at_s:
+        while not sensor.subscribed and self._pace.now_s < at_s:
             self._pace.run_until(self._pace.now_s + SUBSCRIBE_STEP_S)
         self._pace.in_time(at_s)
         self._pump.subscribe()
-        self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(cgm.session_start))
+        self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(sensor.session_start))
         self._judge.take()
         self._judge.status.connection(up=True)
         self._checks.expect(
-            "response", cgm.subscribed, at_s, message="the pump has not asked the sensor for measurements",
+            "response", sensor.subscribed, at_s, message="the pump has not asked the sensor for measurements",
             expected="subscribed", observed="not subscribed", rule="D-601",
         )  # fmt: skip
 
@@ -99,29 +93,18 @@ class Hands:
 
     def sample(self, at_s: int, sample: Sample | CgmSample) -> None:
         """Notify a sample."""
-        assert self._cgm is not None
-        sent_s, sent_host_s = self._pace.now_s, self._story.record.host_s
-        warning, status = CgmWarningFlags(0), CgmStatusFlags(0)
-        if isinstance(sample, Sample):
-            warning = _WARNINGS[sample.flag]
-        else:
-            for word in sample.status:
-                status |= CgmStatusFlags[word.upper()]
-        sent = self._cgm.send(sample.offset_minutes, sample.glucose_mg_dl, status=status, warning=warning)
-        self._story.sample(sent_s, at_s, sample)
-        if not sent:
+        if not self._sensor.send(at_s, sample):
             # The connection is up, or the schedule would have withheld the sample: the pump does not want it.
+            self._story.sample(self._pace.now_s, at_s, sample)
             self._checks.expect(
                 "decision-count", False, at_s, message="the pump no longer asks the sensor for measurements",
                 expected="subscribed", observed="not subscribed", rule="D-615",
                 offset_minutes=sample.offset_minutes,
             )  # fmt: skip
-            return
-        wanted = self._judge.oracle.sample(at_s, sample.offset_minutes, sample.glucose_mg_dl, int(status))
-        self._judge.sample_sent(wanted, sent_s, sent_host_s)
-        self._judge.take()
-        self._story.totals.samples += 1
-        self._story.progress(self._pace.now_s, at_s, self._judge.oracle.state(), self._checks.book.verdict)
+
+    def finish(self, at_s: int) -> None:
+        """No more inputs come."""
+        self._sensor.settle(at_s)
 
     # --- Commands -----------------------------------------------------------------------------------------------
 

@@ -459,7 +459,10 @@ class Rig:
             case "bearer_down":
                 return hands.bearer_down
             case "bearer_up":
-                return hands.connect
+                return self._reconnect
+
+    def _reconnect(self, at_s: int) -> None:
+        self._hands.connect(at_s, self.plan.schedule.missed(at_s))
 
     def _give(self, at_s: int, command: Any) -> None:
         self._hands.command(at_s, command)
@@ -538,13 +541,14 @@ class Rig:
     def _finish(self) -> None:
         end_s = self.plan.schedule.end_s
         if not self.pace.connected:
-            self._do(end_s + 1, self._hands.connect)
+            self._do(end_s + 1, self._reconnect)
         for number, question in enumerate(self._audit.questions, 2):
             self.pace.steady.add(end_s + number)
             self._do(end_s + number, self._asking(question))
         # Some seconds more, so that what fell due at the last question is seen too.
         last_s = end_s + len(self._audit.questions) + 5
         self._go_to(last_s)
+        self._hands.finish(last_s)
         self.judge.history.finish(last_s)
         self.judge.suspended.finish(last_s)
         self._judge_clock(last_s)

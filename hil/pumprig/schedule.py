@@ -72,10 +72,19 @@ class Stimulus:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A sample of the trace that never reaches the pump, and why."""
+    """A sample of the trace that does not come at its time, and why.
+
+    What came while the bearer was down stays with the sensor, which the pump may ask for it (D-617).
+
+    Attributes:
+        sample: the sample.
+        reason: why.
+        at_s: pump second at which it would have taken effect.
+    """
 
     sample: Sample
     reason: Literal["dropped", "bearer down", "after the end"]
+    at_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class Schedule:
         stimuli: ordered by `seq`, which never lets `at_s` fall.
         start_s: pump second at which the first sample of the trace was measured; commands count from it.
         end_s: pump second at which the run ends.
-        withheld: samples that never reach the pump.
+        withheld: samples that do not come at their time.
     """
 
     stimuli: tuple[Stimulus, ...]
@@ -97,7 +106,13 @@ class Schedule:
     def later(self, by_s: int) -> Schedule:
         """The same schedule, all of it so many pump seconds later."""
         stimuli = tuple(replace(stimulus, at_s=stimulus.at_s + by_s) for stimulus in self.stimuli)
-        return replace(self, stimuli=stimuli, start_s=self.start_s + by_s, end_s=self.end_s + by_s)
+        withheld = tuple(replace(item, at_s=item.at_s + by_s) for item in self.withheld)
+        return replace(self, stimuli=stimuli, start_s=self.start_s + by_s, end_s=self.end_s + by_s, withheld=withheld)
+
+    def missed(self, until_s: int) -> list[Sample]:
+        """The samples that came before a pump second while the bearer was down, in the order of their coming."""
+        missed = [item for item in self.withheld if item.reason == "bearer down" and item.at_s < until_s]
+        return [item.sample for item in sorted(missed, key=lambda item: item.at_s)]
 
     def of_kind(self, kind: Kind) -> list[Stimulus]:
         """The stimuli of one kind, in order."""
@@ -151,9 +166,9 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
     unordered: list[tuple[int, Kind, tuple[int, int], Payload]] = []
     for at_s, place, sample in _arrivals(scenario, trace, start_s, withheld):
         if any(down_s < at_s < up_s for down_s, up_s, _ in downs):
-            withheld.append(Withheld(sample, "bearer down"))
+            withheld.append(Withheld(sample, "bearer down", at_s))
         elif at_s >= end_s:
-            withheld.append(Withheld(sample, "after the end"))
+            withheld.append(Withheld(sample, "after the end", at_s))
         else:
             unordered.append((at_s, "sample", place, sample))
     for number, command in enumerate(scenario.commands):
@@ -186,7 +201,7 @@ def _arrivals(
     for sample in trace.samples:
         delivery = _Delivery(sample, start_s + 60 * sample.offset_minutes)
         if any(begin <= delivery.measured_s < end for begin, end in drops):
-            withheld.append(Withheld(sample, "dropped"))
+            withheld.append(Withheld(sample, "dropped", delivery.measured_s))
         else:
             on_their_way.append(delivery)
     for fault in scenario.faults:

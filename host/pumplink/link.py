@@ -6,6 +6,8 @@ their handlers afterwards, in order, so that a handler may make requests of its 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection
@@ -26,6 +28,8 @@ INDICATION_TIMEOUT_S = 30.0
 OPEN_RETRY_S = 1.0
 OPEN_ATTEMPTS = 5
 MISSED_KEEP_ALIVES_MAX = 3
+# A bearer's time may stop short of a moment by its own smallest step.
+CLOCK_STEP_S = 0.000002
 
 _EXPECTED = {
     AttOpcode.READ_REQUEST: AttOpcode.READ_RESPONSE,
@@ -92,6 +96,9 @@ class Link:
         self._keep_alive_due_s = 0.0
         self._unanswered = 0
         self._watchers: list[Callable[[str, bytes], None]] = []
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._indications: deque[tuple[Pdu, Callable[[], None]]] = deque()
 
     @property
     def now_s(self) -> float:
@@ -115,6 +122,8 @@ class Link:
         """
         self._decoder.clear()
         self._values.clear()
+        self._later.clear()
+        self._indications.clear()
         self.is_open = False
         self._refused = False
         self.mtu = att.MTU_DEFAULT
@@ -254,9 +263,30 @@ class Link:
 
     def indicate(self, handle: int, value: bytes, timeout_s: float = INDICATION_TIMEOUT_S) -> None:
         """Sends an indication and waits for its confirmation."""
+        if self._indications:
+            raise RuntimeError("an indication is already under way on this link")
         self._request(Pdu(AttOpcode.INDICATION, handle, value), timeout_s)
 
+    def indicate_soon(self, handle: int, value: bytes, confirmed: Callable[[], None] = lambda: None) -> None:
+        """Sends an indication, after the confirmation of those before it, without waiting for its own.
+
+        Args:
+            handle: of the value.
+            value: what is indicated.
+            confirmed: called once the other end has confirmed it; never when the connection ends before.
+        """
+        self._indications.append((Pdu(AttOpcode.INDICATION, handle, value), confirmed))
+        if len(self._indications) == 1:
+            self._send_att(self._indications[0][0])
+
     # --- Time ---------------------------------------------------------------------------------------------------
+
+    def after(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Calls `callback()` once, in so many DUT seconds, after the answer under way; it must not make requests.
+
+        It is called while the link waits or serves, and never when the connection ends before.
+        """
+        heapq.heappush(self._later, (self.now_s + delay_s, next(self._numbers), callback))
 
     def run_until(self, until_s: float) -> float:
         """Lets DUT time pass until `until_s`, serving and dispatching; returns the lateness in DUT seconds.
@@ -277,9 +307,13 @@ class Link:
 
     # One wait on the bearer; false when `until_s` was reached.
     def _step(self, until_s: float) -> bool:
+        while self.is_open and self._later and self._later[0][0] <= self.now_s + CLOCK_STEP_S:
+            heapq.heappop(self._later)[2]()
         wait_s = until_s
         if self._keep_alive_s and self.is_open:
-            wait_s = min(until_s, self._keep_alive_due_s)
+            wait_s = min(wait_s, self._keep_alive_due_s)
+        if self._later and self.is_open:
+            wait_s = min(wait_s, self._later[0][0])
         data = self.bearer.receive(wait_s)
         if data:
             at_s = self.bearer.received_at_s
@@ -290,7 +324,8 @@ class Link:
                 raise failed
             return True
         if wait_s < until_s:
-            self._keep_alive()
+            if self._keep_alive_s and self._keep_alive_due_s <= wait_s:
+                self._keep_alive()
             return True
         return False
 
@@ -373,6 +408,10 @@ class Link:
                 self._values.append(Value(pdu.handle, value, at_s))
             if pdu.opcode is AttOpcode.INDICATION:
                 self._send_att(Pdu(AttOpcode.CONFIRMATION))
+        elif pdu.opcode is AttOpcode.CONFIRMATION and self._indications:
+            self._indications.popleft()[1]()
+            if self._indications:
+                self._send_att(self._indications[0][0])
         elif pdu.opcode in _RESPONSES:
             asked = self._request_pdu
             if asked is None or self._response is not None or not _can_answer(pdu, asked):

@@ -10,6 +10,9 @@ from typing import Any
 from pumpwire.enums import (
     AnnunciationStatus,
     AnnunciationType,
+    BolusActivationType,
+    BolusFlags,
+    BolusTemplateFlags,
     BolusType,
     Controller,
     ControllerAction,
@@ -29,22 +32,33 @@ __all__ = [
     "ActiveBolus",
     "Annunciation",
     "BasalBlock",
+    "BolusAmounts",
+    "BolusTemplate",
     "ControllerSettings",
     "Decision",
     "DeliveredInsulin",
+    "DeviceInformation",
     "Features",
     "Health",
     "HistoryRecord",
+    "IchoBlock",
     "Identity",
     "InsulinOnBoard",
+    "IsfBlock",
     "Procedure",
     "PulseCounters",
     "PumpData",
     "Status",
+    "TargetBlock",
     "Tbr",
+    "TbrTemplate",
     "TemplateStatus",
     "TotalDailyInsulin",
 ]
+
+
+NO_REASONS = BolusFlags(0)
+_NO_TEMPLATE_REASONS = BolusTemplateFlags(0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +121,13 @@ class InsulinOnBoard:
 
 @dataclass(frozen=True)
 class Tbr:
-    """A running TBR: `value` is IU/h when absolute, a factor when relative."""
+    """A running TBR: `value` is IU/h when absolute, a factor when relative; `template` is None without one."""
 
     type: TbrType
     value: Decimal
     programmed_minutes: int
     remaining_minutes: int
+    template: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,13 +142,21 @@ class ActiveBasal:
 
 @dataclass(frozen=True)
 class ActiveBolus:
-    """A running bolus; which amounts was the caller's choice (IDS 1.0.2, 3.6.2.4)."""
+    """An active bolus (IDS 1.0.2, 3.6.2.4).
+
+    Amounts and minutes are the programmed, remaining or delivered ones, as the caller chose; the delay of the delivered
+    ones reads 65535. `delay_minutes`, `template` and `activation` are None for a bolus without that field.
+    """
 
     id: int
     type: BolusType
     fast_iu: Decimal
     extended_iu: Decimal
     duration_minutes: int
+    delay_minutes: int | None = None
+    template: int | None = None
+    activation: BolusActivationType | None = None
+    reasons: BolusFlags = NO_REASONS
 
 
 @dataclass(frozen=True)
@@ -142,6 +165,54 @@ class BasalBlock:
 
     duration_minutes: int
     rate_iu_per_h: Decimal
+
+
+@dataclass(frozen=True)
+class IsfBlock:
+    """One block of a profile of insulin sensitivity."""
+
+    duration_minutes: int
+    isf_mg_dl_per_iu: Decimal
+
+
+@dataclass(frozen=True)
+class IchoBlock:
+    """One block of a profile of carbohydrate ratios."""
+
+    duration_minutes: int
+    icho_ratio_g_per_iu: Decimal
+
+
+@dataclass(frozen=True)
+class TargetBlock:
+    """One block of a profile of target ranges."""
+
+    duration_minutes: int
+    target_low_mg_dl: Decimal
+    target_high_mg_dl: Decimal
+
+
+@dataclass(frozen=True)
+class TbrTemplate:
+    """A TBR template (IDS 1.0.2, 3.7.2): `value` is IU/h when absolute, a factor when relative."""
+
+    number: int
+    type: TbrType
+    value: Decimal
+    duration_minutes: int
+
+
+@dataclass(frozen=True)
+class BolusTemplate:
+    """A bolus template (IDS 1.0.2, 3.7.2); `delay_minutes` is None for one without that field."""
+
+    number: int
+    type: BolusType
+    fast_iu: Decimal | int | str = 0
+    extended_iu: Decimal | int | str = 0
+    duration_minutes: int = 0
+    delay_minutes: int | None = None
+    reasons: BolusTemplateFlags = _NO_TEMPLATE_REASONS
 
 
 @dataclass(frozen=True)
@@ -194,6 +265,31 @@ class Decision:
     iob_mu: int
     action: ControllerAction
     reason: DecisionReason
+
+
+@dataclass(frozen=True)
+class BolusAmounts:
+    """What a bolus calculator recommends, or what its user confirms (IDS 1.0.2, event bolus calculated)."""
+
+    fast_meal_iu: Decimal = Decimal(0)
+    fast_correction_iu: Decimal = Decimal(0)
+    extended_meal_iu: Decimal = Decimal(0)
+    extended_correction_iu: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class DeviceInformation:
+    """Who made the pump, and which one it is (DIS 1.1, 3). `system_id` has eight octets, low octet first."""
+
+    manufacturer: str
+    model: str
+    serial_number: str
+    hardware_revision: str
+    firmware_revision: str
+    system_id: bytes
+    vendor_id: int
+    product_id: int
+    product_version: int
 
 
 @dataclass(frozen=True)

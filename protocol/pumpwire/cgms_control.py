@@ -28,8 +28,8 @@ GLUCOSE_MG_DL = Sfloat(1, rounding=Rounding.HALF_UP)
 RATE_MG_DL_PER_MINUTE = Sfloat(1000, rounding=Rounding.TOWARD_ZERO)
 
 
-def _message(name: str, on: Any, body: Any, **details: Any) -> Message:
-    return Message(name, on=on, body=body, clause=on.clause, served=False, **details)
+def _message(name: str, on: Any, body: Any, *, served: bool = False, **details: Any) -> Message:
+    return Message(name, on=on, body=body, clause=on.clause, served=served, **details)
 
 
 CGM_STATUS = _message(
@@ -48,6 +48,7 @@ CGM_STATUS = _message(
             sensor_warning=CgmWarningFlags.BELOW_HYPO,
         )
     ],
+    served=True,
     doc="All three octets of the status are always there.",
 )  # fmt: skip
 CGM_SESSION_RUN_TIME = _message(
@@ -84,6 +85,7 @@ CGM_RACP_REPORT_STORED_RECORDS = _message(
             minimum_time_offset_minutes=10, maximum_time_offset_minutes=20,
         ),
     ],
+    served=True,
     doc="The records come as CGM Measurement first, oldest first.",
 )  # fmt: skip
 CGM_RACP_DELETE_STORED_RECORDS = _message(
@@ -122,6 +124,7 @@ CGM_RACP_RESPONSE_CODE = _message(
             "06000101", operator=CgmRacpOperator.NULL, request_opcode=1, response_code=CgmRacpResponseCode.SUCCESS
         )
     ],
+    served=True,
 )  # fmt: skip
 
 # --- CGM Specific Ops Control Point ---

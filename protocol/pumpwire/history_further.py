@@ -142,7 +142,7 @@ HISTORY_PRIMING_DONE = _event(
 HISTORY_DATA_CORRUPTION = _event(
     "HistoryDataCorruption", 0x03A6, Struct(),
     examples=[Example("a603" + "ffffffff" + "0000", sequence=0xFFFFFFFF, relative_offset_s=0)],
-    doc="Stands where a record cannot be read; its sequence number is 0xFFFFFFFF.", served=False,
+    doc="Stands where a record cannot be read; its sequence number is 0xFFFFFFFF.",
 )  # fmt: skip
 HISTORY_POINTER_EVENT = _event(
     "HistoryPointerEvent", 0x03A9, Struct(), examples=[Example("a903" + _SEQUENCE, **_AT)],

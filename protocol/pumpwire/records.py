@@ -41,20 +41,21 @@ RACP_REPORT_STORED_RECORDS = Message(
 )  # fmt: skip
 RACP_DELETE_STORED_RECORDS = Message(
     "RacpDeleteStoredRecords", opcode=RacpOpcode.DELETE_STORED_RECORDS, on=RECORD_ACCESS_CONTROL_POINT,
-    direction=TO_PUMP, body=_selection(), clause="IDS 1.0.2, 3.9", answer="RacpResponseCode", served=False,
+    direction=TO_PUMP, body=_selection(), clause="IDS 1.0.2, 3.9", answer="RacpResponseCode",
     examples=[
         Example(
             "3c3c0f20000000", operator=RacpOperator.LESS_THAN_OR_EQUAL, filter=RacpFilter.SEQUENCE_NUMBER,
             maximum_sequence=32,
         )
     ],
-    doc="Sequence numbers that were deleted are never given again.",
+    doc="Numbers that were deleted are never given again. A part of a group of records is not deleted: 0x0A.",
 )  # fmt: skip
 RACP_ABORT = Message(
     "RacpAbort", opcode=RacpOpcode.ABORT, on=RECORD_ACCESS_CONTROL_POINT, direction=TO_PUMP,
     body=Struct("operator" / Word(Int8ul, RacpOperator) * "Null"), clause="IDS 1.0.2, 3.9",
     answer="RacpResponseCode", examples=[Example("550f", operator=RacpOperator.NULL)],
-    doc="The one request that is taken while another procedure runs.",
+    doc="The one request that is taken while another procedure runs. With nothing to stop it succeeds; 0x07 when "
+    "records are already being deleted.",
 )  # fmt: skip
 RACP_REPORT_NUMBER_OF_STORED_RECORDS = Message(
     "RacpReportNumberOfStoredRecords", opcode=RacpOpcode.REPORT_NUMBER_OF_STORED_RECORDS,

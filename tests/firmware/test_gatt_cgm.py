@@ -1,6 +1,7 @@
 """The pump as a client of the sensor: how it asks, what it takes for a sample, and where a session stands on its clock.
 
-CGMS 1.0.2; D-601, D-602, D-615. Method: the test is the sensor and answers the pump's requests octet by octet.
+CGMS 1.0.2; D-601, D-602, D-615. Method: the test is the sensor and answers the pump's requests octet by octet. It stores
+no records and tells no status, which the pump must put up with; test_cgms_missed.py has the sensor that does.
 """
 
 from datetime import datetime, timedelta
@@ -18,6 +19,9 @@ from pumpwire.registry import MESSAGES
 
 FEATURE, START = database.CGM_FEATURE.handle, database.CGM_SESSION_START_TIME.handle
 MEASUREMENT = database.CGM_MEASUREMENT.handle
+STATUS, RECORDS = database.CGM_STATUS.handle, database.CGM_RECORD_ACCESS_CONTROL_POINT.handle
+# In the order in which the pump asks.
+ASKED = [FEATURE, START, STATUS, RECORDS + 1, MEASUREMENT + 1]
 SESSION = datetime(2024, 3, 1, 12, 0, 0)
 E2E_CRC = 0x1000
 NONE, KEEP = 0x0F, 0x33
@@ -40,7 +44,7 @@ class Sensor:
         handle = pdu[1] | pdu[2] << 8
         if handle in self.silent:
             return None
-        if handle in self.refuses:
+        if handle in self.refuses or handle in (STATUS, RECORDS + 1):
             return bytes((0x01, pdu[0], pdu[1], pdu[2], ATT_ERROR))
         if pdu[0] == 0x12:
             assert (handle, pdu[3:]) == (MEASUREMENT + 1, b"\x01\0")
@@ -115,11 +119,11 @@ def test_the_pump_asks_for_feature_start_and_measurements(bench):
     bench.sensor = Sensor()
     bench.open()
     assert bench.requests == [
-        bytes((0x0A, FEATURE & 0xFF, 1)), bytes((0x0A, START & 0xFF, 1)),
-        bytes((0x12, (MEASUREMENT + 1) & 0xFF, 1, 1, 0)),
+        bytes((0x0A, FEATURE & 0xFF, 1)), bytes((0x0A, START & 0xFF, 1)), bytes((0x0A, STATUS & 0xFF, 1)),
+        bytes((0x12, (RECORDS + 1) & 0xFF, 1, 2, 0)), bytes((0x12, (MEASUREMENT + 1) & 0xFF, 1, 1, 0)),
     ]  # fmt: skip
     bench.run_for(100)
-    assert len(bench.requests) == 3
+    assert len(bench.requests) == 5
 
 
 def test_one_request_at_a_time(bench):
@@ -137,8 +141,7 @@ def test_a_refusal_is_tried_again_from_the_start(bench, handle):
     bench.open()
     bench.run_for(65)
     asked = [pdu[1] | pdu[2] << 8 for pdu in bench.requests]
-    order = [FEATURE, START, MEASUREMENT + 1]
-    assert asked == order[: order.index(handle) + 1] * 3
+    assert asked == ASKED[: ASKED.index(handle) + 1] * 3
     sensor.refuses = set()
     bench.run_for(30)
     assert sensor.subscriptions == 1

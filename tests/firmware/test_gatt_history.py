@@ -279,12 +279,13 @@ def test_selections(grown, selection, expected):
 
 
 @pytest.mark.parametrize(("payload", "code"), [
-    ("3c33", 0x02), ("0f0f", 0x02), ("660f00000000", 0x02), ("0033", 0x02), ("ff", 0x02),
-    ("330f", 0x03), ("5a0f", 0x03), ("5533", 0x03), ("5566", 0x03),
-    ("3300", 0x04), ("3396", 0x04), ("5aff", 0x04), ("5500", 0x04),
+    ("0f0f", 0x02), ("660f00000000", 0x02), ("0033", 0x02), ("ff", 0x02),
+    ("330f", 0x03), ("3c0f", 0x03), ("5a0f", 0x03), ("5533", 0x03), ("5566", 0x03),
+    ("3300", 0x04), ("3396", 0x04), ("3c00", 0x04), ("3c3d", 0x04), ("5aff", 0x04), ("5500", 0x04),
     ("33", 0x05), ("55", 0x05), ("3333" + "0f", 0x05), ("3355" + "0f" + "000000", 0x05), ("3355", 0x05),
     ("335a" + "0f" + "00000000", 0x05), ("335a" + "0f" + "05000000" + "04000000", 0x05), ("550f" + "00", 0x05),
-    ("3355" + "00" + "00000000", 0x09), ("3355" + "55" + "00000000", 0x09), ("5a3c" + "ff" + "00000000", 0x09),
+    ("3c3333", 0x05), ("3c3c0f", 0x05), ("3c5a" + "0f" + "05000000" + "04000000", 0x05),
+    ("3355" + "00" + "00000000", 0x09), ("3c3c" + "00" + "00000000", 0x09), ("3355" + "55" + "00000000", 0x09), ("5a3c" + "ff" + "00000000", 0x09),
 ])  # fmt: skip
 def test_refusals(grown, payload, code):
     name, told = grown.raw_procedure(RACP, bytes.fromhex(payload))
@@ -315,7 +316,7 @@ def test_an_abort_stops_the_transfer(bench):
     """The line takes its time, so that the abort comes between two records; its answer is the only one."""
     long_history(bench)
     begin_report(bench)
-    bench.run_for(0.1)
+    bench.run_for(0.02)
     assert bench.write_message("RacpAbort", operator=NULL) == 0
     name, told = bench.answer(RACP)
     assert (name, told["request_opcode"], told["response_code"]) == ("RacpResponseCode", ABORT, SUCCESS)
@@ -328,7 +329,7 @@ def test_an_abort_stops_the_transfer(bench):
 def test_an_abort_that_is_not_understood_stops_nothing(bench):
     long_history(bench)
     begin_report(bench)
-    bench.run_for(0.1)
+    bench.run_for(0.02)
     assert bench.write_message("RacpAbort", operator=ALL) == 0
     assert bench.answer(RACP)[1]["response_code"] == 0x03
     assert bench.write_message("GetActiveBolusIds") == 0xFE
@@ -354,7 +355,7 @@ def test_the_pump_doses_while_it_reports(bench):
 def test_a_report_ends_with_its_connection(bench):
     long_history(bench)
     begin_report(bench)
-    bench.run_for(0.1)
+    bench.run_for(0.02)
     bench.subscribed()
     bench.run_for(5)
     assert bench.notifications == [] and bench.indications == []
@@ -365,7 +366,7 @@ def test_records_of_the_transfer_s_own_time_are_left_for_the_next(bench):
     long_history(bench)
     before = count(bench)
     begin_report(bench)
-    bench.run_for(0.1)
+    bench.run_for(0.02)
     bench.write_message("EmulatorFault", fault_kind=0x3C, fault_value=5000)
     bench.run_for(5)
     bench.answer(RACP)

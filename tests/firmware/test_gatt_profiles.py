@@ -208,7 +208,7 @@ def test_while_a_template_is_read_nothing_else_runs(bench):
         write(bench, [(60, "1")] * 3, first, end=first == 22)
     bench.notifications.clear()
     bench.send(bytes((0x12, COMMAND.handle, 0)) + bench.protected(COMMAND, b"\xaa\x0f\x01"))
-    bench.run_for(0.008)
+    bench.run_for(0.004)
     assert 0 < len(bench.notifications) < 8
     assert bench.write_message("GetActiveBolusIds") == IN_PROGRESS
     bench.answer(COMMAND)
@@ -219,7 +219,7 @@ def test_a_read_ends_with_its_connection(bench):
     for first in range(1, 25, 3):
         write(bench, [(60, "1")] * 3, first, end=first == 22)
     bench.send(bytes((0x12, COMMAND.handle, 0)) + bench.protected(COMMAND, b"\xaa\x0f\x01"))
-    bench.run_for(0.008)
+    bench.run_for(0.004)
     bench.subscribed()
     bench.run_for(1)
     assert bench.notifications == [] and bench.indications == []

@@ -79,6 +79,22 @@ def test_json_is_json_and_nothing_else(call, trace):
     assert re.fullmatch("[0-9a-f]{64}", summary["doses_sha256"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "what"),
+    [
+        (["run", "missing.csv", "--json"], 2, "missing.csv"),
+        (["run", "--hours", "many", "--json"], 2, "many"),
+        (["replay", "nowhere", "--json"], 2, "nowhere"),
+    ],
+)
+def test_a_refusal_is_json_for_who_asked_for_json(call, arguments, exit_code, what):
+    code, out, err = call(*arguments)
+    refusal = json.loads(out)
+    assert (code, refusal["exit_code"]) == (exit_code, exit_code)
+    assert what in refusal["error"]
+    assert what in err
+
+
 def test_json_of_a_fail_has_its_reasons_and_its_exit_code(call, trace, tmp_path):
     copy = firmware_copy(tmp_path, settings=("const(1500)", "const(1000)"))
     code, out, err = call("run", trace, "--json", "--firmware", copy)

@@ -48,7 +48,7 @@ def to(oracle, at_s, state):
         (SetBolus(Decimal("1.0"), bolus_type="extended"), 0x71),
         (SetBolus(Decimal("1.0"), extended_amount_iu=Decimal("1.0")), 0x71),
         (SetBolus(Decimal("1.0"), duration_minutes=30), 0x71),
-        (SetBolus(Decimal("0.07"), bolus_type="multiwave"), 0x71),
+        (SetBolus(Decimal("0.07"), bolus_type="undetermined"), 0x71),
     ],
 )
 def test_boluses_accepted_and_refused(bolus, expected):
@@ -109,8 +109,8 @@ def test_cancel_keeps_the_pulse_of_its_second():
     accept(oracle, 42, SetBolus(Decimal("1.0")))
     assert accept(oracle, 50, CancelBolus(1)) == {"bolus_id": 1}
     assert take(oracle) == [
-        BolusStarted(at_s=42, bolus_id=1, amount_mu=1000),
-        BolusEnded(at_s=50, bolus_id=1, delivered_mu=200, reason="canceled"),
+        BolusStarted(at_s=42, bolus_id=1, fast_mu=1000),
+        BolusEnded(at_s=50, bolus_id=1, fast_mu=200, reason="canceled"),
     ]
     assert pulses(oracle, 200) == []
     bolus = oracle.ledger().boluses[1]
@@ -187,7 +187,7 @@ def test_stop_ends_bolus_then_tbr_then_drops():
     oracle.take_events()
     accept(oracle, 230, SetTherapyState("stop"))
     assert take(oracle) == [
-        BolusEnded(at_s=230, bolus_id=1, delivered_mu=750, reason="canceled"),
+        BolusEnded(at_s=230, bolus_id=1, fast_mu=750, reason="canceled"),
         TbrEnded(at_s=230, reason="canceled", effective_minutes=2),
         BasalChanged(at_s=230, old_mu_per_h=2000, new_mu_per_h=1000, context="device"),
         TherapyChanged(at_s=230, old="run", new="stop"),
@@ -250,7 +250,7 @@ def test_pause_becomes_stop_after_fifteen_minutes():
     oracle.advance(1900)
     assert take(oracle) == [
         Annunciation(at_s=1900, annunciation_id=1, type="pause over", status="pending"),
-        BolusEnded(at_s=1900, bolus_id=1, delivered_mu=100, reason="canceled"),
+        BolusEnded(at_s=1900, bolus_id=1, fast_mu=100, reason="canceled"),
         TbrEnded(at_s=1900, reason="canceled", effective_minutes=15),
         BasalChanged(at_s=1900, old_mu_per_h=0, new_mu_per_h=0, context="device"),
         TherapyChanged(at_s=1900, old="pause", new="stop"),

@@ -36,7 +36,7 @@ def test_an_input_takes_effect_at_its_second_and_never_before_one_that_is_over()
     """D-002: a Set Bolus of 41.5 s is told for second 42 and starts there; time does not go back."""
     oracle = running((1440, "0"))
     accept(oracle, 42, SetBolus(Decimal("0.20")))
-    assert take(oracle, BolusStarted) == [BolusStarted(at_s=42, bolus_id=1, amount_mu=200)]
+    assert take(oracle, BolusStarted) == [BolusStarted(at_s=42, bolus_id=1, fast_mu=200)]
     with pytest.raises(UsageError, match="41 lies before 42"):
         oracle.command(41, CancelTbr())
     with pytest.raises(UsageError, match="41 lies before 42"):
@@ -164,7 +164,7 @@ def test_bolus_at_standard_speed():
     oracle.advance(60)
     events = oracle.take_events()
     assert [e.due_s for e in events if isinstance(e, Pulse)] == [44, 46, 48, 50]
-    assert events[-1] == BolusEnded(at_s=50, bolus_id=1, delivered_mu=200, reason="programmed amount delivered")
+    assert events[-1] == BolusEnded(at_s=50, bolus_id=1, fast_mu=200, reason="programmed amount delivered")
 
 
 def test_quick_bolus_has_several_pulses_in_a_second():

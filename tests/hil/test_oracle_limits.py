@@ -106,7 +106,7 @@ def test_emptying_pulse_is_delivered_and_then_everything_ends():
     assert events[last + 1 :] == [
         ReservoirChanged(at_s=at_s, remaining_mu=0),
         Annunciation(at_s=at_s, annunciation_id=1, type="reservoir empty", status="pending"),
-        BolusEnded(at_s=at_s, bolus_id=1, delivered_mu=1950, reason="error abort", annunciation_id=1),
+        BolusEnded(at_s=at_s, bolus_id=1, fast_mu=1950, reason="error abort", annunciation_id=1),
         TbrEnded(at_s=at_s, reason="error abort", effective_minutes=(at_s - 10) // 60, annunciation_id=1),
         BasalChanged(at_s=at_s, old_mu_per_h=2000, new_mu_per_h=1000, context="device"),
         TherapyChanged(at_s=at_s, old="run", new="stop"),
@@ -133,7 +133,7 @@ def test_bolus_completed_by_the_emptying_pulse_is_delivered():
     oracle.advance(20)
     assert take(oracle)[-2:] == [
         TherapyChanged(at_s=14, old="run", new="stop"),
-        BolusEnded(at_s=14, bolus_id=1, delivered_mu=100, reason="programmed amount delivered"),
+        BolusEnded(at_s=14, bolus_id=1, fast_mu=100, reason="programmed amount delivered"),
     ]
 
 
@@ -259,7 +259,7 @@ def test_occlusion_aborts_bolus_and_suspension():
     oracle.take_events()
     oracle.advance(800)
     assert take(oracle)[1:3] == [
-        BolusEnded(at_s=706, bolus_id=1, delivered_mu=100, reason="error abort", annunciation_id=1),
+        BolusEnded(at_s=706, bolus_id=1, fast_mu=100, reason="error abort", annunciation_id=1),
         TbrEnded(at_s=706, reason="error abort", effective_minutes=1, annunciation_id=1),
     ]
     assert not oracle.state().suspended

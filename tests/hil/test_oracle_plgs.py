@@ -316,7 +316,7 @@ def test_suspension_is_programmed_for_the_allowance():
     oracle = plgs()
     at(oracle, 301, 5, 60)
     started = take(oracle, TbrStarted)
-    assert started == [TbrStarted(at_s=301, rate_mu_per_h=0, duration_minutes=120, context="AP controller")]
+    assert started == [TbrStarted(at_s=301, value=0, duration_minutes=120, context="AP controller")]
 
 
 @pytest.mark.parametrize(("at_s", "expected"), [(899, ("keep", "minimum time")), (900, ("resume", "rising"))])

@@ -141,7 +141,7 @@ def test_write_to_the_active_template_takes_effect_at_its_second():
     oracle.take_events()
     accept(oracle, 100, WriteProfile(1, profile((1440, "2.0"))))
     assert take(oracle) == [
-        BlockChanged(at_s=100, template=1, block=1, duration_minutes=1440, rate_mu_per_h=2000),
+        BlockChanged(at_s=100, template=1, block=1, duration_minutes=1440, value=2000),
         BasalChanged(at_s=100, old_mu_per_h=1000, new_mu_per_h=2000, context="device"),
     ]
     assert pulses(oracle, 140) == [140]
@@ -192,9 +192,7 @@ def test_without_an_activated_profile_the_rate_is_zero():
         (SetTbr(Decimal("1.0"), 0), 0x73),
         (SetTbr(Decimal("1.0"), 1441), 0x73),
         (SetTbr(Decimal("1.0"), 30, change=True), 0x74),
-        (SetTbr(Decimal("1.1"), 30, tbr_type="relative"), 0x71),
-        (SetTbr(Decimal("1.0"), 30, template_number=1), 0x71),
-        (SetTbr(Decimal("30.1"), 0, tbr_type="relative"), 0x71),
+        (SetTbr(Decimal("30.1"), 0, tbr_type="undetermined"), 0x71),
         (SetTbr(Decimal("30.1"), 30, change=True), 0x73),
     ],
 )
@@ -231,7 +229,7 @@ def test_tbr_is_in_force_from_start_to_before_end():
     accept(oracle, 600, SetTbr(Decimal("2.0"), 1))
     oracle.advance(700)
     assert take(oracle) == [
-        TbrStarted(at_s=600, rate_mu_per_h=2000, duration_minutes=1, context="remote control"),
+        TbrStarted(at_s=600, value=2000, duration_minutes=1, context="remote control"),
         BasalChanged(at_s=600, old_mu_per_h=0, new_mu_per_h=2000, context="remote control"),
         TbrEnded(at_s=660, reason="duration over", effective_minutes=1),
         BasalChanged(at_s=660, old_mu_per_h=2000, new_mu_per_h=0, context="device"),
@@ -257,7 +255,7 @@ def test_tbr_group_is_recorded_at_an_equal_rate_too():
     accept(oracle, 10, SetTbr(Decimal("1.0"), 30, context="device"))
     group = take(oracle)
     assert group == [
-        TbrStarted(at_s=10, rate_mu_per_h=1000, duration_minutes=30, context="device"),
+        TbrStarted(at_s=10, value=1000, duration_minutes=30, context="device"),
         BasalChanged(at_s=10, old_mu_per_h=1000, new_mu_per_h=1000, context="device"),
     ]
     assert group[1].sequence == group[0].sequence + 1
@@ -282,7 +280,7 @@ def test_change_counts_anew_from_its_second_and_the_tbr_from_its_start():
     accept(oracle, 660, SetTbr(Decimal("3.0"), 30, change=True))
     oracle.advance(3000)
     assert take(oracle)[2:] == [
-        TbrChanged(at_s=660, rate_mu_per_h=3000, duration_minutes=30, elapsed_minutes=1, context="remote control"),
+        TbrChanged(at_s=660, value=3000, duration_minutes=30, elapsed_minutes=1, context="remote control"),
         BasalChanged(at_s=660, old_mu_per_h=2000, new_mu_per_h=3000, context="remote control"),
         TbrEnded(at_s=2460, reason="duration over", effective_minutes=31),
         BasalChanged(at_s=2460, old_mu_per_h=3000, new_mu_per_h=1000, context="device"),
@@ -339,7 +337,7 @@ def test_suspension_interrupts_a_clients_tbr():
     assert take(oracle) == [
         TbrEnded(at_s=1200, reason="canceled", effective_minutes=10),
         BasalChanged(at_s=1200, old_mu_per_h=2000, new_mu_per_h=1000, context="device"),
-        TbrStarted(at_s=1200, rate_mu_per_h=0, duration_minutes=120, context="AP controller"),
+        TbrStarted(at_s=1200, value=0, duration_minutes=120, context="AP controller"),
         BasalChanged(at_s=1200, old_mu_per_h=1000, new_mu_per_h=0, context="AP controller"),
     ]
     assert oracle.sample(1800, 30, 120).action == "resume"

@@ -198,15 +198,32 @@ def test_a_command_of_the_second_at_which_the_bearer_goes_is_still_given(bench):
     assert run.of("BolusProgrammed1", "bolus_id") == [(700, 1), (760, 2)]
 
 
-def test_samples_of_the_time_without_a_bearer_are_lost_and_the_session_goes_on(bench):
+def test_samples_of_the_time_without_a_bearer_are_fetched_and_the_session_goes_on(bench):
+    """D-617: each is judged by its measurement time at the second after the connection is back."""
     run = bench.run(
         PLGS, pump(), fault(DOWN_S, "bearer_down", for_seconds=1300), readings=every_5_minutes(STEADY)
     )
     assert run.verdict is Verdict.PASS, run.explain()
-    assert sorted(reasons(run)) == [0, 5, 10, 35, 40, 45, 50, 55]
-    assert reasons(run)[35] == "no prediction"
+    told = reasons(run)
+    assert sorted(told) == list(range(0, 60, 5))
+    assert (told[15], told[20], told[25], told[30]) == ("stale", "not low", "not low", "not low")
+    fetched = [event["at_s"] - 60 for event in run.events("decision") if 15 <= event["offset_minutes"] <= 30]
+    assert fetched == [DOWN_S + 1300 + 1] * 4
     # It became stale while nobody listened.
     assert [(event["at_s"] - 60, event["type"]) for event in run.events("annunciation")][:1] == [(1501, "stale CGM")]
+
+
+def test_a_long_time_without_a_bearer_is_fetched_in_parts_and_before_live_samples(bench):
+    """What a board takes in at once is less; the live sample of the second waits its turn."""
+    readings = [(minute, 120 + minute % 7) for minute in range(120)]
+    run = bench.run(PLGS, pump(), fault(590, "bearer_down", for_seconds=3610), readings=readings)
+    assert run.verdict is Verdict.PASS, run.explain()
+    decisions = [(event["offset_minutes"], event["at_s"] - 60) for event in run.events("decision")]
+    assert [offset for offset, _ in decisions] == list(range(120))
+    seconds = dict(decisions)
+    assert seconds[10] == 4201
+    assert 4202 <= seconds[69] <= seconds[70] <= 4206
+    assert seconds[71] == 4260
 
 
 def test_a_bearer_that_is_down_to_the_very_end_is_opened_once_more_for_the_last_questions(bench):

@@ -322,3 +322,56 @@ def test_every_pdu_can_be_watched() -> None:
     link.watch(lambda direction, pdu: seen.append((direction, pdu.hex())))
     link.request_read(HANDLE)
     assert seen == [("to_pump", "0a1500"), ("to_client", "0b78")]
+
+
+# --- What waits -------------------------------------------------------------------------------------------------
+
+
+def test_what_comes_later_comes_in_order_and_at_its_time() -> None:
+    link, peer = connected(keep_alive_ms=1000)
+    told: list[tuple[str, float]] = []
+    link.after(2.5, lambda: told.append(("late", link.now_s)))
+    link.after(0, lambda: told.append(("now", link.now_s)))
+    link.after(0.5, lambda: link.after(0.25, lambda: told.append(("then", link.now_s))))
+    for at_s in range(1, 4):
+        peer.come(at_s, encode(FrameType.KEEP_ALIVE, b""))
+    link.run_until(3.5)
+    assert told == [("now", 0), ("then", 0.75), ("late", 2.5)]
+    assert sum(frame.type == FrameType.KEEP_ALIVE for frame in peer.sent) == 3
+
+
+def test_what_waits_ends_with_its_connection() -> None:
+    link, peer = connected()
+    told: list[str] = []
+    link.after(1, lambda: told.append("late"))
+    link.indicate_soon(HANDLE, b"1", lambda: told.append("confirmed"))
+    link.close()
+    link.run_until(2)
+    link.open()
+    peer.come(0, att(b"\x1e"))
+    link.run_until(4)
+    assert told == []
+    assert link.dropped_frames == 1
+
+
+def test_indications_follow_one_another() -> None:
+    link, peer = connected()
+    told: list[int] = []
+    for number in range(3):
+        link.indicate_soon(HANDLE, bytes((number,)), lambda number=number: told.append(number))  # type: ignore[misc]
+    with pytest.raises(RuntimeError, match="already under way"):
+        link.indicate(HANDLE, b"")
+    for at_s in (1, 2, 3):
+        assert [frame.body[3] for frame in peer.sent] == list(range(at_s))
+        peer.come(0, att(b"\x1e"))
+        link.run_until(at_s)
+    assert told == [0, 1, 2]
+
+
+def test_an_indication_may_wait_while_a_request_is_under_way() -> None:
+    link, peer = connected(lambda frame: [(1.0, read_response(b"5"))] if frame.body[0] == 0x0A else [])
+    told: list[str] = []
+    link.indicate_soon(HANDLE, b"1", lambda: told.append("confirmed"))
+    peer.come(0.5, att(b"\x1e"))
+    assert link.request_read(OTHER) == b"5"
+    assert told == ["confirmed"]

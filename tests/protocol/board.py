@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ports import Port, micropython
 from pumpwire.declare import Message
 from pumpwire.generate.files import checkout
 from pumpwire.generate.tables import Tables, constant_of, table_of
 from pumpwire.layout import Field
 
+__all__ = [
+    "Answer", "ask", "body_of", "codec_of", "first_slot", "header_octets", "micropython", "run", "slots_of", "to_slots",
+]  # fmt: skip
+
 # All messages, also those that the firmware does not serve: its codec could.
 _TABLES = Tables(served_only=False)
 _SLOTS = _TABLES.compiler.slots
-
-
-def micropython() -> str | None:
-    """The MicroPython unix port, or None where it is not installed."""
-    candidates = [os.environ.get("PUMPRIG_MICROPYTHON"), str(Path(sys.executable).parent / "micropython")]
-    return next((path for path in candidates if path and Path(path).is_file()), None)
 
 
 def slots_of(message: Message) -> list[int]:
@@ -76,6 +73,53 @@ class Answer:
     heap_octets: int
 
 
+def header_octets(message: Message) -> int:
+    """Octets before what the codec reads: opcode and header."""
+    return message.on.opcode_octets + sum(field.octets for field in message.header_layout)
+
+
+def body_of(message: Message, octets: bytes) -> bytes:
+    """What the codec reads of a message."""
+    return octets[header_octets(message) :]
+
+
+def codec_of(folder: Path) -> Path:
+    """Puts the firmware's codec into a folder, with tables of all messages.
+
+    Args:
+        folder: where the codec's package is made.
+    """
+    (folder / "gatt").mkdir(parents=True, exist_ok=True)
+    shutil.copy(checkout() / "firmware" / "gatt" / "codec.py", folder / "gatt")
+    (folder / "gatt" / "wire_tables.py").write_text(_TABLES.wire_tables(), encoding="utf-8")
+    return folder
+
+
+def _asked(message: Message, octets: bytes, values: list[Any]) -> str:
+    table = table_of(message.on, message.direction)
+    where = [constant_of(message), None] if table is None else [table, message.opcode]
+    kept = [0 if value is None else value for value in values]
+    return json.dumps([*where, slots_of(message), octets.hex(), kept])
+
+
+def _answer(line: str) -> Answer:
+    status, bad_slot, slots, end, text, encode_bad_slot, used = json.loads(line)
+    return Answer(status, bad_slot, slots, end, bytes.fromhex(text), encode_bad_slot, used)
+
+
+def ask(port: Port, message: Message, octets: bytes, values: list[Any]) -> Answer:
+    """Decodes the octets (after opcode and header) and encodes the slot values on a port that runs.
+
+    Args:
+        port: that serves `codec_board`.
+        message: whose program is run.
+        octets: to decode.
+        values: of the slots, to encode.
+    """
+    (line,) = port.ask(_asked(message, octets, values))
+    return _answer(line)
+
+
 def run(tmp_path: Path, cases: list[tuple[Message, bytes, list[Any]]]) -> list[Answer]:
     """Decodes the octets (after opcode and header) and encodes the slot values of every case.
 
@@ -85,27 +129,15 @@ def run(tmp_path: Path, cases: list[tuple[Message, bytes, list[Any]]]) -> list[A
     """
     executable = micropython()
     assert executable is not None
-    lines = []
-    for message, octets, values in cases:
-        table = table_of(message.on, message.direction)
-        where = [constant_of(message), None] if table is None else [table, message.opcode]
-        kept = [0 if value is None else value for value in values]
-        lines.append(json.dumps([*where, slots_of(message), octets.hex(), kept]))
     path = tmp_path / "cases.jsonl"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("".join(_asked(*case) + "\n" for case in cases), encoding="utf-8")
     script = Path(__file__).with_name("codec_board.py")
-    firmware = tmp_path / "firmware"
-    (firmware / "gatt").mkdir(parents=True, exist_ok=True)
-    shutil.copy(checkout() / "firmware" / "gatt" / "codec.py", firmware / "gatt")
-    (firmware / "gatt" / "wire_tables.py").write_text(_TABLES.wire_tables(), encoding="utf-8")
+    firmware = codec_of(tmp_path / "firmware")
     done = subprocess.run(
         [executable, "-X", "heapsize=512K", str(script), str(firmware), str(path)],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [_answer(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(cases)
-    return [
-        Answer(status, bad_slot, slots, end, bytes.fromhex(text), encode_bad_slot, used)
-        for status, bad_slot, slots, end, text, encode_bad_slot, used in answers
-    ]
+    return answers

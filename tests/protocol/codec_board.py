@@ -1,15 +1,17 @@
-# Runs the firmware's codec on MicroPython over a file of cases, with the heap locked, and prints what came out.
+# Runs the firmware's codec on MicroPython over cases, with the heap locked, and says what came out.
 #
-# Usage: micropython codec_board.py FIRMWARE_DIR CASES. A case is a JSON line [table, opcode or null, slots, hex,
-# values]: hex is decoded, and the values of the slots are encoded. The answer is a JSON line [status, bad_slot,
-# values, end, hex, bad_slot, octets of heap].
+# A case is a JSON line [table, opcode or null, slots, hex, values]: hex is decoded, and the values of the slots are
+# encoded. The answer is a JSON line [status, bad_slot, values, end, hex, bad_slot, octets of heap].
+#
+# Usage: micropython codec_board.py FIRMWARE_DIR CASES, or `answer` for a case of another program's.
 import gc
 import json
 import sys
 
 import micropython
 
-sys.path.insert(0, sys.argv[1])
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
 from gatt import codec as codec_module
 from gatt import wire_tables
 
@@ -23,39 +25,48 @@ SENTINELS = {
 NAMES = {value: name for name, value in SENTINELS.items()}
 
 
-def main():
-    codec = codec_module.Codec()
-    out = bytearray(64)
-    decode = codec.decode
-    encode = codec.encode
+CODEC = codec_module.Codec()
+OUT = bytearray(64)
+# The outcome of decode, or the end of encode, that asked for heap.
+TOOK_HEAP = -2
+
+
+# The answer to a case.
+def answer(line):
+    table, opcode, slots, octets, values = json.loads(line)
+    program = getattr(wire_tables, table)
+    if opcode is not None:
+        program = program[opcode]
+    buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2))
+    end = len(buf)
+    fields = CODEC.fields
+    before = gc.mem_alloc()
+    micropython.heap_lock()
+    try:
+        status = CODEC.decode(program, buf, 3, end)
+    except MemoryError:
+        status = TOOK_HEAP
+    finally:
+        micropython.heap_unlock()
+    used = gc.mem_alloc() - before
+    decoded = [NAMES.get(fields[slot], fields[slot]) for slot in slots]
+    bad_slot = CODEC.bad_slot
+    for index in range(len(slots)):
+        fields[slots[index]] = SENTINELS.get(values[index], values[index])
+    before = gc.mem_alloc()
+    micropython.heap_lock()
+    try:
+        encoded = CODEC.encode(program, OUT, 3)
+    except MemoryError:
+        encoded = TOOK_HEAP
+    finally:
+        micropython.heap_unlock()
+    used += gc.mem_alloc() - before
+    text = "".join(f"{OUT[i]:02x}" for i in range(3, encoded))
+    return json.dumps([status, bad_slot, decoded, encoded, text, CODEC.bad_slot, used])
+
+
+if __name__ == "__main__":
     with open(sys.argv[2]) as cases:
-        for line in cases:
-            table, opcode, slots, octets, values = json.loads(line)
-            program = getattr(wire_tables, table)
-            if opcode is not None:
-                program = program[opcode]
-            buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2))
-            end = len(buf)
-            before = gc.mem_alloc()
-            micropython.heap_lock()
-            try:
-                status = decode(program, buf, 3, end)
-            finally:
-                micropython.heap_unlock()
-            used = gc.mem_alloc() - before
-            decoded = [NAMES.get(codec.fields[slot], codec.fields[slot]) for slot in slots]
-            bad_slot = codec.bad_slot
-            for index in range(len(slots)):
-                codec.fields[slots[index]] = SENTINELS.get(values[index], values[index])
-            before = gc.mem_alloc()
-            micropython.heap_lock()
-            try:
-                encoded = encode(program, out, 3)
-            finally:
-                micropython.heap_unlock()
-            used += gc.mem_alloc() - before
-            text = "".join(f"{out[i]:02x}" for i in range(3, encoded))
-            print(json.dumps([status, bad_slot, decoded, encoded, text, codec.bad_slot, used]))
-
-
-main()
+        for case in cases:
+            print(answer(case))

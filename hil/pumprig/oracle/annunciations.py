@@ -76,6 +76,18 @@ class Annunciations:
                 notice.status = AnnunciationStatus.PENDING
                 self._record(notice, at_s, "D-831")
 
+    def wake_all(self, at_s: int, rule: str) -> None:
+        """Let every snoozed one be pending again (D-922)."""
+        for notice in self._open.values():
+            if notice.status is AnnunciationStatus.SNOOZED:
+                notice.snoozed_until_s = NEVER
+                notice.status = AnnunciationStatus.PENDING
+                self._record(notice, at_s, rule)
+
+    def take_over(self, earlier: Annunciations) -> None:
+        """Go on with what is not confirmed, and with the numbering of all (D-921)."""
+        self._open, self._last_id = earlier._open, earlier._last_id
+
     def unconfirmed(self) -> tuple[Notice, ...]:
         """Copies of what is not confirmed, oldest first."""
         return tuple(Notice(n.annunciation_id, n.type, n.status, n.snoozed_until_s) for n in self._open.values())

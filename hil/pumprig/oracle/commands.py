@@ -9,24 +9,36 @@ from typing import Any
 
 __all__ = [
     "ActivateProfile",
+    "ActivateTemplates",
     "AttachReservoir",
+    "CalculateBolus",
     "CancelBolus",
     "CancelTbr",
     "Command",
     "Configure",
     "ConfirmAnnunciation",
+    "DeleteRecords",
     "Expected",
     "InjectOcclusion",
     "OpenCgmSession",
+    "RaiseAnnunciation",
+    "ResetOperationTime",
     "ResetProfile",
+    "ResetTemplates",
+    "SetBattery",
     "SetBolus",
+    "SetBolusTemplate",
     "SetClock",
+    "SetFillLevel",
     "SetForce",
     "SetMaxBolus",
     "SetReservoir",
     "SetTbr",
+    "SetTbrTemplate",
     "SetTherapyState",
     "SnoozeAnnunciation",
+    "StartPriming",
+    "StopPriming",
     "WriteProfile",
 ]
 
@@ -60,14 +72,33 @@ class SetTherapyState(Command):
 
 @dataclass(frozen=True)
 class SetTbr(Command):
-    """Set TBR Adjustment (D-301): rate in IU/h, duration in minutes."""
+    """Set TBR Adjustment (D-301): answers 0x71, 0x73 or 0x74, looked for in this order.
 
-    rate_iu_per_h: Decimal
+    Args:
+        value: IU/h when absolute, the factor when relative. With a template it is not looked at, nor duration and type.
+        duration_minutes: its duration.
+        change: whether it changes the one that runs.
+        context: delivery context, None for none.
+        tbr_type: `absolute` or `relative`.
+        template_number: the template that says type, value and duration, None for none.
+    """
+
+    value: Decimal
     duration_minutes: int
     change: bool = False
     context: str | None = None
     tbr_type: str = "absolute"
     template_number: int | None = None
+
+
+@dataclass(frozen=True)
+class SetTbrTemplate(Command):
+    """Set TBR Template (D-307): 0x71, 0x73, 0x74; success has `number`."""
+
+    number: int
+    tbr_type: str
+    value: Decimal
+    duration_minutes: int
 
 
 @dataclass(frozen=True)
@@ -77,12 +108,41 @@ class CancelTbr(Command):
 
 @dataclass(frozen=True)
 class SetBolus(Command):
-    """Set Bolus (D-401): amount in IU."""
+    """Set Bolus (D-401): 0x71, 0x73, 0x74, 0x76, 0x72 in this order; success has `bolus_id`.
+
+    Args:
+        amount_iu: the fast amount.
+        bolus_type: `fast`, `extended` or `multiwave`.
+        extended_amount_iu: the extended amount.
+        duration_minutes: over which the extended amount goes.
+        delay_minutes: delay (D-413); None leaves the field out.
+        template_number: the template that says all before it and the reasons (D-412), None for none.
+        activation: `undetermined`, `manual`, `recommended`, `manually changed recommended` or `commanded`; None for
+            none.
+        reasons: of `correction` and `meal`.
+    """
 
     amount_iu: Decimal
     bolus_type: str = "fast"
     extended_amount_iu: Decimal = Decimal(0)
     duration_minutes: int = 0
+    delay_minutes: int | None = None
+    template_number: int | None = None
+    activation: str | None = None
+    reasons: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SetBolusTemplate(Command):
+    """Set Bolus Template (D-412): 0x71 or 0x73; success has `number`. Fields as of SetBolus."""
+
+    number: int
+    bolus_type: str
+    amount_iu: Decimal
+    extended_amount_iu: Decimal = Decimal(0)
+    duration_minutes: int = 0
+    delay_minutes: int | None = None
+    reasons: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,29 +161,84 @@ class SetMaxBolus(Command):
 
 @dataclass(frozen=True)
 class WriteProfile(Command):
-    """A basal profile write whose last record ends the transaction (D-201).
+    """A profile write whose last record ends the transaction (D-201, D-910): 0x73 or 0x75.
+
+    The blocks are judged one after the other, and their sum at the end.
 
     Args:
         template: number of the template.
-        blocks: pairs of duration in minutes and rate in IU/h.
+        blocks: duration in minutes and value: IU/h, mg/dL per U, g per U; for a target range duration, low and high.
+        kind: `basal`, `isf`, `icho` or `target`.
     """
 
     template: int
-    blocks: tuple[tuple[int, Decimal], ...]
+    blocks: tuple[tuple[Any, ...], ...]
+    kind: str = "basal"
+
+
+@dataclass(frozen=True)
+class ActivateTemplates(Command):
+    """Activate Profile Templates (D-204, D-910): 0x74 and nothing is activated; success has `numbers`."""
+
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ActivateProfile(Command):
-    """Activate Profile Templates with one basal template (D-204)."""
+    """Activate Profile Templates with one template (D-204)."""
 
     template: int
 
 
 @dataclass(frozen=True)
+class ResetTemplates(Command):
+    """Reset Template Status (D-204): 0x74 and nothing is reset; success has `numbers`."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ResetProfile(Command):
-    """Reset Template Status of one basal template (D-204)."""
+    """Reset Template Status of one template (D-204)."""
 
     template: int
+
+
+@dataclass(frozen=True)
+class StartPriming(Command):
+    """Start Priming (D-511): 0x73, 0x74, 0x72 in this order."""
+
+    amount_iu: Decimal
+
+
+@dataclass(frozen=True)
+class StopPriming(Command):
+    """Stop Priming (D-512): 0x74."""
+
+
+@dataclass(frozen=True)
+class SetFillLevel(Command):
+    """Set Initial Reservoir Fill Level (D-513): 0x73, 0x74 in this order."""
+
+    amount_iu: Decimal
+
+
+@dataclass(frozen=True)
+class ResetOperationTime(Command):
+    """Reset Reservoir Insulin Operation Time (D-513)."""
+
+
+@dataclass(frozen=True)
+class CalculateBolus(Command):
+    """The emulator's bolus calculator (D-909), a plain write: 0 or ATT error 0xFF.
+
+    Args:
+        recommended: IU of fast meal, fast correction, extended meal, extended correction.
+        confirmed: the same as confirmed.
+    """
+
+    recommended: tuple[Decimal, Decimal, Decimal, Decimal]
+    confirmed: tuple[Decimal, Decimal, Decimal, Decimal]
 
 
 @dataclass(frozen=True)
@@ -193,6 +308,38 @@ class AttachReservoir(Command):
     """Reservoir attached (True) or detached (False), D-814."""
 
     attached: bool
+
+
+@dataclass(frozen=True)
+class SetBattery(Command):
+    """The emulator's fault *battery level* in percent (D-841): 0 or ATT error 0xFF."""
+
+    percent: int
+
+
+@dataclass(frozen=True)
+class RaiseAnnunciation(Command):
+    """The emulator's fault *annunciation* (D-842): 0 or ATT error 0xFF for what is no type.
+
+    Args:
+        type: a word of `pumprig.oracle.terms.AnnunciationType`.
+    """
+
+    type: str
+
+
+@dataclass(frozen=True)
+class DeleteRecords(Command):
+    """Delete stored records (D-911): RACP codes 0xF0, 0x0A, 0x06; success has `deleted`, how many.
+
+    Args:
+        least, most: sequence numbers that bound it, both included; None for no bound.
+        only: `reference` or `other` for these alone, None for all.
+    """
+
+    least: int | None = None
+    most: int | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True)

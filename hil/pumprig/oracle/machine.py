@@ -6,7 +6,12 @@ method that takes `at_s` acts at that second, which `advance` has reached before
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
 from pumprig.oracle.annunciations import Annunciations
+from pumprig.oracle.bolus import Bolus, BolusPlan, Part
 from pumprig.oracle.delivery import NEVER, Delivery
 from pumprig.oracle.events import (
     BasalChanged,
@@ -14,6 +19,9 @@ from pumprig.oracle.events import (
     BolusStarted,
     DailyInsulin,
     History,
+    OperationalChanged,
+    PrimingDone,
+    PrimingStarted,
     Pulse,
     ReservoirChanged,
     TbrChanged,
@@ -23,15 +31,38 @@ from pumprig.oracle.events import (
 )
 from pumprig.oracle.iob import InsulinOnBoard
 from pumprig.oracle.plgs import Cgm, Limiter
-from pumprig.oracle.profile import Profile, Tbr, WallClock
+from pumprig.oracle.profile import Tbr, WallClock
 from pumprig.oracle.settings import PAUSE_LIMIT_S, ControllerSettings, OracleSettings
-from pumprig.oracle.terms import AnnunciationType, Context, EndReason, TherapyState, TimeReason
+from pumprig.oracle.templates import TbrPlan, Templates
+from pumprig.oracle.terms import (
+    AnnunciationType,
+    BolusType,
+    Context,
+    EndReason,
+    OperationalState,
+    PrimingReason,
+    TbrType,
+    TemplateKind,
+    TherapyState,
+    TimeReason,
+)
 
-__all__ = ["Machine"]
+__all__ = ["Given", "Machine"]
 
 _RESERVOIR_STEP_MU = 10_000
 _ROLLOVER_MU = 80_000_000
 _ID_MAX = 65_535
+_BATTERY_LOW_PERCENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A pulse that left: its place from 0, its source, and for a bolus its ID and whether it was spread."""
+
+    number: int
+    source: str
+    bolus_id: int | None = None
+    spread: bool = False
 
 
 class Machine:
@@ -39,21 +70,22 @@ class Machine:
 
     Args:
         settings: the parameters of section 10.
+        wall: local date and time of second 0; that of the settings without one.
+        next_sequence: number of the first history record.
     """
 
-    def __init__(self, settings: OracleSettings) -> None:
+    def __init__(self, settings: OracleSettings, wall: datetime | None = None, next_sequence: int = 0) -> None:
         self.settings = settings
         self.controller: ControllerSettings = settings.controller
         self.now_s = 0
-        self.clock = WallClock(settings.wall_start)
-        self.history = History()
+        self.clock = WallClock(wall or settings.wall_start)
+        self.history = History(next_sequence)
         self.annunciations = Annunciations(self.history)
         self.delivery = Delivery(settings.pulse_mu, settings.bolus_speed_mu_per_minute)
         self.iob = InsulinOnBoard(settings.pulse_mu, self.controller.dia_minutes, self.controller.peak_minutes)
         self.therapy = TherapyState.STOP
         self.pause_end_s = NEVER
-        self.profiles: dict[int, Profile] = {}
-        self.active_template = 0
+        self.templates = Templates(settings.templates)
         self.profile_rate_mu_per_h = 0
         self.block_end_s = NEVER
         self.tbr: Tbr | None = None
@@ -61,16 +93,25 @@ class Machine:
         self.last_bolus_id = 0
         self.reservoir_pulses = settings.initial_pulses
         self.reservoir_attached = True
+        self.battery_percent = 100
         self.force = 0
         self.force_read_s = -1
         self.occluded = False
+        self.day = self.clock.day(0)
         self.day_mu = {"basal": 0, "bolus": 0}
         self.shown_mu = {"basal": 0, "bolus": 0}
         self.midnight_s = self.clock.midnight_after(0)
         self.cgm = Cgm()
         self.limiter = Limiter()
         self.lockout_end_s = 0
-        self._delivered_mu_per_h = 0
+        self.decisions = 0
+        self.delivered_mu_per_h = 0
+        # D-514: what earlier lives of the pump counted, in seconds.
+        self.elapsed_before_s = 0
+        self.operation_before_s = 0
+        self.pulses_in_doubt = 0
+        self.doubt_source: str | None = None
+        self.given: list[Given] = []
         self.history.reference(0, self.clock.wall(0), TimeReason.LOST)
 
     # --- time ---
@@ -93,8 +134,14 @@ class Machine:
 
     def advance(self, to_s: int) -> None:
         """Process steps (1) to (7) of every second up to and including `to_s` (D-003)."""
+        for _ in self.seconds(to_s):
+            pass
+
+    def seconds(self, to_s: int) -> Iterator[None]:
+        """Do as `advance` does, with a halt after each second in which something happened."""
         while (due_s := self.next_s()) <= to_s:
             self._second(due_s)
+            yield
         self.delivery.integrate(to_s)
         self.now_s = to_s
 
@@ -105,11 +152,13 @@ class Machine:
             self.history.reference(at_s, self.clock.wall(at_s), TimeReason.PERIODIC)
         # D-003 (1): what was in force up to this second is earned before anything changes.
         self.delivery.integrate(at_s)
-        if self.therapy is TherapyState.RUN:
-            self._deliver(at_s)
+        self._deliver(at_s)
         # D-003 (2)
-        if self.delivery.bolus is not None and self.delivery.bolus.complete:
-            self.end_bolus(at_s, EndReason.DELIVERED, "D-106")
+        for bolus in self.delivery.active():
+            if bolus.complete:
+                self.end_bolus(at_s, bolus, EndReason.DELIVERED, "D-106")
+        if self.delivery.priming is not None and self.delivery.priming.complete:
+            self.end_priming(at_s, PrimingReason.REACHED, "D-511")
         # D-003 (3)
         if at_s >= self.midnight_s:
             self.close_day(at_s, clock_changed=False)
@@ -135,103 +184,196 @@ class Machine:
     # --- delivery ---
 
     def _deliver(self, at_s: int) -> None:
-        # D-003 (1): bolus pulses before the basal pulse; whatever leads to Stop withholds the rest.
-        while self.delivery.bolus_due():
-            if not self._pulse(at_s, "bolus"):
+        # D-003 (1): in this order; whatever leads to Stop, or ends a priming by a fault, withholds the rest.
+        delivery = self.delivery
+        if self.therapy is TherapyState.RUN:
+            for bolus in (delivery.fast, delivery.other):
+                if bolus is not None and not self._deliver_bolus(at_s, bolus):
+                    return
+            if delivery.basal_due():
+                self._pulse(at_s, "D-102", "basal")
+        while delivery.priming is not None and delivery.priming.due:
+            if not self._pulse(at_s, "D-511", "prime"):
                 return
-        if self.delivery.basal_due():
-            self._pulse(at_s, "basal")
 
-    def _pulse(self, at_s: int, source: str) -> bool:
-        """Deliver one pulse; False when therapy has stopped, by occlusion before it or an empty reservoir after it."""
+    def _deliver_bolus(self, at_s: int, bolus: Bolus) -> bool:
+        for part, rule in ((bolus.fast, "D-106"), (bolus.extended, "D-108")):
+            while part.due:
+                if not self._pulse(at_s, rule, bolus.source, bolus.bolus_id, part):
+                    return False
+        return True
+
+    def _pulse(self, at_s: int, rule: str, source: str, bolus_id: int | None = None, part: Part | None = None) -> bool:
+        """Deliver one pulse; False when nothing more comes, by occlusion before it or an empty reservoir after it."""
         self.force_read_s = at_s
         if self.occluded or self.force >= self.settings.occlusion_force:
-            self._abort(at_s, AnnunciationType.OCCLUSION, "D-821")
+            self.abort(at_s, AnnunciationType.OCCLUSION, "D-821")
             return False
-        if source == "bolus":
-            self.history.add(Pulse, at_s, "D-106", source=source, bolus_id=self.delivery.take_bolus_pulse())
-        else:
+        if part is not None:
+            self.delivery.take_bolus_pulse(part)
+        elif source == "basal":
             self.delivery.take_basal_pulse()
-            self.history.add(Pulse, at_s, "D-102", source=source)
-        self.iob.add(at_s)
-        pulse_mu = self.settings.pulse_mu
-        self.day_mu[source] += pulse_mu
-        # D-902: above 80,000 IU the sum is 0 again.
-        shown_mu = self.shown_mu[source] + pulse_mu
-        self.shown_mu[source] = shown_mu if shown_mu <= _ROLLOVER_MU else 0
+        else:
+            self.delivery.take_prime_pulse()
+        self.history.add(Pulse, at_s, rule, source=source, bolus_id=bolus_id)
+        self.given.append(Given(len(self.given), source, bolus_id, part is not None and part.spread))
+        if source != "prime":
+            self.iob.add(at_s)
+            self.count_insulin("basal" if source == "basal" else "bolus", self.settings.pulse_mu)
         return self._draw(at_s)
+
+    def count_insulin(self, kind: str, amount_mu: int) -> None:
+        """Add to the sums of the day and since the start; above 80,000 IU the latter is 0 again (D-901, D-902).
+
+        What is taken back again (D-925) takes no sum below 0.
+        """
+        self.day_mu[kind] = max(0, self.day_mu[kind] + amount_mu)
+        shown_mu = max(0, self.shown_mu[kind] + amount_mu)
+        self.shown_mu[kind] = shown_mu if shown_mu <= _ROLLOVER_MU else 0
 
     def _draw(self, at_s: int) -> bool:
         """Take a pulse out of the reservoir; False when it is empty now (D-811 to D-814)."""
-        low_mu = self.settings.reservoir_low_mu
-        before_mu = self.reservoir_pulses * self.settings.pulse_mu
-        self.reservoir_pulses -= 1
         self.delivery.reservoir_pulses_used += 1
-        after_mu = before_mu - self.settings.pulse_mu
-        if after_mu % _RESERVOIR_STEP_MU == 0:
-            self.history.add(ReservoirChanged, at_s, "D-814", remaining_mu=after_mu)
-        if after_mu <= low_mu < before_mu:
+        step_mu, low = self.take_from_reservoir()
+        if step_mu is not None:
+            self.history.add(ReservoirChanged, at_s, "D-814", remaining_mu=step_mu)
+        if low:
             self.annunciations.raise_one(AnnunciationType.RESERVOIR_LOW, at_s, "D-812")
         if self.reservoir_pulses == 0:
-            self._abort(at_s, AnnunciationType.RESERVOIR_EMPTY, "D-813")
+            self.abort(at_s, AnnunciationType.RESERVOIR_EMPTY, "D-813")
             return False
         return True
 
-    def _abort(self, at_s: int, kind: AnnunciationType, rule: str) -> None:
-        self.stop(at_s, EndReason.ERROR_ABORT, rule, self.annunciations.raise_one(kind, at_s, rule))
+    def take_from_reservoir(self) -> tuple[int | None, bool]:
+        """Take a pulse out; say which multiple of 10 U is reached, if any, and whether the low level is (D-812)."""
+        before_mu = self.reservoir_pulses * self.settings.pulse_mu
+        self.reservoir_pulses -= 1
+        after_mu = before_mu - self.settings.pulse_mu
+        step_mu = None if after_mu % _RESERVOIR_STEP_MU else after_mu
+        return step_mu, after_mu <= self.settings.reservoir_low_mu < before_mu
+
+    def abort(self, at_s: int, kind: AnnunciationType, rule: str) -> None:
+        """Raise an annunciation that lets nothing go on; what ends names it (D-512, D-813, D-821, D-841)."""
+        self._fail(at_s, rule, self.annunciations.raise_one(kind, at_s, rule))
+
+    def _fail(self, at_s: int, rule: str, annunciation_id: int | None = None) -> None:
+        if self.therapy is not TherapyState.STOP:
+            self.stop(at_s, EndReason.ERROR_ABORT, rule, annunciation_id)
+        # As a bolus, a priming that this very second completed ends in its own step.
+        if self.delivery.priming is not None and not self.delivery.priming.complete:
+            self.end_priming(at_s, PrimingReason.ERROR_ABORT, rule, annunciation_id)
 
     def set_reservoir(self, at_s: int, pulses: int, attached: bool) -> None:
-        """Set the fill level or attach or detach the reservoir; without insulin therapy stops (D-814)."""
+        """Set the fill level or attach or detach the reservoir; without insulin nothing goes on (D-512, D-814)."""
         self.reservoir_pulses, self.reservoir_attached = pulses, attached
         remaining_mu = pulses * self.settings.pulse_mu if attached else None
         self.history.add(ReservoirChanged, at_s, "D-814", remaining_mu=remaining_mu)
-        if self.therapy is TherapyState.STOP or (attached and pulses):
+        idle = self.therapy is TherapyState.STOP and self.delivery.priming is None
+        if idle or (attached and pulses):
             return
         if attached:
-            self._abort(at_s, AnnunciationType.RESERVOIR_EMPTY, "D-813")
+            self.abort(at_s, AnnunciationType.RESERVOIR_EMPTY, "D-813")
         else:
-            self.stop(at_s, EndReason.ERROR_ABORT, "D-814")
+            self._fail(at_s, "D-814")
+
+    def set_battery(self, at_s: int, percent: int) -> None:
+        """Set what the battery shows (D-841)."""
+        before, self.battery_percent = self.battery_percent, percent
+        if percent == 0:
+            self.abort(at_s, AnnunciationType.BATTERY_EMPTY, "D-841")
+        elif percent <= _BATTERY_LOW_PERCENT < before:
+            self.annunciations.raise_one(AnnunciationType.BATTERY_LOW, at_s, "D-841")
+
+    # --- priming ---
+
+    @property
+    def operational(self) -> OperationalState:
+        """Priming while it lasts, Ready else (D-511)."""
+        return OperationalState.READY if self.delivery.priming is None else OperationalState.PRIMING
+
+    def start_priming(self, at_s: int, pulses: int) -> None:
+        """Start a priming (D-511)."""
+        self.delivery.start_priming(pulses)
+        self.history.add(PrimingStarted, at_s, "D-511", amount_mu=pulses * self.settings.pulse_mu)
+        old, new = OperationalState.READY, OperationalState.PRIMING
+        self.history.add(OperationalChanged, at_s, "D-511", old=old, new=new)
+
+    def end_priming(self, at_s: int, reason: PrimingReason, rule: str, annunciation_id: int | None = None) -> None:
+        """End the priming with what it has delivered (D-511, D-512)."""
+        delivered_mu = self.delivery.end_priming() * self.settings.pulse_mu
+        self.history.add(
+            PrimingDone, at_s, rule, delivered_mu=delivered_mu, reason=reason, annunciation_id=annunciation_id
+        )
+        old, new = OperationalState.PRIMING, OperationalState.READY
+        self.history.add(OperationalChanged, at_s, rule, old=old, new=new)
 
     # --- rates ---
 
+    @property
+    def active_template(self) -> int:
+        """Number of the basal profile template that is activated, 0 for none."""
+        return self.templates.activated.get(TemplateKind.BASAL, 0)
+
     def rate_in_force(self) -> int:
-        """What the basal earns: nothing in Stop, the TBR's rate while one runs, else the profile's (D-102)."""
+        """What the basal earns: nothing in Stop, the TBR's rate while one runs, else the profile's (D-102, D-308)."""
         if self.therapy is TherapyState.STOP:
             return 0
-        return self.profile_rate_mu_per_h if self.tbr is None else self.tbr.rate_mu_per_h
+        if self.tbr is None:
+            return self.profile_rate_mu_per_h
+        return self.tbr.rate_mu_per_h(self.profile_rate_mu_per_h, self.settings.basal_limit_mu_per_h)
 
     def _rate_changed(self, at_s: int, rule: str, context: str = Context.DEVICE, *, group: bool = False) -> None:
         """Bring the rate into force; record the delivered one when it changed, in a TBR group always (D-905)."""
         running = self.therapy is TherapyState.RUN
         self.delivery.running = running
         self.delivery.rate_mu_per_h = self.rate_in_force()
-        old, new = self._delivered_mu_per_h, self.delivery.rate_mu_per_h if running else 0
-        self._delivered_mu_per_h = new
+        old, new = self.delivered_mu_per_h, self.delivery.rate_mu_per_h if running else 0
+        self.delivered_mu_per_h = new
         if group or old != new:
             self.history.add(BasalChanged, at_s, rule, old_mu_per_h=old, new_mu_per_h=new, context=context)
+        if group:
+            self.history.join()
 
-    def apply_profile(self, at_s: int, rule: str) -> None:
-        """Bring the block of the local time into force (D-202, D-203, D-204)."""
-        profile = self.profiles.get(self.active_template)
+    def load_block(self, at_s: int) -> None:
+        """Look up the block of the local time (D-202)."""
+        profile = self.templates.activated_profile(TemplateKind.BASAL)
         if profile is None:
             self.profile_rate_mu_per_h, self.block_end_s = 0, NEVER
         else:
             rate, left_s = profile.at(self.clock.second_of_day(at_s))
             self.profile_rate_mu_per_h, self.block_end_s = rate, at_s + left_s
+
+    def apply_profile(self, at_s: int, rule: str) -> None:
+        """Bring the block of the local time into force (D-202, D-203, D-204)."""
+        self.load_block(at_s)
         self._rate_changed(at_s, rule)
 
-    def start_tbr(self, at_s: int, rate_mu_per_h: int, minutes: int, context: str, *, suspension: bool = False) -> None:
+    def start_tbr(self, at_s: int, plan: TbrPlan, context: str, template: int = 0, *, suspension: bool = False) -> None:
         """Start a TBR; one that runs is canceled first (D-302, D-306)."""
         rule = "D-306" if suspension else "D-302"
         if self.tbr is not None:
             self.end_tbr(at_s, EndReason.CANCELED, rule)
-        self.tbr = Tbr(rate_mu_per_h, at_s, at_s + 60 * minutes, minutes, context, suspension)
+        minutes = plan.duration_minutes
+        self.tbr = Tbr(plan.tbr_type, plan.value, at_s, at_s + 60 * minutes, minutes, context, template, suspension)
         if suspension:
             self.limiter.start(at_s)
-        self.history.add(TbrStarted, at_s, rule, rate_mu_per_h=rate_mu_per_h, duration_minutes=minutes, context=context)
+        self.history.add(
+            TbrStarted,
+            at_s,
+            rule,
+            tbr_type=plan.tbr_type,
+            value=plan.value,
+            duration_minutes=minutes,
+            context=context,
+            template=template,
+        )
         self._rate_changed(at_s, rule, context, group=True)
 
-    def change_tbr(self, at_s: int, rate_mu_per_h: int, minutes: int, context: str) -> None:
+    def suspend(self, at_s: int, minutes: int) -> None:
+        """Start a suspension (D-306, D-608)."""
+        self.start_tbr(at_s, TbrPlan(TbrType.ABSOLUTE, 0, minutes), Context.AP_CONTROLLER, suspension=True)
+
+    def change_tbr(self, at_s: int, plan: TbrPlan, context: str, template: int = 0) -> None:
         """Change the running TBR on a client's word: same start, other rate and end (D-303)."""
         tbr = self.tbr
         assert tbr is not None
@@ -240,16 +382,19 @@ class Machine:
             self.limiter.end(at_s)
             self._lock_out(at_s)
             tbr.suspension = False
-        tbr.rate_mu_per_h, tbr.end_s = rate_mu_per_h, at_s + 60 * minutes
-        tbr.programmed_minutes, tbr.context = minutes, context
+        tbr.tbr_type, tbr.value, tbr.template = plan.tbr_type, plan.value, template
+        tbr.end_s = at_s + 60 * plan.duration_minutes
+        tbr.programmed_minutes, tbr.context = plan.duration_minutes, context
         self.history.add(
             TbrChanged,
             at_s,
             "D-303",
-            rate_mu_per_h=rate_mu_per_h,
-            duration_minutes=minutes,
+            tbr_type=plan.tbr_type,
+            value=plan.value,
+            duration_minutes=plan.duration_minutes,
             elapsed_minutes=tbr.effective_minutes(at_s),
             context=context,
+            template=template,
         )
         self._rate_changed(at_s, "D-303", context, group=True)
 
@@ -271,8 +416,10 @@ class Machine:
             TbrEnded,
             at_s,
             rule,
+            tbr_type=tbr.tbr_type,
             reason=reason,
             effective_minutes=tbr.effective_minutes(at_s),
+            template=tbr.template,
             annunciation_id=annunciation_id,
         )
         self._rate_changed(at_s, rule, group=True)
@@ -287,23 +434,45 @@ class Machine:
 
     # --- bolus and therapy ---
 
-    def start_bolus(self, at_s: int, pulses: int) -> int:
-        """Start a bolus under the next ID (D-402)."""
+    def start_bolus(self, at_s: int, plan: BolusPlan, template: int = 0, activation: str | None = None) -> int:
+        """Take a bolus in under the next ID (D-402)."""
         self.last_bolus_id = self.last_bolus_id % _ID_MAX + 1
-        self.delivery.start_bolus(self.last_bolus_id, pulses)
-        amount_mu = pulses * self.settings.pulse_mu
-        self.history.add(BolusStarted, at_s, "D-402", bolus_id=self.last_bolus_id, amount_mu=amount_mu)
+        self.delivery.start_bolus(self.last_bolus_id, at_s, plan, template, activation)
+        pulse_mu = self.settings.pulse_mu
+        self.history.add(
+            BolusStarted,
+            at_s,
+            "D-402",
+            bolus_id=self.last_bolus_id,
+            bolus_type=plan.bolus_type,
+            fast_mu=plan.fast * pulse_mu,
+            extended_mu=plan.extended * pulse_mu,
+            duration_minutes=plan.duration_minutes,
+            delay_minutes=plan.delay_minutes,
+            template=template,
+            activation=activation,
+            reasons=plan.reasons,
+        )
         return self.last_bolus_id
 
-    def end_bolus(self, at_s: int, reason: EndReason, rule: str, annunciation_id: int | None = None) -> None:
-        """End the active bolus with what it has delivered (D-106, D-404)."""
-        bolus = self.delivery.end_bolus()
+    def end_bolus(
+        self, at_s: int, bolus: Bolus, reason: EndReason, rule: str, annunciation_id: int | None = None
+    ) -> None:
+        """End an active bolus with what it has delivered (D-106, D-108, D-404, D-415)."""
+        self.delivery.end_bolus(bolus)
+        if rule == "D-106" and bolus.plan.bolus_type is not BolusType.FAST:
+            rule = "D-108"
         self.history.add(
             BolusEnded,
             at_s,
             rule,
             bolus_id=bolus.bolus_id,
-            delivered_mu=bolus.delivered * self.settings.pulse_mu,
+            bolus_type=bolus.plan.bolus_type,
+            fast_mu=bolus.fast.delivered * self.settings.pulse_mu,
+            extended_mu=bolus.extended.delivered * self.settings.pulse_mu,
+            effective_minutes=bolus.effective_minutes(at_s),
+            start_offset_s=bolus.start_offset_s(at_s),
+            activation=bolus.activation,
             reason=reason,
             annunciation_id=annunciation_id,
         )
@@ -316,11 +485,11 @@ class Machine:
         self._rate_changed(at_s, "D-907")
 
     def stop(self, at_s: int, reason: EndReason, rule: str, annunciation_id: int | None = None) -> None:
-        """Enter Stop: the bolus ends, then the TBR, then the remainder is dropped (D-105, D-502)."""
-        bolus = self.delivery.bolus
-        # A bolus that this very second completed is delivered, and ends in its own step.
-        if bolus is not None and not bolus.complete:
-            self.end_bolus(at_s, reason, rule, annunciation_id)
+        """Enter Stop: the boluses end, then the TBR, then the remainder is dropped (D-105, D-502)."""
+        for bolus in self.delivery.active():
+            # A bolus that this very second completed is delivered, and ends in its own step.
+            if not bolus.complete:
+                self.end_bolus(at_s, bolus, reason, rule, annunciation_id)
         if self.tbr is not None:
             self.end_tbr(at_s, reason, rule, annunciation_id)
         self.delivery.drop_remainder()
@@ -329,25 +498,24 @@ class Machine:
     # --- the day and the clock ---
 
     def close_day(self, at_s: int, *, clock_changed: bool) -> None:
-        """Record the day that ends before this second and begin the sums anew (D-901)."""
-        # At midnight the clock shows the next day already; at a clock change it still shows the old one.
-        day = self.clock.day(at_s if clock_changed else at_s - 1)
+        """Record the day that the sums belong to and begin them anew (D-901, D-928)."""
         self.history.add(
             DailyInsulin,
             at_s,
             "D-901",
-            day=day,
+            day=self.day,
             bolus_mu=self.day_mu["bolus"],
             basal_mu=self.day_mu["basal"],
             clock_changed=clock_changed,
         )
         self.day_mu = {"basal": 0, "bolus": 0}
+        self.day = self.clock.day(at_s)
 
     def set_clock(self, at_s: int, clock: WallClock) -> None:
         """Change the local time: day, reference time and block follow, nothing that runs does (D-001, D-203, D-901)."""
-        if clock.day(at_s) != self.clock.day(at_s):
-            self.close_day(at_s, clock_changed=True)
         self.clock = clock
+        if clock.day(at_s) != self.day:
+            self.close_day(at_s, clock_changed=True)
         self.midnight_s = clock.midnight_after(at_s)
         self.history.reference(at_s, clock.wall(at_s), TimeReason.SET)
         self.apply_profile(at_s, "D-203")

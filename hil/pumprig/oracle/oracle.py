@@ -13,61 +13,43 @@ with any firmware.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
-from math import floor
+from typing import Any
 
 from pumprig.errors import UsageError
 from pumprig.oracle.annunciations import Notice
 from pumprig.oracle.answers import answer
+from pumprig.oracle.bolus import Bolus
 from pumprig.oracle.commands import Command, Expected, SetForce
+from pumprig.oracle.decisions import ExpectedDecision, allowance_s, judge_sample
 from pumprig.oracle.delivery import Ledger
 from pumprig.oracle.events import Event
 from pumprig.oracle.iob import Iob
 from pumprig.oracle.machine import Machine
-from pumprig.oracle.plgs import Glucose, Situation, decide, whole_glucose
-from pumprig.oracle.profile import Tbr
+from pumprig.oracle.plgs import Glucose
+from pumprig.oracle.power import SOURCES, restart
 from pumprig.oracle.settings import ControllerSettings, OracleSettings
-from pumprig.oracle.terms import Action, Context, Reason, TherapyState
+from pumprig.oracle.terms import OperationalState, TherapyState
 
 __all__ = ["BolusState", "Counters", "ExpectedDecision", "Oracle", "State", "TbrState"]
 
-
-DECISION_IOB_MU_MAX = 32_767.0
-"""Most insulin on board that a decision can show (D-704)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedDecision:
-    """The one decision that a sample must get (D-615).
-
-    `sequence` counts from 1. `glucose_mg_dl` is 0 when the sample holds no usable number. `predicted` is exact and
-    `predicted_mg_dl` what is displayed of it; both are None without a prediction. IOB is that of `at_s` (D-702, D-703),
-    as far as a decision can show it (D-704).
-    """
-
-    sequence: int
-    offset_minutes: int
-    at_s: int
-    glucose_mg_dl: int
-    predicted: Fraction | None
-    predicted_mg_dl: int | None
-    iob_mu: float
-    iob_tolerance_mu: float
-    action: Action
-    reason: Reason
-
-    @property
-    def iob_displayed_mu(self) -> int:
-        """Whole mU, rounded down (D-704)."""
-        return floor(self.iob_mu)
+_Act = Callable[[Machine], Any]
 
 
 @dataclass(frozen=True)
 class TbrState:
-    """The TBR that runs, with its times at the second asked for."""
+    """The TBR that runs, with its times at the second asked for.
 
+    `value` is mU/h, or thousandths of the factor when relative; `rate_mu_per_h` is what it brings into force;
+    `template` 0 is none.
+    """
+
+    tbr_type: str
+    value: int
     rate_mu_per_h: int
     start_s: int
     end_s: int
@@ -75,27 +57,59 @@ class TbrState:
     effective_minutes: int
     remaining_minutes: int
     context: str
+    template: int
     suspension: bool
 
 
 @dataclass(frozen=True)
 class BolusState:
-    """The bolus that is active."""
+    """A bolus that is active (D-411, D-415); what it was programmed with in the words of SetBolus.
+
+    `delay_minutes` is None without a delay, `template` 0 is none.
+    """
 
     bolus_id: int
-    amount_mu: int
-    delivered_mu: int
-    remaining_mu: int
+    bolus_type: str
+    fast_mu: int
+    extended_mu: int
+    fast_delivered_mu: int
+    extended_delivered_mu: int
+    duration_minutes: int
+    elapsed_minutes: int
+    remaining_minutes: int
+    delay_minutes: int | None
+    remaining_delay_minutes: int
+    template: int
+    activation: str | None
+    reasons: frozenset[str]
+    start_s: int
+
+    @property
+    def amount_mu(self) -> int:
+        """Both parts together."""
+        return self.fast_mu + self.extended_mu
+
+    @property
+    def delivered_mu(self) -> int:
+        """What both parts have delivered."""
+        return self.fast_delivered_mu + self.extended_delivered_mu
+
+    @property
+    def remaining_mu(self) -> int:
+        """What both parts have still to deliver."""
+        return self.amount_mu - self.delivered_mu
 
 
 @dataclass(frozen=True)
 class Counters:
-    """Pulses since the start, as the emulator service counts them (D-903)."""
+    """Pulses since the start, over power cuts, as the emulator service counts them (D-903, D-924)."""
 
     basal_pulses: int
     bolus_pulses: int
     prime_pulses: int
     reservoir_pulses: int
+    pulses_in_doubt: int = 0
+    doubt_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,12 +119,14 @@ class State:
     at_s: int
     wall: datetime
     therapy: TherapyState
+    operational: OperationalState
+    battery_percent: int
     rate_in_force_mu_per_h: Fraction
     delivered_rate_mu_per_h: Fraction
     profile_rate_mu_per_h: Fraction
     active_template: int
     tbr: TbrState | None
-    bolus: BolusState | None
+    boluses: tuple[BolusState, ...]
     max_bolus_mu: int
     remainder_mu: Fraction
     reservoir_attached: bool
@@ -131,6 +147,11 @@ class State:
     counters: Counters
     controller: ControllerSettings
 
+    @property
+    def bolus(self) -> BolusState | None:
+        """The active bolus whose delivery starts first (D-411)."""
+        return self.boluses[0] if self.boluses else None
+
 
 class Oracle:
     """What a pump with these settings must do.
@@ -142,7 +163,9 @@ class Oracle:
     def __init__(self, settings: OracleSettings | None = None) -> None:
         self.settings = settings or OracleSettings()
         self._pump = Machine(self.settings)
-        self._decisions = 0
+        # What made this life of the pump, from which any moment of it can be found again.
+        self._first: Machine | None = None
+        self._inputs: list[tuple[int, _Act]] = []
 
     @property
     def now_s(self) -> int:
@@ -172,12 +195,12 @@ class Oracle:
             UsageError: `at_s` lies before the second reached, the specification has no such command, or a motor force
                 comes after the pulse that should have met it.
         """
+        to_s = at_s
         if isinstance(command, SetForce):
-            return self._set_force(at_s, command)
-        self.advance(at_s)
-        return answer(self._pump, at_s, command)
+            to_s = self._before_force(at_s)
+        return self._input(to_s, lambda pump: answer(pump, at_s, command))
 
-    def _set_force(self, at_s: int, command: SetForce) -> Expected:
+    def _before_force(self, at_s: int) -> int:
         # D-821: a pulse due at this very second meets the force already.
         if self._pump.force_read_s == at_s:
             raise UsageError(
@@ -185,8 +208,7 @@ class Oracle:
                 where="oracle",
                 remedy="Tell the force before advancing to its second.",
             )
-        self.advance(at_s if at_s <= self.now_s else at_s - 1)
-        return answer(self._pump, at_s, command)
+        return at_s if at_s <= self.now_s else at_s - 1
 
     def sample(self, at_s: int, offset_minutes: int, glucose_mg_dl: Glucose, status_bits: int = 0) -> ExpectedDecision:
         """Let a CGM sample take effect at a pump second and say what is decided (D-602 to D-615).
@@ -197,44 +219,12 @@ class Oracle:
             glucose_mg_dl: glucose; None for no measurement.
             status_bits: sensor status annunciation, bit 0 first.
         """
-        self.advance(at_s)
-        pump, settings = self._pump, self._pump.controller
-        glucose = whole_glucose(glucose_mg_dl)
-        refused = pump.cgm.refusal(at_s, offset_minutes, glucose, status_bits, 60 * settings.stale_minutes)
-        prediction = None
-        if refused is not None or glucose is None:
-            action, reason = Action.NONE, refused or Reason.INVALID_SAMPLE
-        else:
-            rising = pump.cgm.keep(offset_minutes, glucose)
-            prediction = pump.cgm.predict(settings.horizon_minutes)
-            situation = Situation(
-                running=pump.therapy is TherapyState.RUN,
-                glucose=glucose,
-                rising=rising,
-                prediction=prediction,
-                suspended_for_s=at_s - pump.tbr.start_s if pump.tbr is not None and pump.tbr.suspension else None,
-                locked_out=at_s < pump.lockout_end_s,
-                allowance_s=self._allowance_s(),
-            )
-            action, reason = decide(settings, situation)
-            if action is Action.SUSPEND:
-                pump.start_tbr(at_s, 0, situation.allowance_s // 60, Context.AP_CONTROLLER, suspension=True)
-            elif action is Action.RESUME:
-                pump.end_suspension(at_s, "D-610")
-        self._decisions = self._decisions % 65_535 + 1
-        iob = pump.iob.at(at_s)
-        return ExpectedDecision(
-            sequence=self._decisions,
-            offset_minutes=offset_minutes,
-            at_s=at_s,
-            glucose_mg_dl=glucose or 0,
-            predicted=None if prediction is None else prediction.exact,
-            predicted_mg_dl=None if prediction is None else prediction.displayed,
-            iob_mu=min(iob.mu, DECISION_IOB_MU_MAX),
-            iob_tolerance_mu=iob.tolerance_mu,
-            action=action,
-            reason=reason,
-        )
+        return self._input(at_s, lambda pump: judge_sample(pump, at_s, offset_minutes, glucose_mg_dl, status_bits))
+
+    def _input(self, to_s: int, act: _Act) -> Any:
+        self.advance(to_s)
+        self._inputs.append((to_s, act))
+        return act(self._pump)
 
     def take_events(self) -> list[Event]:
         """Everything that must have been seen since the last call, in order (D-905)."""
@@ -258,12 +248,14 @@ class Oracle:
             at_s=pump.now_s,
             wall=pump.clock.wall(pump.now_s),
             therapy=pump.therapy,
+            operational=pump.operational,
+            battery_percent=pump.battery_percent,
             rate_in_force_mu_per_h=rate,
             delivered_rate_mu_per_h=rate if pump.therapy is TherapyState.RUN else Fraction(0),
             profile_rate_mu_per_h=Fraction(pump.profile_rate_mu_per_h),
             active_template=pump.active_template,
-            tbr=None if pump.tbr is None else _tbr_state(pump.tbr, pump.now_s),
-            bolus=self._bolus_state(),
+            tbr=_tbr_state(pump),
+            boluses=tuple(_bolus_state(bolus, pump.now_s, pulse_mu) for bolus in delivery.active()),
             max_bolus_mu=pump.max_bolus_mu,
             remainder_mu=delivery.remainder_mu,
             reservoir_attached=pump.reservoir_attached,
@@ -278,35 +270,128 @@ class Oracle:
             delivered_basal_mu=pump.shown_mu["basal"],
             cgm_stale=pump.cgm.stale,
             suspended=pump.tbr is not None and pump.tbr.suspension,
-            allowance_s=self._allowance_s(),
+            allowance_s=allowance_s(pump),
             annunciations=pump.annunciations.unconfirmed(),
             shown=pump.annunciations.shown(),
-            counters=Counters(delivery.basal_pulses, delivery.bolus_pulses, 0, pump.reservoir_pulses),
+            counters=Counters(
+                delivery.basal_pulses,
+                delivery.bolus_pulses,
+                delivery.prime_pulses,
+                pump.reservoir_pulses,
+                pump.pulses_in_doubt,
+                pump.doubt_source,
+            ),
             controller=pump.controller,
         )
 
-    def _allowance_s(self) -> int:
-        settings = self._pump.controller
-        return self._pump.limiter.allowance_s(
-            self._pump.now_s, 60 * settings.suspend_limit_minutes, 60 * settings.limit_window_minutes
-        )
+    # --- power cuts ---
 
-    def _bolus_state(self) -> BolusState | None:
-        bolus, pulse_mu = self._pump.delivery.bolus, self.settings.pulse_mu
-        if bolus is None:
-            return None
-        remaining = bolus.pulses - bolus.delivered
-        return BolusState(bolus.bolus_id, bolus.pulses * pulse_mu, bolus.delivered * pulse_mu, remaining * pulse_mu)
+    def pulses_given(self) -> tuple[str, ...]:
+        """Sources of the pulses since second 0, in their order: basal, bolus, extended or prime."""
+        return tuple(pulse.source for pulse in self._pump.given)
+
+    def records_stored(self) -> tuple[tuple[int, int], ...]:
+        """First and last sequence number of what stands together in the history, and was not deleted (D-911)."""
+        return tuple((first, first + count - 1) for first, count, _ in self._pump.history.groups)
+
+    def power_cut(
+        self,
+        counted: Mapping[str, int] | None = None,
+        *,
+        doubt: str | None = None,
+        records: int | None = None,
+        durable_s: int | None = None,
+    ) -> Oracle:
+        """The oracle of the pump that comes up after a cut at the second reached, at its second 0 (D-921 to D-928).
+
+        Its first events are the records of second 0; numbers of records and of boluses go on. This oracle stays as it
+        is.
+
+        Args:
+            counted: pulses since second 0 that count, by source: those that the motor showed, and the one in doubt
+                whether it was seen or not (D-924, D-925). None for all that the oracle gave.
+            doubt: source of the pulse in doubt, None for none.
+            records: sequence number of the first record after the restart; what the oracle recorded from there on was
+                not durable and never was (D-926). None for all durable.
+            durable_s: the last pump second that was made durable, to which a TBR has run (D-922) and the counters of
+                D-514 have counted. None for the second reached.
+
+        Raises:
+            UsageError: pulses that this oracle did not give, or a source that is none.
+        """
+        if doubt is not None and doubt not in SOURCES:
+            raise UsageError(f"a pulse in doubt from {doubt!r}", where="power cut", allowed=", ".join(SOURCES))
+        given = self._pump.given
+        if counted is None:
+            counted = {source: sum(pulse.source == source for pulse in given) for source in SOURCES}
+        ended_s = self.now_s if durable_s is None else durable_s
+        after = Oracle(self.settings)
+        after._pump = restart(self._durable(records), given, counted, doubt, ended_s)
+        after._first = deepcopy(after._pump)
+        return after
+
+    def _durable(self, records: int | None) -> Machine:
+        """A copy of the pump as it was before the first record that was not durable."""
+        if records is None or records >= self._pump.history.next_sequence:
+            return deepcopy(self._pump)
+        again, durable = self._beginning(), 0
+        for step, _ in enumerate(self._play(again), 1):
+            if again.history.next_sequence > records:
+                break
+            durable = step
+        again = self._beginning()
+        playing = self._play(again)
+        for _ in range(durable):
+            next(playing)
+        return again
+
+    def _beginning(self) -> Machine:
+        return Machine(self.settings) if self._first is None else deepcopy(self._first)
+
+    def _play(self, pump: Machine) -> Iterator[None]:
+        """This life of the pump once more, with a halt after each second and each input."""
+        for to_s, act in self._inputs:
+            yield from pump.seconds(to_s)
+            act(pump)
+            yield
+        yield from pump.seconds(self.now_s)
 
 
-def _tbr_state(tbr: Tbr, at_s: int) -> TbrState:
+def _bolus_state(bolus: Bolus, at_s: int, pulse_mu: int) -> BolusState:
+    plan = bolus.plan
+    return BolusState(
+        bolus_id=bolus.bolus_id,
+        bolus_type=plan.bolus_type,
+        fast_mu=plan.fast * pulse_mu,
+        extended_mu=plan.extended * pulse_mu,
+        fast_delivered_mu=bolus.fast.delivered * pulse_mu,
+        extended_delivered_mu=bolus.extended.delivered * pulse_mu,
+        duration_minutes=plan.duration_minutes,
+        elapsed_minutes=bolus.elapsed_minutes,
+        remaining_minutes=bolus.remaining_minutes,
+        delay_minutes=plan.delay_minutes,
+        remaining_delay_minutes=bolus.remaining_delay_minutes(at_s),
+        template=bolus.template,
+        activation=bolus.activation,
+        reasons=plan.reasons,
+        start_s=bolus.start_s,
+    )
+
+
+def _tbr_state(pump: Machine) -> TbrState | None:
+    tbr = pump.tbr
+    if tbr is None:
+        return None
     return TbrState(
-        rate_mu_per_h=tbr.rate_mu_per_h,
+        tbr_type=tbr.tbr_type,
+        value=tbr.value,
+        rate_mu_per_h=tbr.rate_mu_per_h(pump.profile_rate_mu_per_h, pump.settings.basal_limit_mu_per_h),
         start_s=tbr.start_s,
         end_s=tbr.end_s,
         programmed_minutes=tbr.programmed_minutes,
-        effective_minutes=tbr.effective_minutes(at_s),
-        remaining_minutes=tbr.remaining_minutes(at_s),
+        effective_minutes=tbr.effective_minutes(pump.now_s),
+        remaining_minutes=tbr.remaining_minutes(pump.now_s),
         context=tbr.context,
+        template=tbr.template,
         suspension=tbr.suspension,
     )

@@ -1,4 +1,4 @@
-"""The basal profile, the TBR over it, and the local clock that both are read by (D-001, D-201 to D-306)."""
+"""Profiles, the TBR over the basal one, and the local clock that both are read by (D-001, D-201 to D-308)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate
+
+from pumprig.oracle.terms import TbrType
 
 __all__ = ["DAY_S", "Profile", "Tbr", "WallClock"]
 
@@ -53,29 +55,40 @@ class Profile:
     """Blocks that fill the day (D-201).
 
     Args:
-        blocks: pairs of duration in minutes and rate in mU/h.
+        blocks: duration in minutes and value; for a target range duration, low and high (D-910).
     """
 
-    def __init__(self, blocks: tuple[tuple[int, int], ...]) -> None:
+    def __init__(self, blocks: tuple[tuple[int, ...], ...]) -> None:
         self.blocks = blocks
-        self._ends_s = [60 * minutes for minutes in accumulate(duration for duration, _ in blocks)]
+        self._ends_s = [60 * minutes for minutes in accumulate(block[0] for block in blocks)]
 
     def at(self, second_of_day: int) -> tuple[int, int]:
-        """Rate in mU/h and seconds to the end of the block in force; a boundary belongs to the later one (D-202)."""
+        """Value and seconds to the end of the block in force; a boundary belongs to the later one (D-202)."""
         number = bisect_right(self._ends_s, second_of_day)
         return self.blocks[number][1], self._ends_s[number] - second_of_day
 
 
 @dataclass
 class Tbr:
-    """The TBR that runs: in force from its last setting up to, and without, `end_s` (D-302)."""
+    """The TBR that runs: in force from its last setting up to, and without, `end_s` (D-302).
 
-    rate_mu_per_h: int
+    `value` is mU/h, or thousandths of the factor when relative; `template` 0 is none.
+    """
+
+    tbr_type: TbrType
+    value: int
     start_s: int
     end_s: int
     programmed_minutes: int
     context: str
+    template: int = 0
     suspension: bool = False
+
+    def rate_mu_per_h(self, profile_mu_per_h: int, limit_mu_per_h: int) -> int:
+        """The rate in force over a rate of the profile (D-308)."""
+        if self.tbr_type is TbrType.ABSOLUTE:
+            return self.value
+        return min(limit_mu_per_h, profile_mu_per_h * self.value // 1000)
 
     def effective_minutes(self, at_s: int) -> int:
         """Whole minutes since the first start (D-303, D-305)."""

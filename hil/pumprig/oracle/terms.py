@@ -10,22 +10,34 @@ __all__ = [
     "INVALID_OPERAND",
     "NOT_APPLICABLE",
     "NOT_COMPLETED",
+    "NO_RECORDS",
     "OUT_OF_RANGE",
     "PLAUSIBILITY",
+    "RACP_NOT_APPLICABLE",
+    "RACP_SUCCESS",
     "SUCCESS",
     "TOO_MANY_BOLUSES",
     "Action",
+    "Activation",
     "AnnunciationStatus",
     "AnnunciationType",
+    "BolusType",
     "Context",
     "Controller",
+    "CounterType",
     "EndReason",
+    "OperationalState",
+    "PrimingReason",
     "Reason",
+    "Selection",
+    "TbrType",
+    "TemplateKind",
     "TherapyState",
     "TimeReason",
 ]
 
-# Response codes of the IDS control points (IDS 1.0.2, 3.6.2 and 3.7.2), and the two ATT outcomes of a settings write.
+# Response codes of the IDS control points (IDS 1.0.2, 3.6.2 and 3.7.2), of its record access control point (3.9), and
+# the two ATT outcomes of a plain write.
 SUCCESS = 0x0F
 INVALID_OPERAND = 0x71
 NOT_COMPLETED = 0x72
@@ -33,6 +45,9 @@ OUT_OF_RANGE = 0x73
 NOT_APPLICABLE = 0x74
 PLAUSIBILITY = 0x75
 TOO_MANY_BOLUSES = 0x76
+RACP_SUCCESS = 0xF0
+NO_RECORDS = 0x06
+RACP_NOT_APPLICABLE = 0x0A
 ATT_OK = 0x00
 ATT_VALUE_REFUSED = 0xFF
 
@@ -44,6 +59,66 @@ class TherapyState(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     RUN = "run"
+
+
+class OperationalState(StrEnum):
+    """Operational state, D-511."""
+
+    PRIMING = "priming"
+    READY = "ready"
+
+
+class TbrType(StrEnum):
+    """What the value of a TBR is, D-301: a rate, or a factor of the profile's."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+
+
+class BolusType(StrEnum):
+    """How a bolus is spread, D-401."""
+
+    FAST = "fast"
+    EXTENDED = "extended"
+    MULTIWAVE = "multiwave"
+
+
+class Activation(StrEnum):
+    """Who decided on a bolus (IDS 1.0.2, 3.6.2)."""
+
+    UNDETERMINED = "undetermined"
+    MANUAL = "manual"
+    RECOMMENDED = "recommended"
+    CHANGED = "manually changed recommended"
+    COMMANDED = "commanded"
+
+
+class TemplateKind(StrEnum):
+    """What a template holds, D-204, D-307, D-412, D-910."""
+
+    BASAL = "basal"
+    TBR = "tbr"
+    BOLUS = "bolus"
+    ISF = "isf"
+    ICHO = "icho"
+    TARGET = "target"
+
+
+class Selection(StrEnum):
+    """Which amounts of an active bolus are asked for, D-415."""
+
+    PROGRAMMED = "programmed"
+    REMAINING = "remaining"
+    DELIVERED = "delivered"
+
+
+class CounterType(StrEnum):
+    """What a counter counts, D-514."""
+
+    LIFETIME = "lifetime"
+    WARRANTY = "warranty"
+    LOANER = "loaner"
+    OPERATION_TIME = "reservoir insulin operation time"
 
 
 class Controller(StrEnum):
@@ -88,6 +163,14 @@ class EndReason(StrEnum):
     ERROR_ABORT = "error abort"
 
 
+class PrimingReason(StrEnum):
+    """Why a priming ended, D-511 and D-512."""
+
+    USER = "aborted by user"
+    REACHED = "amount reached"
+    ERROR_ABORT = "error abort"
+
+
 class Context(StrEnum):
     """Delivery context of a basal rate (IDS 1.0.2, 3.6.2.6)."""
 
@@ -97,11 +180,30 @@ class Context(StrEnum):
 
 
 class AnnunciationType(StrEnum):
-    """Annunciations that the pump raises, section 9."""
+    """Annunciations of section 9, and all that the emulator service may raise (D-842)."""
 
-    RESERVOIR_LOW = "reservoir low"
-    RESERVOIR_EMPTY = "reservoir empty"
+    SYSTEM_ISSUE = "system issue"
+    MECHANICAL_ISSUE = "mechanical issue"
     OCCLUSION = "occlusion"
+    RESERVOIR_ISSUE = "reservoir issue"
+    RESERVOIR_EMPTY = "reservoir empty"
+    RESERVOIR_LOW = "reservoir low"
+    PRIMING_ISSUE = "priming issue"
+    INFUSION_SET_INCOMPLETE = "infusion set incomplete"
+    INFUSION_SET_DETACHED = "infusion set detached"
+    POWER_SOURCE_INSUFFICIENT = "power source insufficient"
+    BATTERY_EMPTY = "battery empty"
+    BATTERY_LOW = "battery low"
+    BATTERY_MEDIUM = "battery medium"
+    BATTERY_FULL = "battery full"
+    TEMPERATURE_OUT_OF_RANGE = "temperature out of range"
+    AIR_PRESSURE_OUT_OF_RANGE = "air pressure out of range"
+    BOLUS_CANCELED = "bolus canceled"
+    TBR_OVER = "TBR over"
+    TBR_CANCELED = "TBR canceled"
+    MAX_DELIVERY = "max delivery"
+    DATE_TIME_ISSUE = "date time issue"
+    TEMPERATURE = "temperature"
     STALE_CGM = "stale CGM"
     PAUSE_OVER = "pause over"
 

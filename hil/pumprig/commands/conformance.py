@@ -1,0 +1,131 @@
+"""`pumprig conformance`: hold a live Insulin Delivery Service against the standard, case by case."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pumprig.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pumprig.conformance.bench import Bench
+    from pumprig.conformance.model import Case
+    from pumprig.conformance.runner import Result
+
+__all__ = ["command"]
+
+_FORMATS = ("text", "json", "junit", "markdown")
+
+
+@click.command("conformance")
+@click.option("--board", default="virtual", show_default=True, help="virtual, id:SERIAL or port:DEVICE.")
+@click.option("--clock", help="lockstep, scaled:N or realtime.  [default: lockstep on a virtual board, else realtime]")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only these cases; may be given more than once.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these cases; may be given more than once.")
+@click.option("--list", "as_list", is_flag=True, help="Name the cases, and run none.")
+@click.option("--known-failures", type=click.Path(path_type=Path), metavar="FILE", help="Failures that are known.")
+@click.option("--patience", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS",
+              help="How long a case may take where time is real.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True,
+              help="markdown is for --list.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome here.")
+@click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder for the virtual board.")
+def command(
+    board: str, clock: str | None, include: tuple[str, ...], exclude: tuple[str, ...], as_list: bool,
+    known_failures: Path | None, patience: float, form: str, as_json: bool, output: Path | None,
+    firmware: Path | None,
+) -> int:  # fmt: skip
+    """Hold a live Insulin Delivery Service against the standard.
+
+    Every case names the clause that it checks and ends with PASS, FAIL (expected, seen, and the last PDUs),
+    NOT_POSSIBLE (here, or in this state) or NOT_ADVERTISED (the server does not say that it has it). The server writes
+    templates, doses and stops: it must be on a bench. No therapy runs when the command has ended.
+
+    On the virtual board each case has a pump of its own and time costs nothing. Over a port, cases that take longer
+    than --patience are NOT_POSSIBLE.
+
+    \b
+    --known-failures: a case's id in each line, behind a # the reason. A case that is listed may fail. When it passes,
+    the run fails, so that the list stays true.
+
+    \b
+    Examples:
+      pumprig conformance
+      pumprig conformance --include 'racp.*' --exclude racp.thousands
+      pumprig conformance --board port:/dev/ttyACM0 --patience 60 --format junit --output junit.xml
+
+    \b
+    Exit codes:
+      0 no case failed   1 a case failed, or a known failure passes   3 no server
+    """
+    from pumprig.conformance.model import chosen_cases
+    from pumprig.conformance.show import list_of
+
+    form = "json" if as_json else form
+    cases = chosen_cases(include, exclude)
+    if as_list:
+        _write(list_of(cases, form), output)
+        return 0
+    if form == "markdown":
+        raise UsageError("this is for --list", where="--format markdown", allowed="text, json, junit")
+    return _run(board, clock, cases, known_failures, patience, form, output, firmware)
+
+
+def _run(
+    board: str, clock: str | None, cases: Sequence[Case], known_failures: Path | None, patience: float, form: str,
+    output: Path | None, firmware: Path | None,
+) -> int:  # fmt: skip
+    from pumprig.conformance.bench import Bench
+    from pumprig.conformance.runner import exit_code_of, load_known, run_cases
+    from pumprig.conformance.show import line_of
+    from pumprig.dut import clock_of
+
+    known = load_known(known_failures)
+    real = board.startswith(("port:", "id:"))
+    bench = Bench(
+        board, clock_of(clock or ("realtime" if real else "lockstep")), firmware=firmware, patience_s=patience
+    )
+    began_s = time.monotonic()
+    shown = form == "text" and output is None
+    results: list[Result] = []
+
+    def tell(result: Result) -> None:
+        results.append(result)
+        if shown:
+            click.echo(line_of(result))
+        elif sys.stderr.isatty():
+            click.echo(f"\r\x1b[K{len(results)} of {len(cases)}  {result.case.id}", err=True, nl=False)
+
+    run_cases(bench, cases, known=known, on_result=tell)
+    if not shown and sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+    _write(_outcome(form, results, bench, time.monotonic() - began_s, shown), output)
+    return exit_code_of(results)
+
+
+def _outcome(form: str, results: Sequence[Result], bench: Bench, seconds: float, shown: bool) -> str:
+    from pumprig.conformance.show import as_json, as_junit, as_text, line_of
+
+    if form == "json":
+        return as_json(results, bench.board, bench.features, seconds)
+    if form == "junit":
+        return as_junit(results, bench.board, seconds)
+    lines = [] if shown else [line_of(result) for result in results]
+    return "\n".join([*lines, as_text(results, seconds)])
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the file cannot be written ({error.strerror})", where=f"--output {output}") from None

@@ -1,0 +1,165 @@
+"""Runs cases, one after another, and holds what came out against the failures that are known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pumplink.errors import BearerError, BoardDied, BoardHung
+from pumprig.conformance.bench import Bench
+from pumprig.conformance.model import Case, CaseEnd, Failed, NotAdvertised, NotPossible, Verdict, all_cases
+from pumprig.conformance.octets import hex_of
+from pumprig.conformance.session import CCP, RACP
+from pumprig.errors import BlockedError, UsageError
+
+__all__ = ["Result", "exit_code_of", "load_known", "run_cases"]
+
+_SHOWN_PDUS = 12
+
+
+@dataclass
+class Result:
+    """How a case ended.
+
+    Args:
+        case: which.
+        verdict: how.
+        reason: why it is neither PASS nor FAIL.
+        expected, seen: of a FAIL.
+        pdus: the last PDUs of a FAIL, ">" to the server and "<" from it.
+        seconds: of host time.
+        known: why its failure is known, None when it is not.
+    """
+
+    case: Case
+    verdict: Verdict = Verdict.PASS
+    reason: str = ""
+    expected: str = ""
+    seen: str = ""
+    pdus: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    known: str | None = None
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether the run fails for it: a failure nobody knows of, or a known one that is gone."""
+        if self.known is None:
+            return self.verdict is Verdict.FAIL
+        return self.verdict is Verdict.PASS
+
+    @property
+    def text(self) -> str:
+        """Why it did not pass, in one line."""
+        if self.verdict is Verdict.FAIL:
+            return f"expected {self.expected}; seen {self.seen}"
+        return self.reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "id": self.case.id, "clause": self.case.clause, "about": self.case.about, "verdict": self.verdict.value,
+            "reason": self.reason or None, "expected": self.expected or None, "seen": self.seen or None,
+            "pdus": self.pdus, "known_failure": self.known, "seconds": round(self.seconds, 3),
+        }  # fmt: skip
+
+
+def load_known(path: Path | None) -> dict[str, str]:
+    """The failures that are known: a line for each with the case's id, and behind a # the reason.
+
+    Raises:
+        UsageError: the file cannot be read, or names a case that does not exist.
+    """
+    if path is None:
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the file cannot be read ({error})", where=f"--known-failures {path}") from None
+    ids = {one.id for one in all_cases()}
+    known: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, _, reason = (part.strip() for part in line.partition("#"))
+        if name and name not in ids:
+            raise UsageError(
+                f"no case is called {name}", where=f"{path}:{number}", allowed="an id, and behind a # the reason",
+                remedy="`pumprig conformance --list` names them.",
+            )  # fmt: skip
+        if name:
+            known[name] = reason or "known"
+    return known
+
+
+def exit_code_of(results: Sequence[Result]) -> int:
+    """0, or 1 when a case failed that was not known to, or a known failure passed."""
+    return 1 if any(result.unexpected for result in results) else 0
+
+
+def run_cases(
+    bench: Bench,
+    cases: Sequence[Case],
+    *,
+    known: Mapping[str, str] | None = None,
+    on_result: Callable[[Result], None] = lambda result: None,
+) -> list[Result]:
+    """Runs cases.
+
+    Args:
+        bench: where the server stands; it is given up at the end.
+        cases: in their order.
+        known: failures that are known, with their reasons.
+        on_result: called with each result.
+
+    Raises:
+        BlockedError: the way to the server broke.
+    """
+    results: list[Result] = []
+    try:
+        for one in cases:
+            began_s = time.monotonic()
+            result = _run(bench, one)
+            result.seconds = time.monotonic() - began_s
+            result.known = (known or {}).get(one.id)
+            results.append(result)
+            on_result(result)
+    finally:
+        bench.close()
+    return results
+
+
+def _run(bench: Bench, one: Case) -> Result:
+    bench.case = one.id
+    result = Result(one)
+    session = None
+    try:
+        _gate(bench, one)
+        session = bench.session()
+        one.run(session)
+    except Failed as failed:
+        result.verdict, result.expected, result.seen = failed.verdict, failed.expected, failed.seen
+    except CaseEnd as end:
+        result.verdict, result.reason = end.verdict, str(end)
+    except (BoardDied, BoardHung) as error:
+        result.verdict, result.expected = Verdict.FAIL, "the server goes on"
+        result.seen = str(error).replace("\n", " | ")
+    except BearerError as error:
+        raise BlockedError(f"during {one.id}: {error}", where=bench.board) from None
+    if session is not None and result.verdict is Verdict.FAIL:
+        result.pdus = [f"{way} {hex_of(octets)}" for way, octets in list(session.channel.log)[-_SHOWN_PDUS:]]
+    bench.end_case(session)
+    return result
+
+
+def _gate(bench: Bench, one: Case) -> None:
+    missing = one.needs & ~bench.features
+    if missing:
+        raise NotAdvertised(f"IDD Features lacks {', '.join(flag.name or '' for flag in missing)}")
+    if one.command and not bench.has(CCP):
+        raise NotAdvertised("the server has no Command Control Point")
+    if one.history and not bench.has(RACP):
+        raise NotAdvertised("the server has no IDD Record Access Control Point")
+    takes_s = bench.host_seconds(one.seconds)
+    if takes_s > bench.patience_s:
+        raise NotPossible(f"it takes {takes_s:.0f} s here; allow that with --patience {takes_s:.0f}")

@@ -1,0 +1,119 @@
+"""The two vendor services: the controller on the pump, and what only an emulator has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from pumplink.procedures import Procedures
+from pumplink.results import (
+    BolusAmounts,
+    ControllerSettings,
+    Decision,
+    Health,
+    Identity,
+    PulseCounters,
+    PumpData,
+)
+from pumpwire import database
+from pumpwire.enums import Controller, FaultKind
+from pumpwire.vendor import NO_GLUCOSE, NO_PREDICTION
+
+__all__ = ["Emulator"]
+
+
+class Emulator(Procedures):
+    """Settings and decisions of the controller; counters, health and faults of the emulator."""
+
+    def on_decision(self, callback: Callable[[Decision, float], None]) -> None:
+        """Calls `callback(decision, at_s)` for every decision the controller notifies; `at_s` is its arrival."""
+        self.client.on_message(database.CONTROLLER_DECISION, lambda got: callback(_decision(got.fields), got.at_s))
+
+    def controller_settings(self) -> ControllerSettings:
+        """The on-pump controller and its limits."""
+        return ControllerSettings(**self.client.read("ControllerSettings"))
+
+    def set_controller_settings(self, settings: ControllerSettings) -> None:
+        """Chooses the on-pump controller and its limits."""
+        self.client.write("ControllerSettings", **asdict(settings))
+
+    def set_controller(self, controller: Controller) -> None:
+        """Chooses the on-pump controller; its limits stay."""
+        self.set_controller_settings(
+            ControllerSettings(**{**asdict(self.controller_settings()), "controller": controller})
+        )
+
+    def decision(self) -> Decision:
+        """The controller's last decision; sequence 0 before the first."""
+        return _decision(self.client.read("ControllerDecision"))
+
+    def pulse_counters(self) -> PulseCounters:
+        """Motor pulses since the pump first started, by what they were for."""
+        fields = self.client.read("EmulatorCounters")
+        names = ("basal_pulses", "bolus_pulses", "prime_pulses", "reservoir_pulses")
+        return PulseCounters(*(fields[name] for name in names))
+
+    def health(self) -> Health:
+        """Reset cause, uptime, heap and failures of the emulator."""
+        fields = self.client.read("EmulatorHealth")
+        uptime_s = Decimal(fields["uptime_s"]) + Decimal(fields["uptime_ms"]) / 1000
+        return Health(
+            fields["reset_cause"],
+            uptime_s,
+            fields["free_heap_octets"],
+            fields["dropped_frames"],
+            fields["e2e_failures"],
+            fields["pulses_in_doubt"],
+            fields["doubt_source"],
+        )
+
+    def identity(self) -> Identity:
+        """Wire version and hash of the firmware."""
+        return Identity(**self.client.read("EmulatorIdentity"))
+
+    def pump_data(self) -> PumpData:
+        """Pulse, speed and limits of the pump."""
+        return PumpData(**self.client.read("EmulatorPumpData"))
+
+    def inject_fault(self, kind: FaultKind, value: int) -> None:
+        """Injects a fault or a state of the hardware.
+
+        Args:
+            kind: of which sort.
+            value: occlusion and detached: 1 on, 0 off; reservoir level: pulses; battery level: percent; annunciation:
+                the word of its type.
+        Raises:
+            AttError: 0xFF for a value that cannot be.
+        """
+        self.client.write("EmulatorFault", fault_kind=kind, fault_value=value)
+
+    def tell_calculated(self, recommended: BolusAmounts, confirmed: BolusAmounts) -> None:
+        """Takes the part of a bolus calculator on the pump: what it recommended, and what its user confirmed.
+
+        It is recorded (IDS 1.0.2, event bolus calculated) and moves no insulin.
+
+        Raises:
+            AttError: 0xFF for an amount that no bolus can have.
+        """
+        values = {
+            f"{prefix}_{name}": amount
+            for prefix, amounts in (("recommended", recommended), ("confirmed", confirmed))
+            for name, amount in asdict(amounts).items()
+        }
+        self.client.write("EmulatorBolusCalculation", **values)
+
+
+def _decision(fields: Any) -> Decision:
+    glucose, predicted = fields["glucose_mg_dl"], fields["predicted_mg_dl"]
+    return Decision(
+        fields["decision_sequence"],
+        fields["time_offset_minutes"],
+        fields["at_s"],
+        None if glucose == NO_GLUCOSE else glucose,
+        None if predicted == NO_PREDICTION else predicted,
+        fields["iob_mu"],
+        fields["action"],
+        fields["reason"],
+    )
