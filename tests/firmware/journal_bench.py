@@ -107,9 +107,8 @@ class JournalBench:
     """A pump whose state is in a flash.
 
     `left` lists (operations before it, source) of the motor's pulses; `told` (operations, records so far) of what a
-    client was answered; `commits` the numbers of records after which all was durable; `events` what was recorded, with
-    ID, delivered fast and extended amount, reason and annunciation for the end of a bolus, and ID, amounts, duration and
-    delay for its start.
+    client was answered; `commits` the numbers of records after which all was durable; `events` what was recorded: of
+    the start of a bolus ID, amounts, duration and delay, of its end ID, delivered amounts, reason and annunciation.
     """
 
     def __init__(self, device=None, blocks=STATE_BLOCKS + HISTORY_BLOCKS, state_blocks=STATE_BLOCKS, **replaced):
@@ -228,9 +227,7 @@ class JournalBench:
 
 
 def day(bench, hours=24):
-    """A day's dosing: a priming, boluses of all types side by side, TBRs, a controller that suspends, samples, templates,
-    annunciations, two midnights.
-    """
+    """A day's dosing: priming, boluses of all types, TBRs, suspensions, samples, templates, annunciations."""
     bench.do(1, "start_priming", 500)
     bench.wake(30)
     bench.write(31, 1, (360, 800), (600, 1250), (480, 1000))

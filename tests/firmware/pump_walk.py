@@ -92,8 +92,9 @@ def rarer(dice, kind):
         return dice.pick(("set_fill_level", dice.pick(0, 300000, 75)), ("inject", 0x55, dice.roll(2)))
     if kind == 22:
         return "inject", 0x5A, dice.pick(100, 100, 21, 20, 0)
-    return dice.pick(("inject", 0x66, dice.pick(0x00FF, 0x0066, 0x1234)), ("reset_templates", [dice.pick(4, 7, 8)], 0, 1),
-                     ("reset_operation_time",))  # fmt: skip
+    if dice.roll(2):
+        return "inject", 0x66, dice.pick(0x00FF, 0x0066, 0x1234)
+    return dice.pick(("reset_templates", [dice.pick(4, 7, 8)], 0, 1), ("reset_operation_time",))
 
 
 def walk(bench, seed, steps, advance):

@@ -196,6 +196,97 @@ def test_hundreds_of_cuts_in_one_life(restarts):
         assert max(blocks) - min(blocks) <= 2 + sum(blocks) // 10
 
 
+# --- Two boluses and a priming ----------------------------------------------------------------------------------
+
+
+def side_by_side():
+    """A multiwave with a delay, fast boluses beside it, a Pause, then Stop and a priming."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.write(1, 1, (1440, 3000))
+    bench.do(1, "activate", [1], 0, 1)
+    bench.do(1, "set_therapy_state", events.RUN)
+    bench.bolus(10, 450, 700, 3, 1)
+    bench.bolus(60, 300)
+    bench.do(90, "set_therapy_state", events.PAUSE)
+    bench.do(100, "set_therapy_state", events.RUN)
+    bench.bolus(150, 100)
+    bench.wake(270)
+    bench.bolus(280, 0, 500, 4)
+    bench.do(340, "set_therapy_state", events.STOP)
+    bench.do(341, "start_priming", 400)
+    bench.wake(360)
+    return bench
+
+
+# Seconds of earning at which the pulses of the multiwave fall: 9 of its fast part, 14 of the extended one.
+MULTIWAVE = sorted([(2 * n, 0) for n in range(1, 10)] + [(-(-180 * n // 14), 1) for n in range(1, 15)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_pulse_is_counted_to_its_bolus_whenever_the_power_goes(kind):
+    """D-921 to D-925: both parts of a multiwave, the fast bolus beside it, the priming; every operation is cut."""
+    bench = side_by_side()
+    assert [source for _, source in bench.left].count(events.SOURCE_PRIME) == 8
+    image = Device().image
+    doubts = set()
+    for index, operation in enumerate(bench.device.operations):
+        cut = image_after_cut(image, operation, kind, index)
+        apply(image, operation)
+        after = boot(cut)
+        check_pulses(after.pump, left_before(bench, index))
+        check_restart(after, bench.records())
+        doubts.add(after.pump.delivery.doubt_source)
+        for event in after.events:
+            if event[:2] == (events.BOLUS_ENDED, 1):
+                count = counted(after.pump)[2]
+                fast = sum(part == 0 for _, part in MULTIWAVE[:count])
+                assert event[2:4] == (50 * fast, 50 * (count - fast))
+            elif event[:2] == (events.BOLUS_ENDED, 4):
+                assert event[2:4] == (0, 50 * (counted(after.pump)[2] - len(MULTIWAVE)))
+            elif event[0] == events.PRIMING_DONE:
+                primed = counted(after.pump)[3]
+                reached = events.AMOUNT_REACHED if primed == 8 else events.ERROR_ABORT
+                assert event[1:3] == (50 * primed, reached)
+    assert doubts == ({events.NO_SOURCE, *SOURCES} if kind == "lost" else {events.NO_SOURCE})
+
+
+def test_a_pulse_in_doubt_is_named_by_the_end_of_the_priming():
+    """D-924, D-512: system issue."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(10, "start_priming", 200)
+    bench.wake(13)
+    bench.pump.advance(14)
+    bench.store.intend()
+    after = boot(bench.device.image)
+    assert after.pump.delivery.doubt_source == events.SOURCE_PRIME
+    assert after.pump.delivery.prime_pulses == 2
+    done = next(event for event in after.events if event[0] == events.PRIMING_DONE)
+    assert done == (events.PRIMING_DONE, 100, events.ERROR_ABORT, 1, 0, 0)
+
+
+def test_prime_and_extended_pulses_that_were_told_of_and_never_left_are_taken_back():
+    """D-925: as those of basal and fast bolus are."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(1, "start_priming", 1000)
+    bench.wake(4)
+    bench.pump.advance(5)
+    bench.pump.set_max_bolus(5, 5000)
+    bench.store.commit()
+    assert bench.pump.delivery.prime_pulses == 2
+    assert boot(bench.device.image).pump.delivery.prime_pulses == 1
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(1, "set_therapy_state", events.RUN)
+    bench.bolus(10, 100, 100, 1)
+    bench.wake(11)
+    bench.pump.advance(12)
+    bench.pump.set_max_bolus(12, 5000)
+    bench.store.commit()
+    after = boot(bench.device.image)
+    assert counted(after.pump) == [0, 0, 0, 0]
+    assert after.pump.reservoir.remaining_pulses == CAPACITY_MU // 50
+    assert (events.BOLUS_ENDED, 1, 0, 0, events.ERROR_ABORT, 0) in after.events
+
+
 # --- One pulse ----------------------------------------------------------------------------------------------------
 
 
