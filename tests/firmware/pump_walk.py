@@ -27,7 +27,7 @@ class Dice:
 
 def command(dice, s):
     """A random command with its operands; most are allowed, some are not."""
-    kind = dice.roll(24)
+    kind = dice.roll(34)
     if kind < 5:
         offset = max(0, s // 60 - dice.pick(0, 0, 0, 1, 20))
         return "cgm_sample", offset, dice.pick(-1, 39, 55, 60, 66, 71, 75, 90, 130, 401), 0
@@ -37,8 +37,10 @@ def command(dice, s):
         return tbr(dice)
     if kind == 7:
         return ("cancel_tbr",)
-    if kind < 10:
+    if kind < 10 or kind >= 30:
         return bolus(dice)
+    if kind >= 24:
+        return "set_therapy_state", 0x55
     if kind == 10:
         return "cancel_bolus", dice.roll(8)
     if kind == 11:
@@ -51,9 +53,9 @@ def command(dice, s):
     if kind == 14:
         return "inject", 0x33, dice.pick(0, 0, 0, 1)
     if kind == 15:
-        return "inject", 0x3C, dice.pick(6000, 6000, 500, 401, 3, 0)
+        return "inject", 0x3C, dice.pick(6000, 6000, 6000, 500, 401, 3, 0)
     if kind == 16:
-        return "set_max_bolus", dice.pick(10000, 25000, 50, 75)
+        return "set_max_bolus", dice.pick(10000, 25000, 25000, 2000, 50, 75)
     return rarer(dice, kind)
 
 
@@ -71,9 +73,9 @@ def bolus(dice):
     if dice.roll(6) == 0:
         return "set_bolus", 0x33, 0, 0, 0, 0, dice.pick(6, 7, 8, 10), 0, 2
     kind = dice.pick(0x33, 0x3C, 0x55)
-    fast = dice.pick(50, 200, 1000, 10000, 75) if kind != 0x3C else dice.pick(0, 0, 0, 50)
-    extended = dice.pick(50, 300, 2000, 10000, 75) if kind != 0x33 else 0
-    minutes = dice.pick(1, 7, 60, 720, 721) if kind != 0x33 else dice.pick(0, 0, 0, 1)
+    fast = dice.pick(50, 200, 1000, 1900, 10000, 75) if kind != 0x3C else dice.pick(0, 0, 0, 50)
+    extended = dice.pick(50, 100, 300, 2000, 10000, 75) if kind != 0x33 else 0
+    minutes = dice.pick(1, 7, 7, 60, 60, 720, 721) if kind != 0x33 else dice.pick(0, 0, 0, 1)
     return "set_bolus", kind, fast, extended, minutes, dice.pick(0, 0, 1, 30, 720), 0, 0, 0
 
 
