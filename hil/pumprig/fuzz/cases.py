@@ -18,7 +18,7 @@ from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["CASES_OF_A_ROUND", "Maker"]
 
-CASES_OF_A_ROUND = 250
+CASES_OF_A_ROUND = 500
 """Cases that one fresh board gets, one after the other."""
 
 _SITUATION_EVERY = 25
