@@ -67,7 +67,7 @@ WRONG = {
     "two answers": (
         Edit("gatt/server.py", "        self.mtu = max(att.MTU_DEFAULT, min(wanted, self._mtu_max))",
              "        self._bearer.send(self._bearer.pdu_start + 3)"),
-        "was answered by 03f700",
+        "03f700",
     ),
 }  # fmt: skip
 
