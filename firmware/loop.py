@@ -9,7 +9,6 @@ import settings
 from bearer.serial import ATT_MTU_MAX, SerialBearer
 from clock import Clock
 from flash import Flash, device
-from gatt.order import BolusOrder
 from gatt.peripheral import Peripheral
 from gatt.recorder import Recorder
 from journal.history import History
@@ -28,8 +27,10 @@ _CAUSE_UNDETERMINED = 0x0F
 class Identity:
     firmware_hash = board.FIRMWARE_HASH
     motor_pulse_ms = board.MOTOR_PULSE_MS
+    name = board.NAME
 
     def __init__(self):
+        self.unique_id = machine.unique_id()
         self.reset_cause = _CAUSE_UNDETERMINED
         cause = machine.reset_cause()
         for name, word in _RESET_CAUSES:
@@ -48,13 +49,12 @@ class Firmware:
         self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16, self.store)
         uart = machine.UART(board.UART_ID, board.BAUD, rxbuf=board.UART_RX_BYTES)
         self.bearer = SerialBearer(uart, board.BAUD, self.clock)
-        order = BolusOrder()
         history = History(history_ring, self.store)
-        recorder = Recorder(history, order)
+        recorder = Recorder(history)
         self.pump = Pump(settings, recorder.emit, self.motor, self.store)
-        self.store.connect(self.pump, history, order)
+        self.store.connect(self.pump, history)
         peripheral = Peripheral(
-            self.clock, self.bearer, self.pump, history, recorder, order, settings, Identity(), ATT_MTU_MAX
+            self.clock, self.bearer, self.pump, history, recorder, settings, Identity(), ATT_MTU_MAX
         )
         self.server = peripheral.server
         self.client = peripheral.client

@@ -14,7 +14,8 @@ RESERVOIR_RECORD_STEP_MU = const(10000)
 DELIVERED_ROLLOVER_MU = const(80000000)
 CONCENTRATION_IU_PER_ML = const(100)
 
-BASAL_TEMPLATES = const(3)
+# The type of each template number, from 0, which is none: basal, TBR, bolus, ISF, I:CHO ratio, target range.
+TEMPLATE_TYPES = b"\x00\x33\x33\x33\x3c\x3c\x3c\x55\x55\x55\x5a\x5a\x66\x66\x96\x96"
 BLOCKS_MAX = const(24)
 
 PAUSE_LIMIT_S = const(900)
@@ -31,3 +32,10 @@ STALE_MINUTES = const(15)
 LOCKOUT_MINUTES = const(30)
 DIA_MINUTES = const(300)
 PEAK_MINUTES = const(75)
+
+# What Device Information says beside the board's own name and number. PnP ID: a vendor without a number of the
+# Bluetooth SIG, product 1, version 0.1.0.
+MANUFACTURER_NAME = b"pumprig"
+HARDWARE_REVISION = b"1"
+FIRMWARE_REVISION = b"0.1.0"
+PNP_ID = b"\x01\xff\xff\x01\x00\x10\x00"

@@ -2169,7 +2169,27 @@ types:
         enum: "fault_kind"
       - id: "fault_value"
         type: "u4"
-        doc: "occlusion and detached: 1 on, 0 off; reservoir level: pulses"
+        doc: "occlusion, detached: 1 on, 0 off; reservoir level: pulses; battery level: percent; annunciation: its type"
+  emulator_bolus_calculation:
+    doc: "vendor service: emulator. What a bolus calculator recommended and what was confirmed: recorded, and no insulin moves."
+    seq:
+      - id: "fast_meal_amount_iu"
+        type: "sfloat"
+        doc: "recommended, as the three that follow"
+      - id: "fast_correction_amount_iu"
+        type: "sfloat"
+      - id: "extended_meal_amount_iu"
+        type: "sfloat"
+      - id: "extended_correction_amount_iu"
+        type: "sfloat"
+      - id: "confirmed_fast_meal_amount_iu"
+        type: "sfloat"
+      - id: "confirmed_fast_correction_amount_iu"
+        type: "sfloat"
+      - id: "confirmed_extended_meal_amount_iu"
+        type: "sfloat"
+      - id: "confirmed_extended_correction_amount_iu"
+        type: "sfloat"
   manufacturer_name:
     doc: "DIS 1.1, 3.1."
     seq:
@@ -2998,10 +3018,14 @@ enums:
     15: "none"
     51: "basal"
     60: "bolus"
+    85: "extended"
+    90: "prime"
   fault_kind:
     51: "occlusion"
     60: "reservoir_level"
     85: "reservoir_detached"
+    90: "battery_level"
+    102: "annunciation"
   vendor_id_source:
     1: "bluetooth_sig"
     2: "usb_implementers_forum"

@@ -57,8 +57,8 @@ local WORDS = {
     ControllerAction = { [0x0F] = "none", [0x33] = "keep", [0x3C] = "suspend", [0x55] = "resume" },
     DecisionReason = { [0x0F] = "manual", [0x33] = "no prediction keep", [0x3C] = "predicted low", [0x55] = "low now", [0x5A] = "rising", [0x66] = "not low", [0x69] = "limit reached", [0x96] = "lockout", [0x99] = "stale", [0xA5] = "minimum time", [0xAA] = "therapy stopped", [0xC3] = "invalid sample" },
     ResetCause = { [0x0F] = "undetermined", [0x33] = "power on", [0x3C] = "hard", [0x55] = "watchdog", [0x5A] = "deep sleep", [0x66] = "soft" },
-    PulseSource = { [0x0F] = "none", [0x33] = "basal", [0x3C] = "bolus" },
-    FaultKind = { [0x33] = "occlusion", [0x3C] = "reservoir level", [0x55] = "reservoir detached" },
+    PulseSource = { [0x0F] = "none", [0x33] = "basal", [0x3C] = "bolus", [0x55] = "extended", [0x5A] = "prime" },
+    FaultKind = { [0x33] = "occlusion", [0x3C] = "reservoir level", [0x55] = "reservoir detached", [0x5A] = "battery level", [0x66] = "annunciation" },
     VendorIdSource = { [0x01] = "bluetooth sig", [0x02] = "usb implementers forum" },
     CgmMeasurementFlags = { { 1, "trend_present", "trend present" }, { 2, "quality_present", "quality present" }, { 32, "warning_present", "warning present" }, { 64, "calibration_temperature_present", "calibration temperature present" }, { 128, "status_present", "status present" } },
     CgmStatusFlags = { { 1, "session_stopped", "session stopped" }, { 2, "device_battery_low", "device battery low" }, { 4, "sensor_type_incorrect", "sensor type incorrect" }, { 8, "sensor_malfunction", "sensor malfunction" }, { 16, "device_specific_alert", "device specific alert" }, { 32, "general_device_fault", "general device fault" } },
@@ -876,6 +876,26 @@ local CHARACTERISTICS = {
             { name = "EmulatorFault", short = "emulator_fault", direction = "to_pump", fields = {
                 { name = "fault_kind", label = "Fault kind", kind = "u8", octets = 1, values = WORDS.FaultKind },
                 { name = "fault_value", label = "Fault value", kind = "u32", octets = 4 },
+            } },
+        },
+    },
+    {
+        name = "Emulator Bolus Calculation", short = "emulator_bolus_calculation",
+        handle = 0x0061, uuid = "96:5f:34:61:71:77:44:83:a1:d5:88:c0:f6:21:08:5e",
+        protection = "trailer", on_pump = true,
+        opcode_octets = 0,
+        header = {
+        },
+        messages = {
+            { name = "EmulatorBolusCalculation", short = "emulator_bolus_calculation", direction = "to_pump", fields = {
+                { name = "fast_meal_amount_iu", label = "Fast meal amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "fast_correction_amount_iu", label = "Fast correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "extended_meal_amount_iu", label = "Extended meal amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "extended_correction_amount_iu", label = "Extended correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "confirmed_fast_meal_amount_iu", label = "Confirmed fast meal amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "confirmed_fast_correction_amount_iu", label = "Confirmed fast correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "confirmed_extended_meal_amount_iu", label = "Confirmed extended meal amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+                { name = "confirmed_extended_correction_amount_iu", label = "Confirmed extended correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
             } },
         },
     },

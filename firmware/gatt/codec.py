@@ -20,6 +20,8 @@ NRES = const(-0x20000003)
 PINF = const(-0x20000004)
 NINF = const(-0x20000005)
 RESERVED = const(-0x20000006)
+# A decimal with more digits than its scale has: out of range, and below every limit that anybody may look for.
+INEXACT = const(-0x20000007)
 
 _SCALED_LIMIT = const(0x1FFFFFFF)
 
@@ -316,6 +318,7 @@ class Codec:
         while exponent < 0 and mantissa:
             if mantissa % 10 and not options & _ROUND_TOWARD_ZERO:
                 self._inexact = True
+                return INEXACT
             mantissa //= 10
             exponent += 1
         return -mantissa if negative else mantissa

@@ -35,6 +35,20 @@ EMULATOR_PUMP_DATA = const(0x0055)
 EMULATOR_HEALTH = const(0x0058)
 EMULATOR_COUNTERS = const(0x005B)
 EMULATOR_FAULT = const(0x005E)
+EMULATOR_BOLUS_CALCULATION = const(0x0061)
+
+# Device Information, on the pump.
+MANUFACTURER_NAME = const(0x0072)
+MODEL_NUMBER = const(0x0075)
+SERIAL_NUMBER = const(0x0078)
+HARDWARE_REVISION = const(0x007B)
+FIRMWARE_REVISION = const(0x007E)
+SYSTEM_ID = const(0x0081)
+PNP_ID = const(0x0084)
+
+# Battery, on the pump.
+BATTERY_LEVEL = const(0x0092)
+BATTERY_LEVEL_CCCD = const(0x0093)
 
 # Continuous Glucose Monitoring, on the rig.
 CGM_MEASUREMENT = const(0x0102)

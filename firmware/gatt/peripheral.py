@@ -3,15 +3,17 @@ from gatt.cgms_client import CgmsClient
 from gatt.codec import Codec
 from gatt.command import CommandControlPoint
 from gatt.current_time import CurrentTime
+from gatt.device import Battery, device_information
 from gatt.procedures import Procedures
-from gatt.profiles import CommandData, TemplateProcedures
 from gatt.racp import HistoryData, RecordAccess
 from gatt.reader import StatusReader
 from gatt.server import Server
 from gatt.status import AnnunciationStatus, Features, Status, StatusChanged
+from gatt.templates import CommandData, TemplateProcedures
 from gatt.vendor import (
     ControllerDecision,
     ControllerSettings,
+    EmulatorBolusCalculation,
     EmulatorCounters,
     EmulatorFault,
     EmulatorHealth,
@@ -22,8 +24,8 @@ from gatt.vendor import (
 
 class Peripheral:
     # recorder: what the pump emits to; it is connected here. identity: has firmware_hash (8 octets), reset_cause (a
-    # word of the wire) and motor_pulse_ms.
-    def __init__(self, clock, bearer, pump, history, recorder, order, settings, identity, mtu_max):
+    # word of the wire), motor_pulse_ms, the board's name and its unique_id.
+    def __init__(self, clock, bearer, pump, history, recorder, settings, identity, mtu_max):
         codec = Codec()
         self.server = Server(clock, bearer, pump, mtu_max)
         self.client = CgmsClient(self.server, codec, pump, clock)
@@ -33,32 +35,36 @@ class Peripheral:
         status = Status(codec, pump)
         annunciation_status = AnnunciationStatus(codec, pump)
         decision = ControllerDecision(codec, pump.decision)
-        self._add_control_points(codec, bearer, pump, history, order, status_changed)
+        battery = Battery(pump)
+        self._add_control_points(codec, bearer, pump, history, status_changed)
         for characteristic in (
             status_changed, status, annunciation_status, decision, Features(codec, settings.CONCENTRATION_IU_PER_ML),
-            ControllerSettings(codec, pump), EmulatorFault(codec, pump), EmulatorCounters(codec, pump),
+            ControllerSettings(codec, pump), EmulatorFault(codec, pump, self.server, battery),
+            EmulatorBolusCalculation(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),
             EmulatorPumpData(codec, settings, identity.motor_pulse_ms),
             EmulatorHealth(
                 codec, clock, bearer, identity.reset_cause, self.server, self.client, pump.delivery
             ),
-            CurrentTime(codec, pump, self.client.clock_set),
+            CurrentTime(codec, pump, self.client.clock_set), battery,
         ):  # fmt: skip
+            self.server.add(characteristic)
+        for characteristic in device_information(settings, identity):
             self.server.add(characteristic)
         self.server.set_client(self.client)
         bearer.link = self.server
         recorder.connect(pump, self.server, status_changed, status, annunciation_status, decision)
 
     # Answers of control points are added first, as a client waits for them.
-    def _add_control_points(self, codec, bearer, pump, history, order, status_changed):
+    def _add_control_points(self, codec, bearer, pump, history, status_changed):
         server = self.server
-        command = CommandControlPoint(self._procedures, codec, pump, order, bearer)
+        command = CommandControlPoint(self._procedures, codec, pump, bearer)
         command_data = CommandData(codec)
         command.templates = TemplateProcedures(command, command_data, server, codec, pump)
         history_data = HistoryData(history)
         records = RecordAccess(self._procedures, codec, history, history_data, server)
         server.add(command)
-        server.add(StatusReader(self._procedures, codec, pump, status_changed, order))
+        server.add(StatusReader(self._procedures, codec, pump, status_changed))
         server.add(records)
         server.add(command_data)
         server.add(history_data)

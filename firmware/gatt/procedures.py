@@ -48,17 +48,17 @@ class Procedures:
 
 
 class ControlPoint(Characteristic):
-    # The message that carries a response code; a control point with another answer has its own `respond`.
+    # The message that carries a response code, and opcode -> program of all answers; a control point whose answers
+    # are others has its own `respond`.
     response_opcode = 0
-    response_program = b""
+    responses = {}
 
-    # requests: opcode -> program of the operand, for whatever is declared; supported: opcodes that are carried out.
-    # prohibited: first and last of the opcodes that get no answer.
-    def __init__(self, handle, procedures, codec, requests, supported, opcode_octets, prohibited=(1, 0)):
+    # requests: opcode -> program of the operand, for all that are carried out. prohibited: first and last of the
+    # opcodes that get no answer.
+    def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
         self.procedures = procedures
         self.codec = codec
         self._requests = requests
-        self._supported = supported
         self._opcode_octets = opcode_octets
         self._prohibited = prohibited
         self._response = bytearray(_RESPONSE_OCTETS)
@@ -88,7 +88,7 @@ class ControlPoint(Characteristic):
             self.procedures.begin(self)
         if not self.continues_write(opcode):
             self.procedures.drop_write()
-        if opcode in self._supported:
+        if opcode in self._requests:
             self.execute(s, opcode, self.codec.decode(self._requests[opcode], buf, at, end))
         else:
             self.unsupported(opcode)
@@ -123,7 +123,14 @@ class ControlPoint(Characteristic):
         fields = self.codec.fields
         fields[tables.REQUEST_OPCODE] = opcode
         fields[tables.RESPONSE_CODE] = code
-        self.answer(self.response_opcode, self.response_program)
+        self.answer(self.response_opcode, self.responses[self.response_opcode])
+
+    # Ends a procedure with its answer, which the fields hold, or with a response code.
+    def finish(self, opcode, code, answers):
+        if code == SUCCESS and opcode in answers:
+            self.answer(answers[opcode], self.responses[answers[opcode]])
+        else:
+            self.respond(opcode, code)
 
     # Answers with the message that the fields hold.
     def answer(self, opcode, program):

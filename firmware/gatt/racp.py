@@ -38,10 +38,6 @@ _RACP_RESPONSE_CODE_OPERAND_NOT_SUPPORTED = const(0x09)
 _RACP_RESPONSE_CODE_PROCEDURE_NOT_APPLICABLE = const(0x0A)
 _RACP_RESPONSE_CODE_SUCCESS = const(0xF0)
 
-_SUPPORTED = (
-    _RACP_REPORT_STORED_RECORDS, _RACP_DELETE_STORED_RECORDS, _RACP_ABORT, _RACP_REPORT_NUMBER_OF_STORED_RECORDS,
-)  # fmt: skip
-
 
 # A CRC, but no counter, stands at its end.
 class HistoryData(Characteristic):
@@ -83,7 +79,7 @@ class RecordAccess(ControlPoint):
         self.streaming = False
         super().__init__(
             handles.IDD_RECORD_ACCESS_CONTROL_POINT, procedures, codec,
-            tables.IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS, _SUPPORTED, 1,
+            tables.IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS, 1,
         )  # fmt: skip
 
     def reset(self):

@@ -10,36 +10,55 @@ from gatt.codec import NAN, Codec
 from gatt.encode import encode
 from pump import events
 
+_HISTORY_BOLUS_CALCULATED_2 = const(0x0055)
 _HISTORY_BOLUS_PROGRAMMED_2 = const(0x0066)
 _HISTORY_BOLUS_DELIVERED_2 = const(0x0096)
 _HISTORY_ANNUNCIATION_STATUS_CHANGED_2 = const(0x0356)
+_HISTORY_BOLUS_TEMPLATE_CHANGED_2 = const(0x03CF)
 
-_BOLUS_TYPE_FAST = const(0x33)
-_TBR_TYPE_ABSOLUTE = const(0x33)
-_PROFILE_TEMPLATE_TYPE_BASAL_RATE = const(0x33)
 _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT = const(4)
 _BOLUS_DELIVERED_FLAGS_ACTIVATION_TYPE_PRESENT = const(1)
 _BOLUS_DELIVERED_FLAGS_END_REASON_PRESENT = const(2)
 _BOLUS_DELIVERED_FLAGS_ANNUNCIATION_ID_PRESENT = const(4)
+_TBR_EVENT_FLAGS_TEMPLATE_NUMBER_PRESENT = const(1)
 _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT = const(2)
+_PRIMING_DONE_FLAGS_ANNUNCIATION_ID_PRESENT = const(1)
 _BASAL_RATE_CHANGED_FLAGS_CONTEXT_PRESENT = const(1)
 _DAY_BITS = const(5)
 
 # Made once: a tuple of what is imported would be made anew at each use.
 _TBR_EVENTS = (events.TBR_STARTED, events.TBR_CHANGED, events.TBR_ENDED)
 _STATE_EVENTS = (events.THERAPY, events.OPERATIONAL, events.RESERVOIR)
+_PRIMING_EVENTS = (events.PRIMING_STARTED, events.PRIMING_DONE)
+_BOLUS_EVENTS = (events.BOLUS_STARTED, events.BOLUS_ENDED, events.BOLUS_CALCULATED, events.BOLUS_TEMPLATE_CHANGED)
+# The slot of a block's value; that of a second value follows it.
+_BLOCK_VALUES = {
+    events.BLOCK_CHANGED: tables.RATE_IU_PER_H,
+    events.ISF_BLOCK_CHANGED: tables.ISF_MG_DL_PER_IU,
+    events.ICHO_BLOCK_CHANGED: tables.ICHO_RATIO_G_PER_IU,
+    events.TARGET_BLOCK_CHANGED: tables.TARGET_LOW_MG_DL,
+}
+# The history has other words for the types of profiles than the template status has.
+_PROFILE_TEMPLATE_TYPES = {
+    events.TEMPLATE_BASAL: 0x33,
+    events.TEMPLATE_ISF: 0x3C,
+    events.TEMPLATE_ICHO: 0x55,
+    events.TEMPLATE_TARGET: 0x5A,
+}
+# The amounts of a calculated bolus, in the order of pump.calculated.
+_CALCULATED = (
+    tables.FAST_MEAL_AMOUNT_IU, tables.FAST_CORRECTION_AMOUNT_IU, tables.EXTENDED_MEAL_AMOUNT_IU,
+    tables.EXTENDED_CORRECTION_AMOUNT_IU,
+)  # fmt: skip
 
 _BASAL_BITS = status.ACTIVE_BASAL_RATE | status.TOTAL_DAILY_INSULIN
 
 
 class Recorder:
-    # order: what the client said of the bolus beyond what the pump needs.
-    def __init__(self, history, order):
+    def __init__(self, history):
         self._history = history
-        self._order = order
         self._codec = Codec()
         self._data = bytearray(20)
-        self._programmed_s = 0
         self._pump = None
         self._server = None
         self._status_changed = None
@@ -65,16 +84,18 @@ class Recorder:
             bits = self._basal_changed(s, a, b, c)
         elif event in _TBR_EVENTS:
             bits = self._tbr(event, s, a, b, c)
-        elif event == events.BOLUS_STARTED:
-            bits = self._bolus_started(s, a, b)
-        elif event == events.BOLUS_ENDED:
-            bits = self._bolus_ended(s, a, b, c, d, e)
+        elif event in _BOLUS_EVENTS:
+            bits = self._bolus(event, s, a, b, c)
         elif event == events.REFERENCE_TIME:
             bits = self._reference_time(s, a)
         elif event == events.ANNUNCIATION:
             bits = self._annunciation(s, a, b, c)
         elif event in _STATE_EVENTS:
             bits = self._state(event, s, a, b)
+        elif event in _PRIMING_EVENTS:
+            bits = self._priming(event, s, a, b, c)
+        elif event in _BLOCK_VALUES:
+            bits = self._block(event, s, a, b, c, d, e)
         else:
             bits = self._setting(event, s, a, b, c, d, e)
         self._status_changed.set(bits | status.HISTORY)
@@ -92,58 +113,94 @@ class Recorder:
         self._append(events.BASAL_CHANGED, s)
         return _BASAL_BITS
 
-    def _tbr(self, event, s, a, b, c):
+    def _tbr(self, event, s, a, reason, annunciation_id):
         fields = self._codec.fields
-        fields[tables.FLAGS] = 0
-        fields[tables.TBR_TYPE] = _TBR_TYPE_ABSOLUTE
+        tbr = self._pump.tbr
+        flags = _TBR_EVENT_FLAGS_TEMPLATE_NUMBER_PRESENT if tbr.template else 0
+        fields[tables.TBR_TYPE] = tbr.kind
+        fields[tables.TEMPLATE_NUMBER] = tbr.template
         if event == events.TBR_ENDED:
+            if annunciation_id:
+                flags |= _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT
             fields[tables.EFFECTIVE_DURATION_MINUTES] = a
-            fields[tables.TBR_END_REASON] = b
-            fields[tables.FLAGS] = _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT if c else 0
-            fields[tables.ANNUNCIATION_ID] = c
+            fields[tables.TBR_END_REASON] = reason
+            fields[tables.ANNUNCIATION_ID] = annunciation_id
         else:
-            fields[tables.VALUE] = a
-            fields[tables.DURATION_MINUTES] = b
-            fields[tables.ELAPSED_MINUTES] = c
+            fields[tables.VALUE] = tbr.value
+            fields[tables.DURATION_MINUTES] = tbr.duration_minutes
+            fields[tables.ELAPSED_MINUTES] = a
+        fields[tables.FLAGS] = flags
         self._append(event, s)
         return status.ACTIVE_BASAL_RATE
 
-    def _bolus_started(self, s, bolus_id, amount_mu):
-        fields = self._codec.fields
-        fields[tables.BOLUS_ID] = bolus_id
-        fields[tables.BOLUS_TYPE] = _BOLUS_TYPE_FAST
-        fields[tables.FAST_AMOUNT_IU] = amount_mu
-        fields[tables.EXTENDED_AMOUNT_IU] = 0
-        fields[tables.DURATION_MINUTES] = 0
-        self._append(events.BOLUS_STARTED, s)
-        fields[tables.FLAGS] = self._order.bolus_flags
-        fields[tables.ACTIVATION_TYPE] = self._order.activation_type
-        self._append(_HISTORY_BOLUS_PROGRAMMED_2, s)
-        self._programmed_s = s
-        return status.ACTIVE_BOLUS
+    # What is in two parts.
+    def _bolus(self, event, s, a, reason, annunciation_id):
+        if event == events.BOLUS_STARTED:
+            self._bolus_started(s, self._pump.boluses[a])
+            return status.ACTIVE_BOLUS
+        if event == events.BOLUS_ENDED:
+            self._bolus_ended(s, self._pump.boluses[a], reason, annunciation_id)
+            return status.ACTIVE_BOLUS | status.TOTAL_DAILY_INSULIN
+        if event == events.BOLUS_CALCULATED:
+            self._calculated(event, s, 0)
+            self._calculated(_HISTORY_BOLUS_CALCULATED_2, s, len(_CALCULATED))
+        else:
+            self._bolus_template(s, a, self._pump.bolus_templates)
+        return 0
 
-    def _bolus_ended(self, s, bolus_id, delivered_mu, reason, annunciation_id, start_s):
+    def _calculated(self, event, s, first):
+        for i in range(len(_CALCULATED)):
+            self._codec.fields[_CALCULATED[i]] = self._pump.calculated[first + i]
+        self._append(event, s)
+
+    def _bolus_template(self, s, template, templates):
         fields = self._codec.fields
-        fields[tables.BOLUS_ID] = bolus_id
-        fields[tables.BOLUS_TYPE] = _BOLUS_TYPE_FAST
-        fields[tables.FAST_DELIVERED_IU] = delivered_mu
-        fields[tables.EXTENDED_DELIVERED_IU] = 0
-        fields[tables.EFFECTIVE_DURATION_MINUTES] = 0
+        fields[tables.TEMPLATE_NUMBER] = template
+        fields[tables.BOLUS_TYPE] = templates.kind(template)
+        fields[tables.FAST_AMOUNT_IU] = templates.fast_mu(template)
+        fields[tables.EXTENDED_AMOUNT_IU] = templates.extended_mu(template)
+        fields[tables.DURATION_MINUTES] = templates.duration_minutes(template)
+        self._append(events.BOLUS_TEMPLATE_CHANGED, s)
+        fields[tables.FLAGS] = templates.flags(template)
+        fields[tables.DELAY_MINUTES] = templates.delay_minutes(template)
+        self._append(_HISTORY_BOLUS_TEMPLATE_CHANGED_2, s)
+
+    def _bolus_started(self, s, bolus):
+        fields = self._codec.fields
+        fields[tables.BOLUS_ID] = bolus.bolus_id
+        fields[tables.BOLUS_TYPE] = bolus.kind
+        fields[tables.FAST_AMOUNT_IU] = bolus.fast_mu
+        fields[tables.EXTENDED_AMOUNT_IU] = bolus.extended_mu
+        fields[tables.DURATION_MINUTES] = bolus.duration_minutes
+        self._append(events.BOLUS_STARTED, s)
+        fields[tables.FLAGS] = bolus.flags
+        fields[tables.DELAY_MINUTES] = bolus.delay_minutes
+        fields[tables.TEMPLATE_NUMBER] = bolus.template
+        fields[tables.ACTIVATION_TYPE] = bolus.activation
+        self._append(_HISTORY_BOLUS_PROGRAMMED_2, s)
+
+    def _bolus_ended(self, s, bolus, reason, annunciation_id):
+        fields = self._codec.fields
+        fields[tables.BOLUS_ID] = bolus.bolus_id
+        fields[tables.BOLUS_TYPE] = bolus.kind
+        fields[tables.FAST_DELIVERED_IU] = bolus.fast_delivered_mu
+        fields[tables.EXTENDED_DELIVERED_IU] = bolus.extended_delivered_mu
+        fields[tables.EFFECTIVE_DURATION_MINUTES] = bolus.effective_minutes(s)
         self._append(events.BOLUS_ENDED, s)
         flags = _BOLUS_DELIVERED_FLAGS_END_REASON_PRESENT
-        if self._order.bolus_flags & _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT:
+        if bolus.flags & _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT:
             flags |= _BOLUS_DELIVERED_FLAGS_ACTIVATION_TYPE_PRESENT
         if annunciation_id:
             flags |= _BOLUS_DELIVERED_FLAGS_ANNUNCIATION_ID_PRESENT
-        offset_s = start_s - self._programmed_s
+        # One that waits for its start until it ends has begun at its end (D-415).
+        offset_s = min(bolus.start_s, s) - bolus.programmed_s
         fields[tables.FLAGS] = flags
         fields[tables.START_OFFSET_S_LOW] = offset_s & 0xFFFF
         fields[tables.START_OFFSET_S_HIGH] = offset_s >> 16
-        fields[tables.ACTIVATION_TYPE] = self._order.activation_type
+        fields[tables.ACTIVATION_TYPE] = bolus.activation
         fields[tables.BOLUS_END_REASON] = reason
         fields[tables.ANNUNCIATION_ID] = annunciation_id
         self._append(_HISTORY_BOLUS_DELIVERED_2, s)
-        return status.ACTIVE_BOLUS | status.TOTAL_DAILY_INSULIN
 
     def _reference_time(self, s, reason):
         fields = self._codec.fields
@@ -191,19 +248,37 @@ class Recorder:
         self._status.changed()
         return bits
 
+    def _priming(self, event, s, amount_mu, reason, annunciation_id):
+        fields = self._codec.fields
+        if event == events.PRIMING_STARTED:
+            fields[tables.PRIMING_AMOUNT_IU] = amount_mu
+        else:
+            fields[tables.FLAGS] = _PRIMING_DONE_FLAGS_ANNUNCIATION_ID_PRESENT if annunciation_id else 0
+            fields[tables.PRIMING_DELIVERED_IU] = amount_mu
+            fields[tables.PRIMING_END_REASON] = reason
+            fields[tables.ANNUNCIATION_ID] = annunciation_id
+        self._append(event, s)
+        return 0
+
+    def _block(self, event, s, template, block, duration_minutes, value, high):
+        fields = self._codec.fields
+        fields[tables.TEMPLATE_NUMBER] = template
+        fields[tables.BLOCK_NUMBER] = block
+        fields[tables.DURATION_MINUTES] = duration_minutes
+        fields[_BLOCK_VALUES[event]] = value
+        if event == events.TARGET_BLOCK_CHANGED:
+            fields[tables.TARGET_HIGH_MG_DL] = high
+        self._append(event, s)
+        return 0
+
     def _setting(self, event, s, a, b, c, d, e):
         fields = self._codec.fields
         bits = 0
         if event == events.PROFILE_ACTIVATED:
-            fields[tables.PROFILE_TEMPLATE_TYPE] = _PROFILE_TEMPLATE_TYPE_BASAL_RATE
-            fields[tables.OLD_TEMPLATE_NUMBER] = a
-            fields[tables.NEW_TEMPLATE_NUMBER] = b
+            fields[tables.PROFILE_TEMPLATE_TYPE] = _PROFILE_TEMPLATE_TYPES[a]
+            fields[tables.OLD_TEMPLATE_NUMBER] = b
+            fields[tables.NEW_TEMPLATE_NUMBER] = c
             bits = status.ACTIVE_BASAL_RATE
-        elif event == events.BLOCK_CHANGED:
-            fields[tables.TEMPLATE_NUMBER] = a
-            fields[tables.BLOCK_NUMBER] = b
-            fields[tables.DURATION_MINUTES] = c
-            fields[tables.RATE_IU_PER_H] = d
         elif event == events.DAILY:
             fields[tables.FLAGS] = c
             fields[tables.BOLUS_DELIVERED_IU] = a
@@ -215,5 +290,11 @@ class Recorder:
         elif event == events.MAX_BOLUS:
             fields[tables.OLD_MAX_BOLUS_IU] = a
             fields[tables.NEW_MAX_BOLUS_IU] = b
+        elif event == events.TBR_TEMPLATE_CHANGED:
+            templates = self._pump.tbr_templates
+            fields[tables.TEMPLATE_NUMBER] = a
+            fields[tables.TBR_TYPE] = templates.kind(a)
+            fields[tables.VALUE] = templates.value(a)
+            fields[tables.DURATION_MINUTES] = templates.duration_minutes(a)
         self._append(event, s)
         return bits

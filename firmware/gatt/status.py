@@ -20,8 +20,8 @@ HISTORY = const(0x80)
 _STATUS_FLAGS_RESERVOIR_ATTACHED = const(1)
 _ANNUNCIATION_STATUS_FLAGS_ANNUNCIATION_PRESENT = const(1)
 
-# E2E-Protection, basal rate, TBR absolute, fast bolus, bolus activation type, insulin on board.
-_FEATURES = const(0x008427)
+# Every feature of IDS 1.0.2 but multiple bond.
+_FEATURES = const(0x00F7FF)
 _MU_PER_IU = const(1000)
 
 

@@ -180,10 +180,33 @@ class EmulatorCounters(Characteristic):
 
 
 class EmulatorFault(_Setting):
-    def __init__(self, codec, pump):
+    # battery: its level is notified when it changes.
+    def __init__(self, codec, pump, server, battery):
+        self._server = server
+        self._battery = battery
         super().__init__(handles.EMULATOR_FAULT, WRITE, codec, tables.EMULATOR_FAULT, pump)
 
     def take(self, s):
         fields = self._codec.fields
+        percent = self._pump.battery_percent
         value = fields[tables.FAULT_VALUE_LOW] | fields[tables.FAULT_VALUE_HIGH] << 16
-        return self._pump.inject(s, fields[tables.FAULT_KIND], value)
+        code = self._pump.inject(s, fields[tables.FAULT_KIND], value)
+        if self._pump.battery_percent != percent:
+            self._server.notify(s, self._battery)
+        return code
+
+
+# The pump's own bolus calculator, of which the emulator takes the part (D-909).
+class EmulatorBolusCalculation(_Setting):
+    def __init__(self, codec, pump):
+        program = tables.EMULATOR_BOLUS_CALCULATION
+        super().__init__(handles.EMULATOR_BOLUS_CALCULATION, WRITE, codec, program, pump)
+
+    def take(self, s):
+        fields = self._codec.fields
+        return self._pump.bolus_calculated(
+            s, fields[tables.FAST_MEAL_AMOUNT_IU], fields[tables.FAST_CORRECTION_AMOUNT_IU],
+            fields[tables.EXTENDED_MEAL_AMOUNT_IU], fields[tables.EXTENDED_CORRECTION_AMOUNT_IU],
+            fields[tables.CONFIRMED_FAST_MEAL_AMOUNT_IU], fields[tables.CONFIRMED_FAST_CORRECTION_AMOUNT_IU],
+            fields[tables.CONFIRMED_EXTENDED_MEAL_AMOUNT_IU], fields[tables.CONFIRMED_EXTENDED_CORRECTION_AMOUNT_IU],
+        )  # fmt: skip

@@ -1,6 +1,6 @@
 # What of the pump survives, as payloads of records: each part is written whole when something in it has changed.
 #
-# Counters of pulses are not in here: they stand in every commit, as they change with every pulse.
+# Counters of basal and bolus pulses are not in here: they stand in every commit, as they change with every pulse.
 import struct
 
 from micropython import const
@@ -11,10 +11,23 @@ from pump.events import (
     BLOCK_CHANGED,
     BOLUS_ENDED,
     BOLUS_STARTED,
-    CONTROLLER_SETTINGS,
+    BOLUS_TEMPLATE_CHANGED,
     DAILY,
+    ICHO_BLOCK_CHANGED,
+    ISF_BLOCK_CHANGED,
+    OPERATION_TIME_RESET,
+    OPERATIONAL,
+    POINTER,
+    PRIMING_DONE,
+    PRIMING_STARTED,
+    PROFILE_ACTIVATED,
     REFERENCE_TIME,
+    TARGET_BLOCK_CHANGED,
+    TBR_TEMPLATE_CHANGED,
+    TEMPLATE_BOLUS,
+    TEMPLATE_TBR,
     TEMPLATES_RESET,
+    THERAPY,
 )
 
 # A change that no event tells of.
@@ -23,25 +36,42 @@ RECORDS_DELETED = const(0x0003)
 # Kinds of records.
 DELETION = const(0x50)
 STATE = const(0x51)
-BOLUS = const(0x52)
+BOLUSES = const(0x52)
 SETTINGS = const(0x53)
 COUNTS = const(0x54)
 ANNUNCIATIONS = const(0x55)
-TEMPLATES = const(0x56)
+PROFILES = const(0x56)
+LIFE = const(0x57)
+TEMPLATES = const(0x58)
 FIRST = DELETION
 LAST = TEMPLATES
-ALL = const((1 << 7) - 1)
+ALL = const((1 << 9) - 1)
 
-_STATE = "<BBBBiHHHH"
-_BOLUS = "<BBBxHHI"
+# Places of the sources of pulses.
+BASAL = const(0)
+FAST = const(1)
+EXTENDED = const(2)
+PRIME = const(3)
+
+_STATE = "<BBBBBxiHHHH"
+_BOLUS = "<BBBBHHHHHHIi"
 _SETTINGS = "<BHHBHHBBHB"
-_COUNTS = "<HBxIIIIi"
-
+_COUNTS = "<HBBBBIIIH"
+_LIFE = "<IIIiII"
+_TBR_TEMPLATE = "<BHH"
+_TBR_TEMPLATE_OCTETS = const(5)
+_BOLUS_TEMPLATE = "<BBHHHH"
+_BOLUS_TEMPLATE_OCTETS = const(10)
+# Records of templates: what there is of each, the TBR templates, two bolus templates, the others.
+_TEMPLATE_RECORDS = const(4)
+_BOLUS_TEMPLATES_EACH = const(2)
 
 # Made once: a tuple of what is imported would be made anew at each use.
 _BOLUS_EVENTS = (BOLUS_STARTED, BOLUS_ENDED)
-_DAY_EVENTS = (REFERENCE_TIME, DAILY)
-_TEMPLATE_EVENTS = (BLOCK_CHANGED, TEMPLATES_RESET)
+_DAY_EVENTS = (REFERENCE_TIME, DAILY, OPERATION_TIME_RESET)
+_PRIMING_EVENTS = (PRIMING_STARTED, PRIMING_DONE, OPERATIONAL)
+_BLOCK_EVENTS = (BLOCK_CHANGED, ISF_BLOCK_CHANGED, ICHO_BLOCK_CHANGED, TARGET_BLOCK_CHANGED)
+_TEMPLATE_EVENTS = (TEMPLATES_RESET, PROFILE_ACTIVATED, TBR_TEMPLATE_CHANGED, BOLUS_TEMPLATE_CHANGED)
 
 
 # The bit of a kind.
@@ -52,107 +82,155 @@ def bit(kind):
 # Which parts an event changes: more of them rather than fewer.
 def touched_by(event):
     if event in _BOLUS_EVENTS:
-        return bit(BOLUS)
+        return bit(BOLUSES)
     if event in _DAY_EVENTS:
-        return bit(COUNTS)
+        return bit(LIFE)
     if event == ANNUNCIATION:
-        return bit(ANNUNCIATIONS) | bit(COUNTS)
+        return bit(ANNUNCIATIONS) | bit(LIFE)
+    if event in _PRIMING_EVENTS:
+        return bit(COUNTS)
+    if event in _BLOCK_EVENTS:
+        return bit(PROFILES) | bit(TEMPLATES)
     if event in _TEMPLATE_EVENTS:
         return bit(TEMPLATES)
-    if event == CONTROLLER_SETTINGS:
+    if event == POINTER:
         return bit(SETTINGS)
     if event == RECORDS_DELETED:
         return bit(DELETION)
-    return bit(STATE) | bit(COUNTS)
+    # Stop drops what was earned.
+    return bit(STATE) | bit(LIFE) if event == THERAPY else bit(STATE)
 
 
 class Parts:
-    # order: what the client said of the bolus beyond what the pump needs. history: has save and restore, for what was
-    # deleted of it.
-    def __init__(self, pump, order, history):
+    # history: has save and restore, for what was deleted of it. waiting, left: by source, the pulses that wait for the
+    # motor and those that left it.
+    def __init__(self, pump, history, waiting, left):
         self._pump = pump
-        self._order = order
         self._history = history
-        # Bolus pulses before the bolus that runs began.
-        self._pulses_before_bolus = 0
+        self._waiting = waiting
+        self._left = left
+        # Pulses of its source before a bolus or the priming that runs began; by place, the priming last.
+        self._before = [0, 0, 0]
 
-    # How many records a part takes.
+    # How many records a part takes at most, and how many as it is.
     def records(self, kind):
         if kind == ANNUNCIATIONS:
             return len(self._pump.annunciations.types)
-        if kind == TEMPLATES:
+        if kind == PROFILES:
             return self._pump.templates.pieces()
-        return 1
+        if kind == TEMPLATES:
+            return _TEMPLATE_RECORDS
+        return 2 if kind == BOLUSES else 1
+
+    def room(self, kind):
+        if kind == ANNUNCIATIONS:
+            return self._pump.annunciations.room()
+        return self._pump.templates.room() if kind == PROFILES else self.records(kind)
+
+    # Everything is to be written again.
+    def forget_saved(self):
+        pump = self._pump
+        pump.annunciations.forget_saved()
+        pump.templates.forget_saved()
+        for bolus in pump.boluses:
+            bolus.unsaved = True
 
     # Puts record `index` of a part into a record's payload; False when there is nothing to say.
     def save(self, kind, index, out, now_s):
         pump = self._pump
         if kind == ANNUNCIATIONS:
             return pump.annunciations.save(index, out, PAYLOAD)
-        if kind == TEMPLATES:
+        if kind == PROFILES:
             return pump.templates.save(index, out, PAYLOAD)
+        if kind == BOLUSES:
+            return self._save_bolus(index, out)
         if kind == DELETION:
             return self._history.save(out, PAYLOAD)
         if kind == STATE:
             self._save_state(out)
-        elif kind == BOLUS:
-            self._save_bolus(out)
+        elif kind == TEMPLATES:
+            self._save_templates(index, out)
         elif kind == SETTINGS:
             self._save_settings(out)
+        elif kind == COUNTS:
+            self._save_counts(out)
         else:
-            self._save_counts(out, now_s)
+            self._save_life(out, now_s)
         return True
 
     # Takes a part over from a record.
     def restore(self, kind, record):
         if kind == ANNUNCIATIONS:
             self._pump.annunciations.restore(record, PAYLOAD)
-        elif kind == TEMPLATES:
+        elif kind == PROFILES:
             self._pump.templates.restore(record, PAYLOAD)
         elif kind == DELETION:
             self._history.restore(record, PAYLOAD)
         elif kind == STATE:
             self._restore_state(record)
-        elif kind == BOLUS:
+        elif kind == BOLUSES:
             self._restore_bolus(record)
+        elif kind == TEMPLATES:
+            self._restore_templates(record)
         elif kind == SETTINGS:
             self._pump.restore_settings(*struct.unpack_from(_SETTINGS, record, PAYLOAD))
         elif kind == COUNTS:
             self._restore_counts(record)
+        elif kind == LIFE:
+            self._restore_life(record)
 
     def _save_state(self, out):
         pump = self._pump
         tbr = pump.tbr
         flags = (1 if tbr.active else 0) | (2 if pump.reservoir.attached else 0)
         struct.pack_into(
-            _STATE, out, PAYLOAD, pump.therapy, pump.basal.template, flags, tbr.context, tbr.start_s,
-            tbr.rate_mu_per_h, tbr.duration_minutes, pump.reported_mu_per_h, pump.max_bolus_mu,
+            _STATE, out, PAYLOAD, pump.therapy, flags, tbr.context, tbr.kind, tbr.template, tbr.start_s, tbr.value,
+            tbr.duration_minutes, pump.reported_mu_per_h, pump.max_bolus_mu,
         )  # fmt: skip
 
     def _restore_state(self, record):
         pump = self._pump
         tbr = pump.tbr
         (
-            pump.therapy, pump.basal.template, flags, tbr.context, tbr.start_s, tbr.rate_mu_per_h,
-            tbr.duration_minutes, pump.reported_mu_per_h, pump.max_bolus_mu,
+            pump.therapy, flags, tbr.context, tbr.kind, tbr.template, tbr.start_s, tbr.value, tbr.duration_minutes,
+            pump.reported_mu_per_h, pump.max_bolus_mu,
         ) = struct.unpack_from(_STATE, record, PAYLOAD)  # fmt: skip
         tbr.active = flags & 1 != 0
         pump.reservoir.attached = flags & 2 != 0
 
-    def _save_bolus(self, out):
-        bolus = self._pump.bolus
-        before = self._pump.delivery.bolus_pulses - bolus.delivered_pulses
+    # The first octet says the place, and whether the bolus is active.
+    def _save_bolus(self, place, out):
+        bolus = self._pump.boluses[place]
+        if not bolus.unsaved:
+            return False
+        bolus.unsaved = False
         struct.pack_into(
-            _BOLUS, out, PAYLOAD, 1 if bolus.active else 0, self._order.bolus_flags, self._order.activation_type,
-            bolus.bolus_id, bolus.amount_pulses, before,
+            _BOLUS, out, PAYLOAD, place << 1 | (1 if bolus.active else 0), bolus.flags, bolus.template,
+            bolus.activation, bolus.bolus_id, self._pump.last_bolus_id, bolus.fast_mu, bolus.extended_mu,
+            bolus.duration_minutes, bolus.delay_minutes, self._pulses_of(place) - bolus.delivered_pulses(),
+            bolus.programmed_s,
         )  # fmt: skip
+        return True
+
+    # The pulses of all boluses of a place.
+    def _pulses_of(self, place):
+        delivery = self._pump.delivery
+        return delivery.extended_pulses if place else delivery.bolus_pulses - delivery.extended_pulses
 
     def _restore_bolus(self, record):
-        active, flags, activation, bolus_id, pulses, self._pulses_before_bolus = struct.unpack_from(
-            _BOLUS, record, PAYLOAD
-        )
-        self._pump.bolus.restore(active == 1, bolus_id, pulses)
-        self._order.take(flags, activation)
+        (
+            place, flags, template, activation, bolus_id, last_id, fast_mu, extended_mu, minutes, delay_minutes, before,
+            programmed_s,
+        ) = struct.unpack_from(_BOLUS, record, PAYLOAD)  # fmt: skip
+        bolus = self._pump.boluses[place >> 1]
+        bolus.active = place & 1 != 0
+        bolus.bolus_id = bolus_id
+        bolus.flags = flags
+        bolus.template = template
+        bolus.activation = activation
+        bolus.program(programmed_s, fast_mu, extended_mu, minutes, delay_minutes)
+        self._before[place >> 1] = before
+        self._pump.restore_bolus_id(last_id)
 
     def _save_settings(self, out):
         settings = self._pump.control.settings
@@ -163,28 +241,99 @@ class Parts:
             settings.peak_minutes,
         )  # fmt: skip
 
-    def _save_counts(self, out, now_s):
-        pump = self._pump
-        delivery = pump.delivery
+    # What pulses that are neither basal nor of a fast bolus have changed, and what was in doubt.
+    def _save_counts(self, out):
+        delivery = self._pump.delivery
+        priming = self._pump.priming
         struct.pack_into(
-            _COUNTS, out, PAYLOAD, delivery.pulses_in_doubt, delivery.doubt_source, delivery.prime_pulses,
-            delivery.dropped_pulses, delivery.dropped_rest, pump.annunciations.raised, pump.day(now_s),
+            _COUNTS, out, PAYLOAD, delivery.pulses_in_doubt, delivery.doubt_source, self._waiting[EXTENDED],
+            self._waiting[PRIME], 1 if priming.active else 0, delivery.extended_pulses, delivery.prime_pulses,
+            delivery.prime_pulses - priming.portion.delivered, priming.portion.pulses,
         )  # fmt: skip
 
     def _restore_counts(self, record):
-        pump = self._pump
-        delivery = pump.delivery
+        delivery = self._pump.delivery
+        priming = self._pump.priming
         (
-            delivery.pulses_in_doubt, delivery.doubt_source, delivery.prime_pulses, delivery.dropped_pulses,
-            delivery.dropped_rest, pump.annunciations.raised, pump.day_kept,
+            delivery.pulses_in_doubt, delivery.doubt_source, extended_waiting, prime_waiting, priming.active,
+            delivery.extended_pulses, delivery.prime_pulses, self._before[2], pulses,
         ) = struct.unpack_from(_COUNTS, record, PAYLOAD)  # fmt: skip
+        priming.active = priming.active != 0
+        priming.program(pulses)
+        self._left[EXTENDED] = delivery.extended_pulses - extended_waiting
+        self._left[PRIME] = delivery.prime_pulses - prime_waiting
+
+    def _save_life(self, out, now_s):
+        pump = self._pump
+        struct.pack_into(
+            _LIFE, out, PAYLOAD, pump.delivery.dropped_pulses, pump.delivery.dropped_rest, pump.annunciations.raised,
+            pump.day(now_s), pump.counters.before_s, pump.counters.operation_start_s,
+        )  # fmt: skip
+
+    def _restore_life(self, record):
+        pump = self._pump
+        (
+            pump.delivery.dropped_pulses, pump.delivery.dropped_rest, pump.annunciations.raised, pump.day_kept,
+            pump.counters.before_s, pump.counters.operation_start_s,
+        ) = struct.unpack_from(_LIFE, record, PAYLOAD)  # fmt: skip
+
+    # The first octet says which record it is.
+    def _save_templates(self, index, out):
+        templates = self._pump.templates
+        out[PAYLOAD] = index
+        at = PAYLOAD + 1
+        if index == 0:
+            templates.save_directory(out, at)
+            return
+        kind = TEMPLATE_TBR if index == 1 else TEMPLATE_BOLUS
+        number = templates.first(kind)
+        end = number + templates.count_of(kind)
+        if kind == TEMPLATE_TBR:
+            tbr = templates.tbr
+            for n in range(number, end):
+                struct.pack_into(_TBR_TEMPLATE, out, at, tbr.kind(n), tbr.value(n), tbr.duration_minutes(n))
+                at += _TBR_TEMPLATE_OCTETS
+            return
+        bolus = templates.bolus
+        number += (index - 2) * _BOLUS_TEMPLATES_EACH
+        for n in range(number, min(number + _BOLUS_TEMPLATES_EACH, end)):
+            struct.pack_into(
+                _BOLUS_TEMPLATE, out, at, bolus.flags(n), bolus.kind(n), bolus.fast_mu(n), bolus.extended_mu(n),
+                bolus.duration_minutes(n), bolus.delay_minutes(n),
+            )  # fmt: skip
+            at += _BOLUS_TEMPLATE_OCTETS
+
+    def _restore_templates(self, record):
+        templates = self._pump.templates
+        index = record[PAYLOAD]
+        at = PAYLOAD + 1
+        if index == 0:
+            templates.restore_directory(record, at)
+            return
+        kind = TEMPLATE_TBR if index == 1 else TEMPLATE_BOLUS
+        number = templates.first(kind)
+        end = number + templates.count_of(kind)
+        if kind == TEMPLATE_TBR:
+            for n in range(number, end):
+                templates.tbr.put(n, *struct.unpack_from(_TBR_TEMPLATE, record, at))
+                at += _TBR_TEMPLATE_OCTETS
+            return
+        number += (index - 2) * _BOLUS_TEMPLATES_EACH
+        for n in range(number, min(number + _BOLUS_TEMPLATES_EACH, end)):
+            templates.bolus.put(n, *struct.unpack_from(_BOLUS_TEMPLATE, record, at))
+            at += _BOLUS_TEMPLATE_OCTETS
 
     # After the last part: what only the whole of them says. at_s: the last second of the pump before the cut, which is
     # now second 0.
     def complete(self, at_s):
         pump = self._pump
         pump.tbr.start_s -= at_s
-        if pump.bolus.active:
-            pump.bolus.redeliver(pump.delivery.bolus_pulses - self._pulses_before_bolus)
+        pump.counters.before_s += at_s
+        for place in range(2):
+            bolus = pump.boluses[place]
+            bolus.programmed_s -= at_s
+            bolus.start_s -= at_s
+            bolus.redeliver(self._pulses_of(place) - self._before[place])
+        pump.priming.redeliver(pump.delivery.prime_pulses - self._before[2])
         pump.delivery.therapy = pump.therapy
         pump.basal.refresh(0)

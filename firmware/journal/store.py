@@ -3,19 +3,31 @@
 # A ring of blocks holds groups of records, each closed by a commit: a group without one never was. A block begins with
 # a group of all there is, so that after a cut the newest block with a whole first group tells everything. Between the
 # groups stand pulses: the intent is written before the pulse, that it is done after it. A commit carries the counters
-# as they were told, and how many pulses of these still wait for the motor.
+# as they were told, and how many pulses of these still wait for the motor. Pulses of an extended bolus and of priming
+# are rarer: a group that follows them has their counters in a part.
 import struct
+from array import array
 
 from micropython import const
 
 from journal import parts
 from journal.ring import COMMIT, HEADER, PAYLOAD, PULSE
-from pump.events import SOURCE_BOLUS
+from pump.events import SOURCE_BASAL, SOURCE_BOLUS, SOURCE_EXTENDED
 
 _QUEUE = const(64)
 _COMMIT = "<IIIIHHHBB"
 # Slots of a block that pulses may still take while the motor is busy; it turns to the next one before.
-_ROOM_SLOTS = const(40)
+_ROOM_SLOTS = const(24)
+_SOURCES = const(4)
+
+
+# The place of a source among the sources.
+def _place(source):
+    if source == SOURCE_BASAL:
+        return parts.BASAL
+    if source == SOURCE_BOLUS:
+        return parts.FAST
+    return parts.EXTENDED if source == SOURCE_EXTENDED else parts.PRIME
 
 
 class Store:
@@ -28,14 +40,15 @@ class Store:
         self._sources = bytearray(_QUEUE)
         self._first = 0
         self._waiting = 0
-        self._bolus_waiting = 0
-        # Pulses that left the motor, by source.
-        self._left_basal = 0
-        self._left_bolus = 0
+        # By source: pulses that wait, and pulses that left the motor.
+        self._waiting_of = bytearray(_SOURCES)
+        self._left_of = array("i", bytes(4 * _SOURCES))
         self._turning = 0
         # What a recovery found: the last pulse has no done.
         self._in_doubt = 0
         self._touched = parts.ALL
+        # Parts that are written with the next group: no reason for one.
+        self._stale = 0
         self._open = False
         self._telling = False
 
@@ -45,8 +58,14 @@ class Store:
         if self._waiting < _QUEUE:
             self._sources[(self._first + self._waiting) % _QUEUE] = source
             self._waiting += 1
-            if source == SOURCE_BOLUS:
-                self._bolus_waiting += 1
+            place = _place(source)
+            self._waiting_of[place] += 1
+            self._count(place)
+
+    # The part that counts pulses of a source, if any, is not as the journal has it.
+    def _count(self, place):
+        if place >= parts.EXTENDED:
+            self._stale |= parts.bit(parts.COUNTS)
 
     def touch(self, event):
         self._touched |= parts.touched_by(event)
@@ -62,17 +81,15 @@ class Store:
         source = self._sources[self._first]
         self._first = (self._first + 1) % _QUEUE
         self._waiting -= 1
-        if source == SOURCE_BOLUS:
-            self._bolus_waiting -= 1
-            self._left_bolus += 1
-        else:
-            self._left_basal += 1
+        place = _place(source)
+        self._waiting_of[place] -= 1
+        self._left_of[place] += 1
+        self._count(place)
         self._turning = source
         self._put_intent()
 
     def _put_intent(self):
-        left = self._left_bolus if self._turning == SOURCE_BOLUS else self._left_basal
-        self._ring.put_intent(self._number(), self._turning, left)
+        self._ring.put_intent(self._number(), self._turning, self._left_of[_place(self._turning)])
 
     def done(self):
         if self._turning:
@@ -85,10 +102,11 @@ class Store:
     def commit(self):
         if not self._touched or not self._telling:
             return
+        self._touched |= self._stale
         needed = 1
         for kind in range(parts.FIRST, parts.LAST + 1):
             if self._touched & parts.bit(kind):
-                needed += self._parts.records(kind)
+                needed += self._parts.room(kind)
         if not self._open or needed > self._ring.free():
             self._turn()
         else:
@@ -100,7 +118,7 @@ class Store:
                 for index in range(self._parts.records(kind)):
                     if self._parts.save(kind, index, self._ring.out, self._pump.now_s):
                         self._ring.put(self._number(), kind, 0)
-        self._touched = 0
+        self._touched = self._stale = 0
         self._write_commit()
 
     def _write_commit(self):
@@ -110,7 +128,7 @@ class Store:
         struct.pack_into(
             _COMMIT, self._ring.out, PAYLOAD, max(pump.now_s, 0), self._history.next_sequence, delivery.basal_pulses,
             delivery.bolus_pulses, pump.reservoir.remaining_pulses, pump.daily.basal_mu // pulse_mu,
-            pump.daily.bolus_mu // pulse_mu, self._waiting - self._bolus_waiting, self._bolus_waiting,
+            pump.daily.bolus_mu // pulse_mu, self._waiting_of[parts.BASAL], self._waiting_of[parts.FAST],
         )  # fmt: skip
         self._ring.put(self._number(), COMMIT, 0)
 
@@ -120,7 +138,7 @@ class Store:
         ring.turn()
         self._open = True
         self._touched = parts.ALL
-        self._pump.annunciations.forget_saved()
+        self._parts.forget_saved()
         self._write_group()
         if self._turning:
             self._put_intent()
@@ -141,10 +159,10 @@ class Store:
     # --- After a start --------------------------------------------------------------------------------------------
 
     # Puts everything that survived into the pump and opens the history.
-    def connect(self, pump, history, order):
+    def connect(self, pump, history):
         self._pump = pump
         self._history = history
-        self._parts = parts.Parts(pump, order, history)
+        self._parts = parts.Parts(pump, history, self._waiting_of, self._left_of)
         ring = self._ring
         newest = ring.newest_below(1 << 30)
         if newest >= 0:
@@ -202,10 +220,7 @@ class Store:
 
     def _replay_pulse(self, record):
         source, count = struct.unpack_from("<BI", record, PAYLOAD - 1)
-        if source == SOURCE_BOLUS:
-            self._left_bolus = count
-        else:
-            self._left_basal = count
+        self._left_of[_place(source)] = count
         self._in_doubt = 0 if self._ring.done() else source
 
     def _replay_commit(self, record):
@@ -213,14 +228,14 @@ class Store:
         pulse_mu = pump.settings.PULSE_MU
         (
             at_s, committed, basal_pulses, bolus_pulses, reservoir_pulses, day_basal_pulses, day_bolus_pulses,
-            basal_waiting, bolus_waiting,
+            basal_waiting, fast_waiting,
         ) = struct.unpack_from(_COMMIT, record, PAYLOAD)  # fmt: skip
         pump.delivery.restore(basal_pulses, bolus_pulses)
         pump.reservoir.restore(reservoir_pulses)
         pump.daily.basal_mu = day_basal_pulses * pulse_mu
         pump.daily.bolus_mu = day_bolus_pulses * pulse_mu
-        self._left_basal = basal_pulses - basal_waiting
-        self._left_bolus = bolus_pulses - bolus_waiting
+        self._left_of[parts.BASAL] = basal_pulses - basal_waiting
+        self._left_of[parts.FAST] = bolus_pulses - pump.delivery.extended_pulses - fast_waiting
         return at_s, committed
 
     # Second 0: the pump tells what became of what ran. Only now is there something to commit.
@@ -231,7 +246,12 @@ class Store:
         if self._in_doubt:
             delivery.pulses_in_doubt += 1
             delivery.doubt_source = self._in_doubt
+        left = self._left_of
         pump.restart(
-            self._left_basal - delivery.basal_pulses, self._left_bolus - delivery.bolus_pulses, self._in_doubt != 0
+            left[parts.BASAL] - delivery.basal_pulses,
+            left[parts.FAST] - delivery.bolus_pulses + delivery.extended_pulses,
+            left[parts.EXTENDED] - delivery.extended_pulses,
+            left[parts.PRIME] - delivery.prime_pulses,
+            self._in_doubt != 0,
         )
         self.commit()

@@ -7,31 +7,22 @@ from array import array
 
 from micropython import const
 
-from pump.events import (
-    ANNUNCIATION,
-    CGM_STALE,
-    CONFIRMED,
-    NEVER,
-    NOT_APPLICABLE,
-    OCCLUSION_DETECTED,
-    PAUSE_OVER,
-    PENDING,
-    RESERVOIR_EMPTY,
-    RESERVOIR_LOW,
-    SNOOZED,
-    SUCCESS,
-    SYSTEM_ISSUE,
-)
+from pump.events import ANNUNCIATION, CGM_STALE, CONFIRMED, NEVER, NOT_APPLICABLE, PAUSE_OVER, PENDING, SNOOZED, SUCCESS
 
 _ID_MAX = const(65535)
 _SAVED = "<HHiB"
+# The types of IDS 1.0.2, those that this pump raises by itself and the others, and the pump's own two.
+_TYPES = (
+    0x000F, 0x0033, 0x003C, 0x0055, 0x005A, 0x0066, 0x0069, 0x0096, 0x0099, 0x00A5, 0x00AA, 0x00C3, 0x00CC, 0x00F0,
+    0x00FF, 0x0303, 0x030C, 0x0330, 0x033F, 0x0356, 0x0359, 0x0365, CGM_STALE, PAUSE_OVER,
+)  # fmt: skip
 
 
 class Annunciations:
     def __init__(self, settings, emit):
         self._emit = emit
         self._snooze_s = settings.SNOOZE_S
-        self.types = (OCCLUSION_DETECTED, RESERVOIR_EMPTY, RESERVOIR_LOW, CGM_STALE, PAUSE_OVER, SYSTEM_ISSUE)
+        self.types = array("H", _TYPES)
         slots = len(self.types)
         self.ids = array("H", bytes(2 * slots))
         self.statuses = bytearray(slots)
@@ -46,6 +37,12 @@ class Annunciations:
         for slot in range(slots):
             self.statuses[slot] = self._saved_statuses[slot] = CONFIRMED
             self._until_s[slot] = NEVER
+
+    def knows(self, kind):
+        for slot in range(self._slots):
+            if self.types[slot] == kind:
+                return True
+        return False
 
     # Raises one of the type, unless one is not confirmed yet; returns the ID of the one that stands.
     def announce(self, s, kind):
@@ -96,10 +93,20 @@ class Annunciations:
             self._turn(s, slot, PENDING)
             slot = self._oldest(SNOOZED, NEVER)
 
+    # How many slots the journal does not hold as they are.
+    def room(self):
+        room = 0
+        for slot in range(self._slots):
+            room += self._unsaved(slot)
+        return room
+
+    def _unsaved(self, slot):
+        return self._saved_ids[slot] != self.ids[slot] or self._saved_statuses[slot] != self.statuses[slot]
+
     # Puts the slot into buf for the journal; False when the journal holds it as it is. A whole journal begins with
     # forget_saved().
     def save(self, slot, buf, at):
-        if self._saved_ids[slot] == self.ids[slot] and self._saved_statuses[slot] == self.statuses[slot]:
+        if not self._unsaved(slot):
             return False
         self._saved_ids[slot] = self.ids[slot]
         self._saved_statuses[slot] = self.statuses[slot]
@@ -108,9 +115,10 @@ class Annunciations:
 
     def forget_saved(self):
         for slot in range(self._slots):
-            self._saved_ids[slot] = 0
+            self._saved_ids[slot] = self.ids[slot] if self.statuses[slot] == CONFIRMED else 0
             self._saved_statuses[slot] = CONFIRMED
 
+    # As the journal has it. What it does not name is confirmed.
     def restore(self, buf, at):
         kind, annunciation_id, age, status = struct.unpack_from(_SAVED, buf, at)
         for slot in range(self._slots):

@@ -1,20 +1,21 @@
 # Basal profile: the block in force of the activated template (D-202 to D-204).
 #
 # Pure logic: rate_mu_per_h holds from the last refresh(s) until boundary_s, where the caller refreshes it again.
-from pump.events import NEVER
+from pump.events import NEVER, TEMPLATE_BASAL
 
 
 class Basal:
     def __init__(self, templates, wall):
         self._templates = templates
         self._wall = wall
-        # The activated template, 0 when there is none.
+        # The template in force, 0 when none is activated.
         self.template = 0
         self.rate_mu_per_h = 0
         self.boundary_s = NEVER
 
     # Finds the block in force at s. The boundary second belongs to the later block.
     def refresh(self, s):
+        self.template = self._templates.activated(TEMPLATE_BASAL)
         if self.template == 0:
             self.rate_mu_per_h = 0
             self.boundary_s = NEVER
@@ -26,5 +27,5 @@ class Basal:
         while end_s <= second:
             block += 1
             end_s += 60 * templates.duration_minutes(self.template, block)
-        self.rate_mu_per_h = templates.rate_mu_per_h(self.template, block)
+        self.rate_mu_per_h = templates.value(self.template, block)
         self.boundary_s = s + end_s - second

@@ -1,73 +1,119 @@
-# Fast bolus: one at a time, on an accumulator of its own (D-106, D-401 to D-404).
+# One bolus: what was programmed and what of it was delivered (D-106, D-108, D-401 to D-415).
 #
-# Pure logic: earn() adds delivery speed, take() takes a pulse off the accumulator. Whether the pump is in Run, and
-# whether a pulse may leave it, is for the caller to know.
-from micropython import const
-
-from pump.events import BOLUS_ENDED, BOLUS_STARTED
-
-_ID_MAX = const(65535)
+# Pure logic: earn() adds what a stretch of time brings, take() takes a pulse. Whether the pump is in Run, and whether a
+# pulse may leave it, is for the caller to know. The attributes stay as they were when the bolus has ended.
+from pump.events import EXTENDED, FAST, MULTIWAVE, NEVER
+from pump.portion import Portion
 
 
 class Bolus:
-    def __init__(self, settings, emit):
-        self._emit = emit
+    def __init__(self, settings):
         self._pulse_mu = settings.PULSE_MU
         self._speed_mu_per_minute = settings.BOLUS_SPEED_MU_PER_MINUTE
-        # Held in mU/min x s.
-        self._full = 60 * settings.PULSE_MU
-        self._held = 0
+        self._fast = Portion()
+        self._extended = Portion()
+        self._earned_s = 0
         self.active = False
         self.bolus_id = 0
+        self.kind = FAST
+        # As a client programmed it: the flags of the wire's BolusFlags, numbers of which 0 is none.
+        self.flags = 0
+        self.template = 0
+        self.activation = 0
+        self.fast_mu = 0
+        self.extended_mu = 0
+        self.duration_minutes = 0
+        self.delay_minutes = 0
+        self.programmed_s = 0
+        # The second at which delivery starts.
         self.start_s = 0
-        self.amount_pulses = 0
-        self.delivered_pulses = 0
-        self.amount_mu = 0
-        self.delivered_mu = 0
+        # Whether the journal does not hold it as it is.
+        self.unsaved = True
 
-    def start(self, s, amount_mu):
-        self.active = True
-        self.bolus_id = self.bolus_id % _ID_MAX + 1
-        self.start_s = s
-        self.amount_mu = amount_mu
-        self.amount_pulses = amount_mu // self._pulse_mu
-        self.delivered_pulses = 0
-        self.delivered_mu = 0
-        self._held = 0
-        self._emit(BOLUS_STARTED, s, self.bolus_id, amount_mu, 0, 0, 0)
+    # Takes over what was programmed at s; what is said of it beyond the amounts is set by the caller.
+    def program(self, s, fast_mu, extended_mu, duration_minutes, delay_minutes):
+        self.kind = FAST if not extended_mu else MULTIWAVE if fast_mu else EXTENDED
+        self.fast_mu = fast_mu
+        self.extended_mu = extended_mu
+        self.duration_minutes = duration_minutes
+        self.delay_minutes = delay_minutes
+        self.programmed_s = s
+        self.start_s = s + 60 * delay_minutes
+        self._earned_s = 0
+        pulses = extended_mu // self._pulse_mu
+        self._fast.begin(fast_mu // self._pulse_mu, self._speed_mu_per_minute, 60 * self._pulse_mu)
+        self._extended.begin(pulses, pulses, 60 * duration_minutes)
 
-    # As it was before a power cut, by what the journal says.
-    def restore(self, active, bolus_id, amount_pulses):
-        self.active = active
-        self.bolus_id = bolus_id
-        self.amount_pulses = amount_pulses
-        self.amount_mu = amount_pulses * self._pulse_mu
+    # How many pulses it has in all, and how many of them were delivered.
+    def pulses(self):
+        return self._fast.pulses + self._extended.pulses
 
-    # What it has delivered, counted anew.
-    def redeliver(self, pulses):
-        self.delivered_pulses = max(0, min(pulses, self.amount_pulses))
-        self.delivered_mu = self.delivered_pulses * self._pulse_mu
+    def delivered_pulses(self):
+        return self._fast.delivered + self._extended.delivered
 
-    def end(self, s, reason, annunciation_id):
-        self.active = False
-        self._emit(BOLUS_ENDED, s, self.bolus_id, self.delivered_mu, reason, annunciation_id, self.start_s)
+    @property
+    def fast_delivered_mu(self):
+        return self._fast.delivered * self._pulse_mu
+
+    @property
+    def extended_delivered_mu(self):
+        return self._extended.delivered * self._pulse_mu
+
+    def remaining_mu(self):
+        return (self.pulses() - self.delivered_pulses()) * self._pulse_mu
 
     def complete(self):
-        return self.delivered_pulses == self.amount_pulses
+        return self.delivered_pulses() == self.pulses()
 
-    def earn(self, seconds):
-        self._held += self._speed_mu_per_minute * seconds
+    # The last seconds before s, of which those after the start of delivery count.
+    def earn(self, s, seconds):
+        seconds = min(seconds, s - self.start_s)
+        if seconds > 0:
+            self._earned_s += seconds
+            self._fast.earn(seconds)
+            self._extended.earn(seconds)
 
     # Whether a pulse is due now.
     def ready(self):
-        return self._held >= self._full and self.delivered_pulses < self.amount_pulses
+        return self._fast.ready() or self._extended.ready()
 
+    # Takes one pulse, of the fast part first.
     def take(self):
-        self._held -= self._full
-        self.delivered_pulses += 1
-        self.delivered_mu += self._pulse_mu
+        if self._fast.ready():
+            self._fast.take()
+        else:
+            self._extended.take()
 
-    # Seconds until the next pulse, at least one.
-    def due_in_s(self):
-        lacking = self._full - self._held
-        return (lacking + self._speed_mu_per_minute - 1) // self._speed_mu_per_minute if lacking > 0 else 1
+    # The next second with a pulse, when all has been earned until s.
+    def due_s(self, s):
+        due_in_s = min(self._fast.due_in_s(), self._extended.due_in_s())
+        return NEVER if due_in_s == NEVER else max(s, self.start_s) + due_in_s
+
+    # What it has delivered, counted anew. Both parts began together, so that the number alone tells them apart.
+    def redeliver(self, pulses):
+        fast = self._fast
+        extended = self._extended
+        fast.delivered = extended.delivered = 0
+        for _ in range(min(pulses, self.pulses())):
+            if extended.delivered == extended.pulses or (
+                fast.delivered < fast.pulses
+                and fast.second_of(fast.delivered + 1) <= extended.second_of(extended.delivered + 1)
+            ):
+                fast.delivered += 1
+            else:
+                extended.delivered += 1
+
+    # --- As the wire shows it (D-415) -------------------------------------------------------------------------------
+
+    def elapsed_minutes(self):
+        return min(self._earned_s // 60, self.duration_minutes)
+
+    def remaining_minutes(self):
+        return max(0, self.duration_minutes - self._earned_s // 60)
+
+    def remaining_delay_minutes(self, s):
+        return max(0, (self.start_s - s + 59) // 60)
+
+    # From the start of delivery to s, Pause included.
+    def effective_minutes(self, s):
+        return max(0, (s - self.start_s) // 60) if self.extended_mu else 0

@@ -1,11 +1,21 @@
-# Delivery: rates become motor pulses, exactly (D-101 to D-107).
+# Delivery: rates and amounts become motor pulses, exactly (D-101 to D-108, D-511).
 #
 # Pure logic: integrate(s) earns over the seconds since the last call and delivers what falls due at s; the caller never
 # jumps over due_s(). Basal insulin is held as whole pulses owed and a rest in mU/h x s below one pulse, so that no sum
 # comes near 2**30. This is the path that must not allocate.
 from micropython import const
 
-from pump.events import NEVER, NO_SOURCE, PAUSE, RUN, SOURCE_BASAL, SOURCE_BOLUS, STOP
+from pump.events import (
+    NEVER,
+    NO_SOURCE,
+    PAUSE,
+    RUN,
+    SOURCE_BASAL,
+    SOURCE_BOLUS,
+    SOURCE_EXTENDED,
+    SOURCE_PRIME,
+    STOP,
+)
 
 # What integrate() came upon.
 NOTHING = const(0)
@@ -14,11 +24,12 @@ EMPTY = const(2)
 
 
 class Delivery:
-    # store: is told of each pulse that is queued for the motor.
-    def __init__(self, settings, motor, bolus, reservoir, iob, daily, store):
+    # boluses: the two places. store: is told of each pulse that is queued for the motor.
+    def __init__(self, settings, motor, boluses, priming, reservoir, iob, daily, store):
         self._motor = motor
         self._store = store
-        self._bolus = bolus
+        self._fast, self._other = boluses
+        self._priming = priming
         self._reservoir = reservoir
         self._iob = iob
         self._daily = daily
@@ -33,9 +44,10 @@ class Delivery:
         self.rate_mu_per_h = 0
         # An injected occlusion, beside what the motor's force says.
         self.occluded = False
-        # Since the start: pulses, and the two sums that roll over. Nothing here primes.
+        # Since the start: pulses, those of all boluses and of the other one alone, and the two sums that roll over.
         self.basal_pulses = 0
         self.bolus_pulses = 0
+        self.extended_pulses = 0
         self.prime_pulses = 0
         self.basal_mu = 0
         self.bolus_mu = 0
@@ -48,14 +60,16 @@ class Delivery:
 
     def due_s(self):
         if self.therapy != RUN:
-            return NEVER
+            return self._at_s + self._priming.portion.due_in_s() if self._priming.active else NEVER
         due_s = NEVER
         if self._owed_pulses:
             due_s = self._at_s + 1
         elif self.rate_mu_per_h:
             due_s = self._at_s + (self._full - self._rest + self.rate_mu_per_h - 1) // self.rate_mu_per_h
-        if self._bolus.active:
-            due_s = min(due_s, self._at_s + self._bolus.due_in_s())
+        if self._fast.active:
+            due_s = min(due_s, self._fast.due_s(self._at_s))
+        if self._other.active:
+            due_s = min(due_s, self._other.due_s(self._at_s))
         return due_s
 
     def integrate(self, s):
@@ -64,7 +78,7 @@ class Delivery:
             return NOTHING
         self._at_s = s
         if self.therapy == STOP:
-            return NOTHING
+            return self._deliver_prime(s, seconds) if self._priming.active else NOTHING
         rest = self._rest + self.rate_mu_per_h * seconds
         if rest >= self._full:
             self._owed_pulses += rest // self._full
@@ -73,24 +87,40 @@ class Delivery:
         if self.therapy == PAUSE:
             return NOTHING
         outcome = NOTHING
-        if self._bolus.active:
-            outcome = self._deliver_bolus(s, seconds)
+        if self._fast.active:
+            outcome = self._deliver_bolus(s, seconds, self._fast, SOURCE_BOLUS)
+        if self._other.active and outcome == NOTHING:
+            outcome = self._deliver_bolus(s, seconds, self._other, SOURCE_EXTENDED)
         if self._owed_pulses and outcome == NOTHING:
             outcome = self._deliver_basal(s)
         return outcome
 
-    def _deliver_bolus(self, s, seconds):
-        bolus = self._bolus
-        bolus.earn(seconds)
+    def _deliver_bolus(self, s, seconds, bolus, source):
+        bolus.earn(s, seconds)
         while bolus.ready():
-            if not self._pulse(s, SOURCE_BOLUS):
+            if not self._pulse(s, source):
                 return OCCLUDED
             bolus.take()
+            self._iob.add(s)
             self._daily.bolus_mu += self._pulse_mu
             self.bolus_pulses += 1
+            if source == SOURCE_EXTENDED:
+                self.extended_pulses += 1
             self.bolus_mu += self._pulse_mu
             if self.bolus_mu > self._rollover_mu:
                 self.bolus_mu = 0
+            if not self._reservoir.remaining_pulses:
+                return EMPTY
+        return NOTHING
+
+    def _deliver_prime(self, s, seconds):
+        portion = self._priming.portion
+        portion.earn(seconds)
+        while portion.ready():
+            if not self._pulse(s, SOURCE_PRIME):
+                return OCCLUDED
+            portion.take()
+            self.prime_pulses += 1
             if not self._reservoir.remaining_pulses:
                 return EMPTY
         return NOTHING
@@ -99,6 +129,7 @@ class Delivery:
         if not self._pulse(s, SOURCE_BASAL):
             return OCCLUDED
         self._owed_pulses -= 1
+        self._iob.add(s)
         self._daily.basal_mu += self._pulse_mu
         self.basal_pulses += 1
         self.basal_mu += self._pulse_mu
@@ -113,7 +144,6 @@ class Delivery:
         self._motor.pulse(s)
         self._store.queue(source)
         self._reservoir.take(s)
-        self._iob.add(s)
         return True
 
     # Stop drops what was earned and not delivered.
@@ -124,7 +154,7 @@ class Delivery:
         self._owed_pulses = 0
         self._rest = 0
 
-    # The counters as the journal holds them after a power cut.
+    # The counters as the journal holds them after a power cut; those of one bolus and of priming it sets itself.
     def restore(self, basal_pulses, bolus_pulses):
         sums = self._rollover_mu // self._pulse_mu + 1
         self.basal_pulses = basal_pulses
@@ -133,15 +163,22 @@ class Delivery:
         self.bolus_mu = bolus_pulses % sums * self._pulse_mu
 
     # Counts pulses that left before a power cut and were not counted yet, and takes back (below 0) what was counted and
-    # never left.
-    def settle(self, s, basal_pulses, bolus_pulses):
+    # never left; of the fast bolus, the other one, and priming.
+    def settle(self, s, basal_pulses, fast_pulses, extended_pulses, prime_pulses):
         daily = self._daily
+        bolus_pulses = fast_pulses + extended_pulses
         self.restore(self.basal_pulses + basal_pulses, self.bolus_pulses + bolus_pulses)
+        self.extended_pulses += extended_pulses
+        self.prime_pulses += prime_pulses
         daily.basal_mu = max(0, daily.basal_mu + basal_pulses * self._pulse_mu)
         daily.bolus_mu = max(0, daily.bolus_mu + bolus_pulses * self._pulse_mu)
-        if self._bolus.active:
-            self._bolus.redeliver(self._bolus.delivered_pulses + bolus_pulses)
-        left = basal_pulses + bolus_pulses
+        if self._fast.active:
+            self._fast.redeliver(self._fast.delivered_pulses() + fast_pulses)
+        if self._other.active:
+            self._other.redeliver(self._other.delivered_pulses() + extended_pulses)
+        if self._priming.active:
+            self._priming.redeliver(self._priming.portion.delivered + prime_pulses)
+        left = basal_pulses + bolus_pulses + prime_pulses
         if left < 0:
             self._reservoir.restore(self._reservoir.remaining_pulses - left)
         for _ in range(left):

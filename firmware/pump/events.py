@@ -9,30 +9,56 @@ NEVER = const(0x3FFFFFFF)
 
 # Events: emit(event, s, a, b, c, d, e); what is not named is 0.
 REFERENCE_TIME = const(0x000F)  # reason
-BOLUS_STARTED = const(0x005A)  # id, amount_mu
-BOLUS_ENDED = const(0x0069)  # id, delivered_mu, end reason, annunciation id or 0, start_s
+BOLUS_CALCULATED = const(0x003C)  # the amounts are read from pump.calculated
+BOLUS_STARTED = const(0x005A)  # place in pump.boluses: the rest is read there
+BOLUS_ENDED = const(0x0069)  # place in pump.boluses, end reason, annunciation id or 0
 BASAL_CHANGED = const(0x0099)  # old_mu_per_h, new_mu_per_h, context
-TBR_STARTED = const(0x00A5)  # rate_mu_per_h, duration_minutes, context
+TBR_STARTED = const(0x00A5)  # 0; the TBR is read from pump.tbr
 TBR_ENDED = const(0x00AA)  # effective_minutes, end reason, annunciation id or 0
-TBR_CHANGED = const(0x00C3)  # rate_mu_per_h, duration_minutes, elapsed_minutes
-PROFILE_ACTIVATED = const(0x00CC)  # old template or 0, new template
-BLOCK_CHANGED = const(0x00F0)  # template, block, duration_minutes, rate_mu_per_h
+TBR_CHANGED = const(0x00C3)  # elapsed_minutes
+PROFILE_ACTIVATED = const(0x00CC)  # template type, old template or 0, new template
+BLOCK_CHANGED = const(0x00F0)  # template, block from 1, duration_minutes, value, high
 DAILY = const(0x00FF)  # bolus_mu, basal_mu, date changed 0 or 1, year, month * 32 + day
 THERAPY = const(0x0303)  # old, new
 OPERATIONAL = const(0x030C)  # old, new
 RESERVOIR = const(0x0330)  # remaining_mu
 ANNUNCIATION = const(0x033F)  # id, type, status
+ISF_BLOCK_CHANGED = const(0x0359)  # as BLOCK_CHANGED
+ICHO_BLOCK_CHANGED = const(0x0365)
+TARGET_BLOCK_CHANGED = const(0x036A)
+PRIMING_STARTED = const(0x0395)  # amount_mu
+PRIMING_DONE = const(0x039A)  # delivered_mu, end reason, annunciation id or 0
+POINTER = const(0x03A9)  # the controller settings were written
+BOLUS_TEMPLATE_CHANGED = const(0x03C0)  # template
+TBR_TEMPLATE_CHANGED = const(0x03F3)  # template
 MAX_BOLUS = const(0x03FC)  # old_mu, new_mu
 # No record in the history: the decision's fields are read from pump.decision.
 DECISION = const(0x0000)
 # Changes that are recorded nowhere and yet survive a power cut.
-CONTROLLER_SETTINGS = const(0x0001)
-TEMPLATES_RESET = const(0x0002)
+TEMPLATES_RESET = const(0x0001)
+OPERATION_TIME_RESET = const(0x0002)
 
 # Sources of a pulse.
 NO_SOURCE = const(0x0F)
 SOURCE_BASAL = const(0x33)
-SOURCE_BOLUS = const(0x3C)
+SOURCE_BOLUS = const(0x3C)  # the fast bolus
+SOURCE_EXTENDED = const(0x55)  # the other bolus
+SOURCE_PRIME = const(0x5A)
+
+# Types of boluses and TBRs.
+FAST = const(0x33)
+EXTENDED = const(0x3C)
+MULTIWAVE = const(0x55)
+ABSOLUTE = const(0x33)
+RELATIVE = const(0x3C)
+
+# Types of templates.
+TEMPLATE_BASAL = const(0x33)
+TEMPLATE_TBR = const(0x3C)
+TEMPLATE_BOLUS = const(0x55)
+TEMPLATE_ISF = const(0x5A)
+TEMPLATE_ICHO = const(0x66)
+TEMPLATE_TARGET = const(0x96)
 
 # Response codes of the control points.
 SUCCESS = const(0x0F)
@@ -50,13 +76,16 @@ PAUSE = const(0x3C)
 RUN = const(0x55)
 
 # Operational state.
+PRIMING = const(0x5A)
 READY = const(0x96)
 
-# Annunciation types; the last two are this pump's own.
+# Annunciation types that the pump raises by itself; the last two are its own.
 SYSTEM_ISSUE = const(0x000F)
 OCCLUSION_DETECTED = const(0x003C)
 RESERVOIR_EMPTY = const(0x005A)
 RESERVOIR_LOW = const(0x0066)
+BATTERY_EMPTY = const(0x00AA)
+BATTERY_LOW = const(0x00C3)
 CGM_STALE = const(0xF00F)
 PAUSE_OVER = const(0xF033)
 
@@ -69,6 +98,9 @@ CONFIRMED = const(0x55)
 COMPLETE = const(0x33)
 CANCELED = const(0x3C)
 ERROR_ABORT = const(0x55)
+# Why a priming ended; ERROR_ABORT stands for both.
+STOPPED_BY_USER = const(0x33)
+AMOUNT_REACHED = const(0x3C)
 
 # Delivery context of a basal rate.
 DEVICE = const(0x33)
@@ -105,7 +137,17 @@ REASON_INVALID_SAMPLE = const(0xC3)
 # A prediction that does not exist.
 NO_PREDICTION_MG_DL = const(0x7FFF)
 
-# Injected hardware faults.
+# What counters count, and what is asked of them.
+COUNTER_LIFETIME = const(0x0F)
+COUNTER_WARRANTY = const(0x33)
+COUNTER_LOANER = const(0x3C)
+COUNTER_OPERATION = const(0x55)
+COUNTER_REMAINING = const(0x0F)
+COUNTER_ELAPSED = const(0x33)
+
+# What the emulator service injects.
 FAULT_OCCLUSION = const(0x33)
 FAULT_RESERVOIR_LEVEL = const(0x3C)
 FAULT_RESERVOIR_DETACHED = const(0x55)
+BATTERY_LEVEL = const(0x5A)
+INJECTED_ANNUNCIATION = const(0x66)

@@ -1,132 +1,142 @@
-# Basal rate profile templates and the transaction that writes one (D-201; IDS 1.0.2, 3.7.2).
-#
-# A template is written block by block, in any order. Blocks gather apart from the template and replace it only when
-# the record with the end flag finds them whole; any failure drops them all.
-import struct
-from array import array
-
+# The templates of all types by their numbers, which are unique over the types (D-204, D-307, D-412, D-910).
 from micropython import const
 
-from pump.events import NOT_APPLICABLE, NOT_PLAUSIBLE, OUT_OF_RANGE, SUCCESS
+from pump.bolus_templates import BolusTemplates
+from pump.events import OUT_OF_RANGE, TEMPLATE_BOLUS, TEMPLATE_TARGET, TEMPLATE_TBR
+from pump.profiles import Profiles
+from pump.tbr_templates import TbrTemplates
 
-_DAY_MINUTES = const(1440)
-# In a record of the journal: template, first block, blocks in all; then duration and rate of each.
-_PIECE_BLOCKS = const(5)
-_PIECE = "<BBBx"
-_BLOCK = "<HH"
+_ACTIVATED = const(0x80)
 
 
-class Templates:
+class Templates(Profiles):
     def __init__(self, settings):
-        self.number_max = settings.BASAL_TEMPLATES
-        self.blocks_max = settings.BLOCKS_MAX
-        self._rate_mu_per_h_max = settings.BASAL_LIMIT_MU_PER_H
-        # Row 0 holds the transaction, row n template n; a block of 0 minutes is no block.
-        cells = (self.number_max + 1) * self.blocks_max
-        self._durations = array("H", bytes(2 * cells))
-        self._rates = array("H", bytes(2 * cells))
-        self._counts = bytearray(self.number_max + 1)
-        self._writing = 0
+        self._types = settings.TEMPLATE_TYPES
+        # The row of each number among the profiles, 0 for what is no profile; and of the first number of each type of
+        # profile, the number that is activated, 0 for none.
+        self._row_of = bytearray(len(self._types))
+        self._activated = bytearray(len(self._types))
+        rows = high_rows = 0
+        for number in range(1, len(self._types)):
+            kind = self._types[number]
+            if kind not in (TEMPLATE_TBR, TEMPLATE_BOLUS):
+                rows += 1
+                self._row_of[number] = rows
+                high_rows |= (kind == TEMPLATE_TARGET) << rows
+        super().__init__(settings, rows, high_rows)
+        self.tbr = TbrTemplates(self)
+        self.bolus = BolusTemplates(self)
 
-    def exists(self, template):
-        return 1 <= template <= self.number_max
+    # --- Numbers ----------------------------------------------------------------------------------------------------
 
-    def configured(self, template):
-        return self.exists(template) and self._counts[template] > 0
+    # The type of a number, 0 when there is no such template.
+    def type_of(self, number):
+        return self._types[number] if 0 <= number < len(self._types) else 0
 
-    # How many blocks a template has; they are numbered from 0 here, from 1 on the wire.
-    def count(self, template):
-        return self._counts[template]
+    def exists(self, number):
+        return self.type_of(number) != 0
 
-    def duration_minutes(self, template, block):
-        return self._durations[template * self.blocks_max + block]
+    # The lowest number of a type, and how many there are.
+    def first(self, kind):
+        number = 1
+        while self._types[number] != kind:
+            number += 1
+        return number
 
-    def rate_mu_per_h(self, template, block):
-        return self._rates[template * self.blocks_max + block]
-
-    # Takes one block into the transaction; index counts from 1.
-    def write(self, template, index, duration_minutes, rate_mu_per_h):
-        code = self._judge(template, index, duration_minutes, rate_mu_per_h)
-        if code != SUCCESS:
-            self.drop()
-            return code
-        self._writing = template
-        self._durations[index - 1] = duration_minutes
-        self._rates[index - 1] = rate_mu_per_h
-        return SUCCESS
-
-    def _judge(self, template, index, duration_minutes, rate_mu_per_h):
-        if not (self.exists(template) and 1 <= index <= self.blocks_max):
-            return OUT_OF_RANGE
-        if not (1 <= duration_minutes <= _DAY_MINUTES and 0 <= rate_mu_per_h <= self._rate_mu_per_h_max):
-            return OUT_OF_RANGE
-        if self._writing not in (0, template) or self._durations[index - 1]:
-            return NOT_PLAUSIBLE
-        return SUCCESS
-
-    # Ends the transaction: the template is replaced, or nothing is.
-    def complete(self, template):
-        if not self.exists(template):
-            self.drop()
-            return OUT_OF_RANGE
+    def count_of(self, kind):
         count = 0
-        while count < self.blocks_max and self._durations[count]:
-            count += 1
-        minutes = 0
-        for block in range(count):
-            minutes += self._durations[block]
-        beyond_gap = 0
-        for block in range(count, self.blocks_max):
-            beyond_gap += self._durations[block]
-        if self._writing != template or minutes != _DAY_MINUTES or beyond_gap:
+        for number in range(len(self._types)):
+            count += self._types[number] == kind
+        return count
+
+    # Whether a client may write it, and whether there is something in it.
+    def configurable(self, number):
+        return self.exists(number) and number != self.tbr.preset
+
+    def configured(self, number):
+        kind = self.type_of(number)
+        if kind == TEMPLATE_TBR:
+            return self.tbr.kind(number) != 0
+        if kind == TEMPLATE_BOLUS:
+            return self.bolus.kind(number) != 0
+        return kind != 0 and self.counts[self._row_of[number]] > 0
+
+    # --- Profiles ---------------------------------------------------------------------------------------------------
+
+    # How many blocks a profile has; they are numbered from 0 here, from 1 on the wire.
+    def count(self, number):
+        return self.counts[self._row_of[number]]
+
+    def duration_minutes(self, number, block):
+        return self._durations[self._row_of[number] * self.blocks_max + block]
+
+    # mU/h of a basal profile, tenths of the others' units; of a target range the lower end.
+    def value(self, number, block):
+        return self._values[self._row_of[number] * self.blocks_max + block]
+
+    # The upper end of a target range, else 0.
+    def high(self, number, block):
+        return self._highs[self._row_of[number] * self.blocks_max + block]
+
+    def write(self, kind, number, index, duration_minutes, value, high):
+        if not self._is_profile(kind, number):
             self.drop()
-            return NOT_PLAUSIBLE
-        row = template * self.blocks_max
-        for block in range(self.blocks_max):
-            self._durations[row + block] = self._durations[block]
-            self._rates[row + block] = self._rates[block]
-        self._counts[template] = count
-        self.drop()
-        return SUCCESS
+            return OUT_OF_RANGE
+        return self._take(number, kind, index, duration_minutes, value, high)
 
-    # How many records of the journal hold all templates.
-    def pieces(self):
-        return self.number_max * self._pieces_each()
+    def complete(self, kind, number):
+        if not self._is_profile(kind, number):
+            self.drop()
+            return OUT_OF_RANGE
+        return self._finish(number, self._row_of[number])
 
-    def _pieces_each(self):
-        return (self.blocks_max + _PIECE_BLOCKS - 1) // _PIECE_BLOCKS
+    def _is_profile(self, kind, number):
+        return self.type_of(number) == kind and self._row_of[number] > 0
 
-    # Puts one piece into buf; False when no block of its template is in it. The first also says that there is none.
-    def save(self, piece, buf, at):
-        template = piece // self._pieces_each() + 1
-        first = piece % self._pieces_each() * _PIECE_BLOCKS
-        count = self._counts[template]
-        if first and first >= count:
-            return False
-        struct.pack_into(_PIECE, buf, at, template, first, count)
-        cell = template * self.blocks_max + first
-        for i in range(min(_PIECE_BLOCKS, count - first)):
-            struct.pack_into(_BLOCK, buf, at + 4 + 4 * i, self._durations[cell + i], self._rates[cell + i])
+    # The number that is activated of a type of profile, 0 for none.
+    def activated(self, kind):
+        return self._activated[self.first(kind)]
+
+    # Whether a number can be activated; and activates one that can.
+    def activatable(self, number):
+        return self.configured(number) and self._row_of[number] > 0
+
+    def activate(self, number):
+        self._activated[self.first(self._types[number])] = number
+
+    # Resets all the listed templates or none: each must be configured, none come with the pump or be activated.
+    def reset(self, numbers, first, count):
+        for i in range(first, first + count):
+            number = numbers[i]
+            if not self.configured(number) or not self.configurable(number):
+                return False
+            if self._row_of[number] and self.activated(self._types[number]) == number:
+                return False
+        for i in range(first, first + count):
+            kind = self._types[numbers[i]]
+            if kind == TEMPLATE_TBR:
+                self.tbr.put(numbers[i], 0, 0, 0)
+            elif kind == TEMPLATE_BOLUS:
+                self.bolus.put(numbers[i], 0, 0, 0, 0, 0, 0)
+            else:
+                self.counts[self._row_of[numbers[i]]] = 0
         return True
 
-    def restore(self, buf, at):
-        template, first, count = struct.unpack_from(_PIECE, buf, at)
-        self._counts[template] = count
-        cell = template * self.blocks_max + first
-        for i in range(min(_PIECE_BLOCKS, count - first)):
-            self._durations[cell + i], self._rates[cell + i] = struct.unpack_from(_BLOCK, buf, at + 4 + 4 * i)
+    # An octet for each number from 1: how many blocks a profile has, and whether it is activated. For the journal.
+    def save_directory(self, buf, at):
+        for number in range(1, len(self._types)):
+            row = self._row_of[number]
+            activated = row and self.activated(self._types[number]) == number
+            buf[at + number - 1] = self.counts[row] | (_ACTIVATED if activated else 0)
 
-    # Forgets a transaction that has begun.
-    def drop(self):
-        self._writing = 0
-        for block in range(self.blocks_max):
-            self._durations[block] = 0
-
-    # Resets all the listed templates or none: each must be configured and not the activated one.
-    def reset(self, numbers, first, count, activated):
-        for i in range(first, first + count):
-            if not self.configured(numbers[i]) or numbers[i] == activated:
-                return NOT_APPLICABLE
-        for i in range(first, first + count):
-            self._counts[numbers[i]] = 0
-        return SUCCESS
+    def restore_directory(self, buf, at):
+        for number in range(1, len(self._types)):
+            row = self._row_of[number]
+            if row:
+                said = buf[at + number - 1]
+                self.counts[row] = said & ~_ACTIVATED
+                first = self.first(self._types[number])
+                if said & _ACTIVATED:
+                    self._activated[first] = number
+                elif self._activated[first] == number:
+                    self._activated[first] = 0

@@ -289,6 +289,8 @@ _pack_IIII = Struct('<IIII').pack
 _members_FaultKind = words(enums.FaultKind)
 _class_FaultKind = enums.FaultKind
 _pack_BI = Struct('<BI').pack
+_unpack_HHHHHHHH__from = Struct('<HHHHHHHH').unpack_from
+_pack_HHHHHHHH = Struct('<HHHHHHHH').pack
 _unpack_5s3s__from = Struct('<5s3s').unpack_from
 _pack_5s3s = Struct('<5s3s').pack
 _members_VendorIdSource = words(enums.VendorIdSource)
@@ -5154,6 +5156,64 @@ def build_EmulatorFault(declared):
     return build
 
 
+def parse_EmulatorBolusCalculation(data):
+    size = len(data)
+    if size != 16: return None
+    raw_fast_meal_amount_iu, raw_fast_correction_amount_iu, raw_extended_meal_amount_iu, raw_extended_correction_amount_iu, raw_confirmed_fast_meal_amount_iu, raw_confirmed_fast_correction_amount_iu, raw_confirmed_extended_meal_amount_iu, raw_confirmed_extended_correction_amount_iu = _unpack_HHHHHHHH__from(data, 0)
+    fast_meal_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_fast_meal_amount_iu]
+    if fast_meal_amount_iu is None: return None
+    fast_correction_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_fast_correction_amount_iu]
+    if fast_correction_amount_iu is None: return None
+    extended_meal_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_extended_meal_amount_iu]
+    if extended_meal_amount_iu is None: return None
+    extended_correction_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_extended_correction_amount_iu]
+    if extended_correction_amount_iu is None: return None
+    confirmed_fast_meal_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_confirmed_fast_meal_amount_iu]
+    if confirmed_fast_meal_amount_iu is None: return None
+    confirmed_fast_correction_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_confirmed_fast_correction_amount_iu]
+    if confirmed_fast_correction_amount_iu is None: return None
+    confirmed_extended_meal_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_confirmed_extended_meal_amount_iu]
+    if confirmed_extended_meal_amount_iu is None: return None
+    confirmed_extended_correction_amount_iu = _words_sfloat_1000_False_REFUSE_0_500000_2[raw_confirmed_extended_correction_amount_iu]
+    if confirmed_extended_correction_amount_iu is None: return None
+    return {'fast_meal_amount_iu': fast_meal_amount_iu, 'fast_correction_amount_iu': fast_correction_amount_iu, 'extended_meal_amount_iu': extended_meal_amount_iu, 'extended_correction_amount_iu': extended_correction_amount_iu, 'confirmed_fast_meal_amount_iu': confirmed_fast_meal_amount_iu, 'confirmed_fast_correction_amount_iu': confirmed_fast_correction_amount_iu, 'confirmed_extended_meal_amount_iu': confirmed_extended_meal_amount_iu, 'confirmed_extended_correction_amount_iu': confirmed_extended_correction_amount_iu}
+
+
+def build_EmulatorBolusCalculation(declared):
+    def build(*, fast_meal_amount_iu=None, fast_correction_amount_iu=None, extended_meal_amount_iu=None, extended_correction_amount_iu=None, confirmed_fast_meal_amount_iu=None, confirmed_fast_correction_amount_iu=None, confirmed_extended_meal_amount_iu=None, confirmed_extended_correction_amount_iu=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(fast_meal_amount_iu) not in _NUMBERS: raise _Refused
+            raw_fast_meal_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[fast_meal_amount_iu]
+            if raw_fast_meal_amount_iu is None: raise _Refused
+            if type(fast_correction_amount_iu) not in _NUMBERS: raise _Refused
+            raw_fast_correction_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[fast_correction_amount_iu]
+            if raw_fast_correction_amount_iu is None: raise _Refused
+            if type(extended_meal_amount_iu) not in _NUMBERS: raise _Refused
+            raw_extended_meal_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[extended_meal_amount_iu]
+            if raw_extended_meal_amount_iu is None: raise _Refused
+            if type(extended_correction_amount_iu) not in _NUMBERS: raise _Refused
+            raw_extended_correction_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[extended_correction_amount_iu]
+            if raw_extended_correction_amount_iu is None: raise _Refused
+            if type(confirmed_fast_meal_amount_iu) not in _NUMBERS: raise _Refused
+            raw_confirmed_fast_meal_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[confirmed_fast_meal_amount_iu]
+            if raw_confirmed_fast_meal_amount_iu is None: raise _Refused
+            if type(confirmed_fast_correction_amount_iu) not in _NUMBERS: raise _Refused
+            raw_confirmed_fast_correction_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[confirmed_fast_correction_amount_iu]
+            if raw_confirmed_fast_correction_amount_iu is None: raise _Refused
+            if type(confirmed_extended_meal_amount_iu) not in _NUMBERS: raise _Refused
+            raw_confirmed_extended_meal_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[confirmed_extended_meal_amount_iu]
+            if raw_confirmed_extended_meal_amount_iu is None: raise _Refused
+            if type(confirmed_extended_correction_amount_iu) not in _NUMBERS: raise _Refused
+            raw_confirmed_extended_correction_amount_iu = _values_sfloat_1000_False_REFUSE_0_500000[confirmed_extended_correction_amount_iu]
+            if raw_confirmed_extended_correction_amount_iu is None: raise _Refused
+            out = _pack_HHHHHHHH(raw_fast_meal_amount_iu, raw_fast_correction_amount_iu, raw_extended_meal_amount_iu, raw_extended_correction_amount_iu, raw_confirmed_fast_meal_amount_iu, raw_confirmed_fast_correction_amount_iu, raw_confirmed_extended_meal_amount_iu, raw_confirmed_extended_correction_amount_iu)
+            return out
+        except _REFUSALS: pass
+        return declared(fast_meal_amount_iu=fast_meal_amount_iu, fast_correction_amount_iu=fast_correction_amount_iu, extended_meal_amount_iu=extended_meal_amount_iu, extended_correction_amount_iu=extended_correction_amount_iu, confirmed_fast_meal_amount_iu=confirmed_fast_meal_amount_iu, confirmed_fast_correction_amount_iu=confirmed_fast_correction_amount_iu, confirmed_extended_meal_amount_iu=confirmed_extended_meal_amount_iu, confirmed_extended_correction_amount_iu=confirmed_extended_correction_amount_iu, **unknown)
+    return build
+
+
 def parse_ManufacturerName(data):
     size = len(data)
     if size < 0: return None
@@ -5509,9 +5569,10 @@ CODEC: dict[str, tuple[str, Any, Any]] = {
     'ControllerDecision': ('19c3b98be71b3789', parse_ControllerDecision, build_ControllerDecision),
     'EmulatorIdentity': ('5e59cbfe299a7cac', parse_EmulatorIdentity, build_EmulatorIdentity),
     'EmulatorPumpData': ('5033ef43824d69d1', parse_EmulatorPumpData, build_EmulatorPumpData),
-    'EmulatorHealth': ('c54c1fa214c68d15', parse_EmulatorHealth, build_EmulatorHealth),
+    'EmulatorHealth': ('521b3def63d3d708', parse_EmulatorHealth, build_EmulatorHealth),
     'EmulatorCounters': ('b10b5bada770a090', parse_EmulatorCounters, build_EmulatorCounters),
-    'EmulatorFault': ('989ac9a2efc2d701', parse_EmulatorFault, build_EmulatorFault),
+    'EmulatorFault': ('241d432fb17c95eb', parse_EmulatorFault, build_EmulatorFault),
+    'EmulatorBolusCalculation': ('5ecd21d193efac65', parse_EmulatorBolusCalculation, build_EmulatorBolusCalculation),
     'ManufacturerName': ('a22d5968d5933423', parse_ManufacturerName, build_ManufacturerName),
     'ModelNumber': ('8cdea889be858365', parse_ModelNumber, build_ModelNumber),
     'SerialNumber': ('a9e021aef5dac0d5', parse_SerialNumber, build_SerialNumber),

@@ -231,21 +231,21 @@ GET_ACTIVATED_PROFILE_TEMPLATES_RESPONSE = _response(
 )  # fmt: skip
 START_PRIMING = _request(
     "StartPriming", 0x127B, Struct("priming_amount_iu" / AMOUNT_IU), clause="IDS 1.0.2, 3.7.2",
-    changes_delivery=True, answer=_RESPONSE, served=False,
+    changes_delivery=True, answer=_RESPONSE,
     examples=[Example("7b120a00", priming_amount_iu=Decimal(10))], doc="Not while therapy runs.",
 )  # fmt: skip
 STOP_PRIMING = _request(
     "StopPriming", 0x1284, Struct(), clause="IDS 1.0.2, 3.7.2", changes_delivery=True, answer=_RESPONSE,
-    served=False, examples=[Example("8412")],
+    examples=[Example("8412")],
 )  # fmt: skip
 SET_INITIAL_RESERVOIR_FILL_LEVEL = _request(
     "SetInitialReservoirFillLevel", 0x128B, Struct("reservoir_fill_level_iu" / AMOUNT_IU),
-    clause="IDS 1.0.2, 3.7.2", answer=_RESPONSE, served=False,
+    clause="IDS 1.0.2, 3.7.2", answer=_RESPONSE,
     examples=[Example("8b122c01", reservoir_fill_level_iu=Decimal(300))],
 )  # fmt: skip
 RESET_RESERVOIR_INSULIN_OPERATION_TIME = _request(
     "ResetReservoirInsulinOperationTime", 0x12B7, Struct(), clause="IDS 1.0.2, 3.7.2", answer=_RESPONSE,
-    served=False, examples=[Example("b712")],
+    examples=[Example("b712")],
     doc="The counter's elapsed time becomes 0 and its remaining time the default.",
 )  # fmt: skip
 GET_MAX_BOLUS_AMOUNT = _request(

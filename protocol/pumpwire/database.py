@@ -184,6 +184,10 @@ EMULATOR_FAULT = Characteristic(
     "Emulator Fault", "EMULATOR_FAULT", UUID("965f3460-7177-4483-a1d5-88c0f621085e"), ("write",),
     Protection.TRAILER, "vendor service: emulator",
 )  # fmt: skip
+EMULATOR_BOLUS_CALCULATION = Characteristic(
+    "Emulator Bolus Calculation", "EMULATOR_BOLUS_CALCULATION", UUID("965f3461-7177-4483-a1d5-88c0f621085e"),
+    ("write",), Protection.TRAILER, "vendor service: emulator",
+)  # fmt: skip
 
 CGM_MEASUREMENT = Characteristic(
     "CGM Measurement", "CGM_MEASUREMENT", _assigned(0x2AA7), ("notify",), Protection.RECORD, "CGMS 1.0.2, 3.1"
@@ -248,7 +252,10 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service(
         "Emulator", UUID("965f345b-7177-4483-a1d5-88c0f621085e"), "pump", 0x0050,
-        (EMULATOR_IDENTITY, EMULATOR_PUMP_DATA, EMULATOR_HEALTH, EMULATOR_COUNTERS, EMULATOR_FAULT),
+        (
+            EMULATOR_IDENTITY, EMULATOR_PUMP_DATA, EMULATOR_HEALTH, EMULATOR_COUNTERS, EMULATOR_FAULT,
+            EMULATOR_BOLUS_CALCULATION,
+        ),
     ),
     Service(
         "Device Information", _assigned(0x180A), "pump", 0x0070,

@@ -13,7 +13,7 @@ from pumpwire.fields import InRange, Int8ul, Int16ul, Octets, Text, Word
 
 
 def _shown(name: str, on: Any, body: Any, **details: Any) -> Message:
-    return Message(name, on=on, direction=TO_CLIENT, body=body, clause=on.clause, served=False, **details)
+    return Message(name, on=on, direction=TO_CLIENT, body=body, clause=on.clause, **details)
 
 
 def _text(name: str, on: Any, example: str) -> Message:

@@ -530,16 +530,20 @@ class ResetCause(IntEnum):
 
 
 class PulseSource(IntEnum):
-    """What a motor pulse was for."""
+    """What a motor pulse was for: *bolus* is the fast one, *extended* the extended or multiwave one."""
 
     NONE = 0x0F
     BASAL = 0x33
     BOLUS = 0x3C
+    EXTENDED = 0x55
+    PRIME = 0x5A
 
 
 class FaultKind(IntEnum):
-    """Hardware faults that can be injected into an emulator."""
+    """What of the hardware can be injected into an emulator."""
 
     OCCLUSION = 0x33
     RESERVOIR_LEVEL = 0x3C
     RESERVOIR_DETACHED = 0x55
+    BATTERY_LEVEL = 0x5A
+    ANNUNCIATION = 0x66

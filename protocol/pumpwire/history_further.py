@@ -25,9 +25,8 @@ from pumpwire.templates import ICHO_RATIO_G_PER_IU, ISF_MG_DL_PER_IU, TARGET_MG_
 
 def _event(name: str, event: int, body: Any, **details: Any) -> Message:
     return Message(
-        name, opcode=event, on=HISTORY_DATA, direction=TO_CLIENT, body=body, clause="IDS 1.0.2, 3.10", served=False,
-        **details,
-    )  # fmt: skip
+        name, opcode=event, on=HISTORY_DATA, direction=TO_CLIENT, body=body, clause="IDS 1.0.2, 3.10", **details
+    )
 
 
 _AT = {"sequence": 10, "relative_offset_s": 3480}
@@ -65,7 +64,7 @@ HISTORY_REFERENCE_TIME_BASE_OFFSET = _event(
             minute=0, second=0, base_offset_minutes=-60,
         )
     ],
-    doc="The other time base: a pump records either this or HistoryReferenceTime, never both.",
+    doc="The other time base: a pump records either this or HistoryReferenceTime, never both.", served=False,
 )  # fmt: skip
 HISTORY_BOLUS_CALCULATED_1 = _event(
     "HistoryBolusCalculated1", 0x003C, _calculated(),

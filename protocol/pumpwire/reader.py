@@ -140,7 +140,7 @@ GET_TOTAL_DAILY_INSULIN_STATUS_RESPONSE = _response(
 GET_COUNTER = _request(
     "GetCounter", 0x03A6,
     Struct("counter_type" / Word(Int8ul, CounterType), "counter_selection" / Word(Int8ul, CounterSelection)),
-    clause="IDS 1.0.2, 3.6.2", answer="GetCounterResponse", served=False,
+    clause="IDS 1.0.2, 3.6.2", answer="GetCounterResponse",
     examples=[
         Example("a6030f33", counter_type=CounterType.LIFETIME, counter_selection=CounterSelection.ELAPSED)
     ],
@@ -152,7 +152,7 @@ GET_COUNTER_RESPONSE = _response(
         "counter_selection" / Word(Int8ul, CounterSelection),
         "counter_minutes" / Int32sl * "below 0 when the time is exceeded",
     ),
-    clause="IDS 1.0.2, 3.6.2", served=False,
+    clause="IDS 1.0.2, 3.6.2",
     examples=[
         Example(
             "a903" + "55" + "0f" + "c4ffffff", counter_type=CounterType.RESERVOIR_INSULIN_OPERATION_TIME,

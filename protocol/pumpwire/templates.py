@@ -31,7 +31,7 @@ TARGET_MG_DL = InRange(Sfloat(10), 0, 2000)
 def _message(name: str, opcode: int, body: Any, **details: Any) -> Message:
     details.setdefault("on", COMMAND_CONTROL_POINT)
     details.setdefault("clause", "IDS 1.0.2, 3.7.2")
-    return Message(name, opcode=opcode, body=body, served=False, **details)
+    return Message(name, opcode=opcode, body=body, **details)
 
 
 def _request(name: str, opcode: int, body: Any, **details: Any) -> Message:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from construct import Struct
 
 from pumpwire import database
 from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Example, Message
 from pumpwire.enums import Controller, ControllerAction, DecisionReason, FaultKind, PulseSource, ResetCause
 from pumpwire.fields import InRange, Int8ul, Int16sl, Int16ul, Int32ul, Octets, Word
+from pumpwire.reader import AMOUNT_IU
 
 WIRE_VERSION = 1
 NO_GLUCOSE = 0
@@ -127,7 +130,36 @@ EMULATOR_FAULT = Message(
     changes_delivery=True,
     body=Struct(
         "fault_kind" / Word(Int8ul, FaultKind),
-        "fault_value" / Int32ul * "occlusion and detached: 1 on, 0 off; reservoir level: pulses",
+        "fault_value"
+        / Int32ul
+        * "occlusion, detached: 1 on, 0 off; reservoir level: pulses; battery level: percent; annunciation: its type",
     ),
-    examples=[Example("3c" + "64000000", fault_kind=FaultKind.RESERVOIR_LEVEL, fault_value=100)],
+    examples=[
+        Example("3c" + "64000000", fault_kind=FaultKind.RESERVOIR_LEVEL, fault_value=100),
+        Example("66" + "ff000000", fault_kind=FaultKind.ANNUNCIATION, fault_value=0x00FF),
+    ],
+)  # fmt: skip
+EMULATOR_BOLUS_CALCULATION = Message(
+    "EmulatorBolusCalculation", on=database.EMULATOR_BOLUS_CALCULATION, direction=TO_PUMP,
+    clause="vendor service: emulator",
+    body=Struct(
+        "fast_meal_amount_iu" / AMOUNT_IU * "recommended, as the three that follow",
+        "fast_correction_amount_iu" / AMOUNT_IU,
+        "extended_meal_amount_iu" / AMOUNT_IU,
+        "extended_correction_amount_iu" / AMOUNT_IU,
+        "confirmed_fast_meal_amount_iu" / AMOUNT_IU,
+        "confirmed_fast_correction_amount_iu" / AMOUNT_IU,
+        "confirmed_extended_meal_amount_iu" / AMOUNT_IU,
+        "confirmed_extended_correction_amount_iu" / AMOUNT_IU,
+    ),
+    examples=[
+        Example(
+            "0200" + "0000" + "0000" + "0000" + "0ff0" + "0000" + "0000" + "0000", fast_meal_amount_iu=Decimal(2),
+            fast_correction_amount_iu=Decimal(0), extended_meal_amount_iu=Decimal(0),
+            extended_correction_amount_iu=Decimal(0), confirmed_fast_meal_amount_iu=Decimal("1.5"),
+            confirmed_fast_correction_amount_iu=Decimal(0), confirmed_extended_meal_amount_iu=Decimal(0),
+            confirmed_extended_correction_amount_iu=Decimal(0),
+        )
+    ],
+    doc="What a bolus calculator recommended and what was confirmed: recorded, and no insulin moves.",
 )  # fmt: skip

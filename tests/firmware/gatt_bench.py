@@ -26,13 +26,7 @@ CRC_WRONG, COUNTER_WRONG, CCCD_WRONG, IN_PROGRESS = 0x81, 0x82, 0xFD, 0xFE
 ATTRIBUTE_NOT_FOUND = 0x0A
 SOON_S = 0.02
 ANSWER_S = 1
-# What this firmware serves; the declarations may be ahead of it.
-SERVED = [
-    c
-    for service in database.SERVICES
-    if service.name in ("Insulin Delivery", "Current Time", "Controller", "Emulator")
-    for c in service.characteristics
-]
+SERVED = [c for service in database.SERVICES if service.owner == "pump" for c in service.characteristics]
 _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 
 

@@ -13,7 +13,6 @@ import settings
 from bearer.serial import SerialBearer
 from clock import Clock
 from gatt.codec import crc16
-from gatt.order import BolusOrder
 from gatt.peripheral import Peripheral
 from gatt.recorder import Recorder
 from gatt.wire_tables import WIRE_VERSION
@@ -75,6 +74,8 @@ class Identity:
     firmware_hash = bytes(8)
     reset_cause = 0x33
     motor_pulse_ms = 5
+    name = "bench"
+    unique_id = b"bench"
 
 
 def frame(kind, body):
@@ -96,15 +97,15 @@ def measurement(offset_minutes, glucose):
 
 def build():
     """A connected pump in Run under plgs: clock, UART, bearer, server, pump."""
-    clock, uart, order = BenchClock(), Uart(), BolusOrder()
+    clock, uart = BenchClock(), Uart()
     bearer = SerialBearer(uart, 115200, clock)
     history = History(100)
-    recorder = Recorder(history, order)
+    recorder = Recorder(history)
     pump = Pump(settings, recorder.emit, Motor())
-    peripheral = Peripheral(clock, bearer, pump, history, recorder, order, settings, Identity(), 247)
+    peripheral = Peripheral(clock, bearer, pump, history, recorder, settings, Identity(), 247)
     pump.advance(0)
-    pump.write_block(0, 1, 1, 1440, 1000)
-    pump.complete_profile(0, 1)
+    pump.write_block(0, 0x33, 1, 1, 1440, 1000, 0)
+    pump.complete_profile(0, 0x33, 1)
     pump.activate(0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
     pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75)

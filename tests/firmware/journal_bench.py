@@ -10,7 +10,6 @@ import struct
 
 import settings as product
 from flash import Flash
-from gatt.order import BolusOrder
 from journal.history import History
 from journal.ring import Ring
 from journal.store import Store
@@ -22,6 +21,11 @@ STATE_BLOCKS = 4
 HISTORY_BLOCKS = 4
 PULSE_MU = product.PULSE_MU
 KINDS = ("lost", "half", "garbage")
+GROUPS = (
+    events.BOLUS_STARTED, events.BOLUS_ENDED, events.ANNUNCIATION, events.BOLUS_CALCULATED,
+    events.BOLUS_TEMPLATE_CHANGED,
+)  # fmt: skip
+"""Events of two records."""
 
 
 class Device:
@@ -103,7 +107,8 @@ class JournalBench:
     """A pump whose state is in a flash.
 
     `left` lists (operations before it, source) of the motor's pulses; `told` (operations, records so far) of what a
-    client was answered; `commits` the numbers of records after which all was durable; `events` what was recorded.
+    client was answered; `commits` the numbers of records after which all was durable; `events` what was recorded: of
+    the start of a bolus ID, amounts, duration and delay, of its end ID, delivered amounts, reason and annunciation.
     """
 
     def __init__(self, device=None, blocks=STATE_BLOCKS + HISTORY_BLOCKS, state_blocks=STATE_BLOCKS, **replaced):
@@ -117,14 +122,13 @@ class JournalBench:
         flash = Flash(self.device, blocks, BLOCK_BYTES, self.device.program_bytes)
         self.store = Store(Ring(flash, 0, state_blocks))
         self.history = History(Ring(flash, state_blocks, blocks - state_blocks), self.store)
-        self.order = BolusOrder()
         self.pump = Pump(Settings(replaced), self._emit, self, self.store)
         self._queued = 0
         self.s = 0
 
     def boot(self):
         """Power on: everything that survived is in its place, second 0 has been told."""
-        self.store.connect(self.pump, self.history, self.order)
+        self.store.connect(self.pump, self.history)
         self.durable = self.history.next_sequence
         self.store.restart()
         self._committed()
@@ -135,8 +139,15 @@ class JournalBench:
     def _emit(self, event, s, *values):
         if event == events.DECISION:
             return
+        if event in (events.BOLUS_STARTED, events.BOLUS_ENDED):
+            bolus = self.pump.boluses[values[0]]
+            values = (
+                (bolus.bolus_id, bolus.fast_mu, bolus.extended_mu, bolus.duration_minutes, bolus.delay_minutes)
+                if event == events.BOLUS_STARTED
+                else (bolus.bolus_id, bolus.fast_delivered_mu, bolus.extended_delivered_mu, values[1], values[2])
+            )
         data = struct.pack("<" + "H" * 5, *(value & 0xFFFF for value in values))
-        parts = 2 if event in (events.BOLUS_STARTED, events.BOLUS_ENDED, events.ANNUNCIATION) else 1
+        parts = 2 if event in GROUPS else 1
         for part in range(parts):
             self.history.append(event + part, s, data, 10)
             self.events.append((event + part, *values))
@@ -187,6 +198,22 @@ class JournalBench:
         self.store.tend()
         return code
 
+    def write(self, s, template, *blocks):
+        """Write (duration, value[, high]) blocks and complete the profile."""
+        kind = self.pump.templates.type_of(template)
+        for index, block in enumerate(blocks, 1):
+            self.do(s, "write_block", kind, template, index, block[0], block[1], block[2] if len(block) > 2 else 0)
+        assert self.do(s, "complete_profile", kind, template) == events.SUCCESS
+
+    def tbr(self, s, rate, minutes, change=False):
+        """Set an absolute TBR."""
+        return self.do(s, "set_tbr", events.ABSOLUTE, rate, minutes, change, events.REMOTE_CONTROL, 0)
+
+    def bolus(self, s, fast_mu=0, extended_mu=0, minutes=0, delay=0):
+        """Set a bolus of the type that its amounts make."""
+        kind = events.MULTIWAVE if fast_mu and extended_mu else events.EXTENDED if extended_mu else events.FAST
+        return self.do(s, "set_bolus", kind, fast_mu, extended_mu, minutes, delay, 0, 0x33, 4)
+
     def records(self):
         """All stored records: sequence -> (event, offset, data); they are whole and follow one another."""
         found = {}
@@ -200,32 +227,49 @@ class JournalBench:
 
 
 def day(bench, hours=24):
-    """A day's dosing: boluses, TBRs, a controller that suspends, samples, annunciations, two midnights."""
-    profile = ((360, 800), (600, 1250), (480, 1000))
-    for index, (minutes, rate) in enumerate(profile, 1):
-        bench.do(1, "write_block", 1, index, minutes, rate)
-    bench.do(1, "complete_profile", 1)
-    bench.do(2, "activate", [1], 0, 1)
-    bench.do(2, "set_clock", 2024, 5, 2, 6, 0, 0, 0, 0)
-    bench.do(2, "cgm_session", 0)
-    bench.do(3, "configure", events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75)
-    bench.do(3, "set_max_bolus", 12000)
-    bench.do(4, "set_therapy_state", events.RUN)
+    """A day's dosing: priming, boluses of all types, TBRs, suspensions, samples, templates, annunciations."""
+    bench.do(1, "start_priming", 500)
+    bench.wake(30)
+    bench.write(31, 1, (360, 800), (600, 1250), (480, 1000))
+    bench.write(32, 14, (720, 900, 1100), (720, 800, 1200))
+    bench.do(33, "activate", [1, 14], 0, 2)
+    bench.do(34, "set_tbr_template", 4, events.RELATIVE, 1500, 20)
+    bench.do(35, "set_bolus_template", 8, 4, events.MULTIWAVE, 200, 600, 30, 0)
+    bench.do(36, "set_clock", 2024, 5, 2, 6, 0, 0, 0, 0)
+    bench.do(36, "cgm_session", 0)
+    bench.do(37, "configure", events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75)
+    bench.do(37, "set_max_bolus", 12000)
+    bench.do(38, "set_therapy_state", events.RUN)
     for hour in range(hours):
-        s = 3600 * hour
-        bench.do(s + 100, "cgm_sample", 60 * hour + 1, 60 if hour % 4 == 1 else 130, 0)
-        bench.do(s + 400, "set_tbr", 2000 + 10 * hour, 20, False, 0x3C)
-        if hour % 3 == 0:
-            bench.order.take(4, 0x33)
-            bench.do(s + 500, "set_bolus", 1000 + 100 * hour)
-        if hour % 6 == 3:
-            bench.do(s + 512, "cancel_bolus", bench.pump.bolus.bolus_id)
-        if hour % 8 == 2:
-            bench.do(s + 2000, "set_therapy_state", events.PAUSE)
-            bench.do(s + 2300, "set_therapy_state", events.RUN)
-        shown = bench.pump.annunciations.shown()
-        if shown >= 0:
-            command = "snooze" if hour % 2 else "confirm"
-            bench.do(s + 3000, command, bench.pump.annunciations.ids[shown])
+        _hour(bench, hour)
     bench.wake(3600 * hours)
     return bench
+
+
+def _hour(bench, hour):
+    s = 3600 * hour
+    bench.do(s + 100, "cgm_sample", 60 * hour + 1, 60 if hour % 4 == 1 else 130, 0)
+    if hour % 5 == 4:
+        bench.do(s + 300, "set_bolus", events.FAST, 0, 0, 0, 0, 8, 0, 2)
+    elif hour % 5 == 2:
+        bench.bolus(s + 300, 0, 400, 25, 2)
+    if hour % 4 == 3:
+        bench.do(s + 400, "set_tbr", events.ABSOLUTE, 0, 0, False, events.REMOTE_CONTROL, 4)
+    else:
+        bench.tbr(s + 400, 2000 + 10 * hour, 20)
+    if hour % 3 == 0:
+        bench.bolus(s + 500, 1000 + 100 * hour)
+    if hour % 6 == 3:
+        bench.do(s + 512, "cancel_bolus", bench.pump.boluses[0].bolus_id)
+    if hour % 8 == 2:
+        bench.do(s + 2000, "set_therapy_state", events.PAUSE)
+        bench.do(s + 2300, "set_therapy_state", events.RUN)
+    if hour % 12 == 7:
+        bench.do(s + 2400, "set_therapy_state", events.STOP)
+        bench.do(s + 2401, "start_priming", 300)
+        bench.do(s + 2406 + 12 * (hour % 24 // 12), "stop_priming")
+        bench.do(s + 2430, "set_therapy_state", events.RUN)
+    shown = bench.pump.annunciations.shown()
+    if shown >= 0:
+        command = "snooze" if hour % 2 else "confirm"
+        bench.do(s + 3000, command, bench.pump.annunciations.ids[shown])

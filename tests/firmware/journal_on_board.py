@@ -11,7 +11,6 @@ import micropython
 
 import settings as product
 from flash import Flash
-from gatt.order import BolusOrder
 from journal.history import History
 from journal.ring import Ring
 from journal.store import Store
@@ -60,7 +59,7 @@ class Board:
         self.pulses = 0
         self.queued = 0
         self.pump = Pump(product, self.emit, self, self.store)
-        self.store.connect(self.pump, self.history, BolusOrder())
+        self.store.connect(self.pump, self.history)
         self.store.restart()
 
     def emit(self, event, s, a, b, c, d, e):
@@ -89,9 +88,10 @@ class Board:
             self.store.commit()
             self.store.tend()
             if s % 3600 == 60:
-                self.pump.set_bolus(s, 1000)
+                self.pump.set_bolus(s, 0x33, 1000, 0, 0, 0, 0, 0, 0)
+                self.pump.set_bolus(s, 0x55, 500, 1000, 40, 0, 0, 0, 0)
             if s % 3600 == 1800:
-                self.pump.set_tbr(s, 2000, 20, False, 0x3C)
+                self.pump.set_tbr(s, 0x33, 2000, 20, False, 0x3C, 0)
             self.store.commit()
             s += 20
 
@@ -100,8 +100,8 @@ def main():
     """Prove and measure."""
     board = Board()
     pump = board.pump
-    pump.write_block(0, 1, 1, 1440, 3000)
-    pump.complete_profile(0, 1)
+    pump.write_block(0, 0x33, 1, 1, 1440, 3000, 0)
+    pump.complete_profile(0, 0x33, 1)
     pump.activate(0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
     board.run(20, 20000)

@@ -1,7 +1,13 @@
 """A pump on the bench: the core with a motor that only notes its pulses. Runs on CPython and on MicroPython.
 
 Times are pump seconds. `bench.do(s, command, ...)` lets a command take effect at s and returns its response code;
-`bench.pulses` are the seconds of all motor pulses and `bench.told` all events, `(s, name, values ...)`.
+`bench.pulses` are the seconds of all motor pulses and `bench.told` all events, `(s, name, values ...)`. What an event
+leaves to be read from the pump stands in its place there:
+
+BOLUS_STARTED  id, fast_mu, extended_mu, duration_minutes, delay_minutes
+BOLUS_ENDED    id, delivered_mu, end reason, annunciation id, start_s
+TBR_STARTED    value, duration_minutes, context, template, 1 when relative
+TBR_CHANGED    value, duration_minutes, elapsed_minutes, template, 1 when relative
 """
 
 import settings as product
@@ -10,8 +16,9 @@ from pump.core import Pump
 
 _NAMES = (
     "REFERENCE_TIME", "BOLUS_STARTED", "BOLUS_ENDED", "BASAL_CHANGED", "TBR_STARTED", "TBR_ENDED", "TBR_CHANGED",
-    "PROFILE_ACTIVATED", "BLOCK_CHANGED", "DAILY", "THERAPY", "OPERATIONAL", "RESERVOIR", "ANNUNCIATION", "MAX_BOLUS",
-    "DECISION",
+    "PROFILE_ACTIVATED", "BLOCK_CHANGED", "ISF_BLOCK_CHANGED", "ICHO_BLOCK_CHANGED", "TARGET_BLOCK_CHANGED", "DAILY",
+    "THERAPY", "OPERATIONAL", "RESERVOIR", "ANNUNCIATION", "MAX_BOLUS", "DECISION", "BOLUS_CALCULATED",
+    "PRIMING_STARTED", "PRIMING_DONE", "POINTER", "TBR_TEMPLATE_CHANGED", "BOLUS_TEMPLATE_CHANGED",
 )  # fmt: skip
 NAMES = {getattr(events, name): name for name in _NAMES}
 
@@ -50,6 +57,20 @@ class Bench:
         self.pulses.append(s)
 
     def _emit(self, event, s, *values):
+        pump = self.pump
+        tbr = pump.tbr
+        if event == events.BOLUS_STARTED:
+            bolus = pump.boluses[values[0]]
+            values = (
+                bolus.bolus_id, bolus.fast_mu, bolus.extended_mu, bolus.duration_minutes, bolus.delay_minutes
+            )  # fmt: skip
+        elif event == events.BOLUS_ENDED:
+            bolus = pump.boluses[values[0]]
+            delivered_mu = bolus.fast_delivered_mu + bolus.extended_delivered_mu
+            values = (bolus.bolus_id, delivered_mu, values[1], values[2], bolus.start_s)
+        elif event in (events.TBR_STARTED, events.TBR_CHANGED):
+            third = tbr.context if event == events.TBR_STARTED else values[0]
+            values = (tbr.value, tbr.duration_minutes, third, tbr.template, int(tbr.kind == events.RELATIVE))
         # MicroPython has no star in a tuple.
         self.told.append((s, NAMES[event]) + values)  # noqa: RUF005
 
@@ -62,11 +83,32 @@ class Bench:
         """Let a command take effect at s; returns its response code."""
         return getattr(self.run(s), command)(s, *operands)
 
+    def bolus(self, s, fast_mu=0, extended_mu=0, minutes=0, delay=0):
+        """Set a bolus of the type that its amounts make."""
+        kind = events.MULTIWAVE if fast_mu and extended_mu else events.EXTENDED if extended_mu else events.FAST
+        return self.do(s, "set_bolus", kind, fast_mu, extended_mu, minutes, delay, 0, 0, 0)
+
+    def tbr(self, s, rate, minutes, change=False, context=events.REMOTE_CONTROL):
+        """Set an absolute TBR."""
+        return self.do(s, "set_tbr", events.ABSOLUTE, rate, minutes, change, context, 0)
+
+    def factor(self, s, thousandths, minutes, change=False):
+        """Set a relative TBR."""
+        return self.do(s, "set_tbr", events.RELATIVE, thousandths, minutes, change, events.REMOTE_CONTROL, 0)
+
+    def write(self, s, template, *blocks):
+        """Write (duration, value[, high]) blocks and complete the profile; returns the first code but success."""
+        kind = self.pump.templates.type_of(template)
+        for index, block in enumerate(blocks, 1):
+            high = block[2] if len(block) > 2 else 0
+            code = self.do(s, "write_block", kind, template, index, block[0], block[1], high)
+            if code != events.SUCCESS:
+                return code
+        return self.do(s, "complete_profile", kind, template)
+
     def profile(self, s, *blocks, template=1):
         """Write (minutes, mU/h) blocks and activate them."""
-        for index, (minutes, rate) in enumerate(blocks, 1):
-            assert self.do(s, "write_block", template, index, minutes, rate) == events.SUCCESS
-        assert self.do(s, "complete_profile", template) == events.SUCCESS
+        assert self.write(s, template, *blocks) == events.SUCCESS
         assert self.do(s, "activate", [template], 0, 1) == events.SUCCESS
 
     def dose(self, rate, s=0):

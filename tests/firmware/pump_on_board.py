@@ -1,7 +1,7 @@
 """Runs on MicroPython: proves that the delivering pump allocates nothing, and how fast two weeks pass.
 
-Prints `locked ok`, `leak N bytes`, and `fortnight N ms, M pulses`. The heap is locked while pulses, a bolus, the end of
-a TBR, midnight, a block boundary and a stale CGM fall due.
+Prints `locked ok`, `leak N bytes`, and `fortnight N ms, M pulses`. The heap is locked while pulses, boluses, the end
+of a TBR, midnight, a block boundary and a stale CGM fall due.
 """
 
 import gc
@@ -38,9 +38,9 @@ def dosing(settings):
     motor = Motor()
     pump = Pump(settings, motor.emit, motor)
     pump.advance(0)
-    pump.write_block(0, 1, 1, 720, 1000)
-    pump.write_block(0, 1, 2, 720, 3000)
-    pump.complete_profile(0, 1)
+    pump.write_block(0, 0x33, 1, 1, 720, 1000, 0)
+    pump.write_block(0, 0x33, 1, 2, 720, 3000, 0)
+    pump.complete_profile(0, 0x33, 1)
     pump.activate(0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
     pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75)
@@ -55,9 +55,10 @@ def deliver(pump, first_s, last_s):
         pump.advance(s)
         pump.due_s()
         if s % 7200 == 60:
-            pump.set_bolus(s, 1000)
+            pump.set_bolus(s, 0x33, 1000, 0, 0, 0, 0, 0, 0)
+            pump.set_bolus(s, 0x55, 500, 1000, 60, 10, 0, 0, 0)
         if s % 7200 == 3600:
-            pump.set_tbr(s, 2000, 30, False, 0x3C)
+            pump.set_tbr(s, 0x3C if s % 14400 > 7200 else 0x33, 2000, 30, False, 0x3C, 0)
         if s % 300 == 0 and s < 80000:
             pump.cgm_sample(s, s // 60, 60 if s % 9000 < 3000 else 130, 0)
         s += 20
@@ -76,6 +77,17 @@ def main():
         locked = "MemoryError"
     finally:
         micropython.heap_unlock()
+    pump.set_therapy_state(90000, 0x33)
+    pump.start_priming(90000, 5000)
+    micropython.heap_lock()
+    try:
+        pump.advance(90010)
+    except MemoryError:
+        locked = "MemoryError while priming"
+    finally:
+        micropython.heap_unlock()
+    pump.stop_priming(90010)
+    pump.set_therapy_state(90010, 0x55)
     print("locked", locked, motor.pulses > before[0] + 500 and motor.events > before[1] + 50)
     gc.collect()
     used = gc.mem_alloc()

@@ -27,32 +27,76 @@ class Dice:
 
 def command(dice, s):
     """A random command with its operands; most are allowed, some are not."""
-    kind = dice.roll(16)
+    kind = dice.roll(34)
     if kind < 5:
         offset = max(0, s // 60 - dice.pick(0, 0, 0, 1, 20))
         return "cgm_sample", offset, dice.pick(-1, 39, 55, 60, 66, 71, 75, 90, 130, 401), 0
     if kind == 5:
         return "set_therapy_state", dice.pick(0x55, 0x55, 0x55, 0x3C, 0x33, 0x0F)
     if kind == 6:
-        return "set_tbr", dice.pick(0, 1, 825, 30000, 30001), dice.pick(0, 1, 30, 1440), dice.pick(False, True), 0x3C
+        return tbr(dice)
     if kind == 7:
         return ("cancel_tbr",)
-    if kind == 8:
-        return "set_bolus", dice.pick(50, 200, 1000, 10000, 75)
-    if kind == 9:
-        return "cancel_bolus", dice.roll(8)
+    if kind < 10 or kind >= 30:
+        return bolus(dice)
+    if kind >= 24:
+        return "set_therapy_state", 0x55
     if kind == 10:
-        return dice.pick("confirm", "snooze"), 1 + dice.roll(6)
+        return "cancel_bolus", dice.roll(8)
     if kind == 11:
-        return "set_clock", 2026, 1 + dice.roll(12), 1 + dice.roll(31), dice.roll(24), dice.roll(60), 0, 0, 0
+        return dice.pick("confirm", "snooze"), 1 + dice.roll(6)
     if kind == 12:
+        return "set_clock", 2026, 1 + dice.roll(12), 1 + dice.roll(31), dice.roll(24), dice.roll(60), 0, 0, 0
+    if kind == 13:
         return ("configure", dice.pick(0x33, 0x3C, 0x3C), 80, 70, 30, dice.pick(5, 120), 150, dice.pick(5, 15, 60),
                 dice.pick(0, 30), dice.pick(180, 300), dice.pick(35, 72, 75))  # fmt: skip
-    if kind == 13:
-        return "inject", 0x33, dice.pick(0, 0, 0, 1)
     if kind == 14:
-        return "inject", 0x3C, dice.pick(6000, 6000, 500, 401, 3, 0)
-    return "set_max_bolus", dice.pick(10000, 25000, 50, 75)
+        return "inject", 0x33, dice.pick(0, 0, 0, 1)
+    if kind == 15:
+        return "inject", 0x3C, dice.pick(6000, 6000, 6000, 500, 401, 3, 0)
+    if kind == 16:
+        return "set_max_bolus", dice.pick(10000, 25000, 25000, 2000, 50, 75)
+    return rarer(dice, kind)
+
+
+def tbr(dice):
+    """Absolute or relative, or from a template."""
+    if dice.roll(4) == 0:
+        return "set_tbr", 0x33, 0, 0, dice.pick(False, True), 0x3C, dice.pick(3, 4, 5, 6, 6, 7)
+    value = dice.pick(0, 1, 825, 2500, 2501, 30000, 30001)
+    return ("set_tbr", dice.pick(0x33, 0x33, 0x3C), value, dice.pick(0, 1, 30, 1440), dice.pick(False, True), 0x3C,
+            0)  # fmt: skip
+
+
+def bolus(dice):
+    """Of any type, or from a template; some amounts do not fit their type."""
+    if dice.roll(6) == 0:
+        return "set_bolus", 0x33, 0, 0, 0, 0, dice.pick(6, 7, 8, 10), 0, 2
+    kind = dice.pick(0x33, 0x3C, 0x55)
+    fast = dice.pick(50, 200, 1000, 1900, 10000, 75) if kind != 0x3C else dice.pick(0, 0, 0, 50)
+    extended = dice.pick(50, 100, 300, 2000, 10000, 75) if kind != 0x33 else 0
+    minutes = dice.pick(1, 7, 7, 60, 60, 720, 721) if kind != 0x33 else dice.pick(0, 0, 0, 1)
+    return "set_bolus", kind, fast, extended, minutes, dice.pick(0, 0, 1, 30, 720), 0, 0, 0
+
+
+def rarer(dice, kind):
+    """Templates, priming, the battery, and what only annunciates."""
+    if kind == 17:
+        return "set_tbr_template", dice.pick(4, 5, 6, 7), dice.pick(0x33, 0x3C), dice.pick(0, 1500, 2600), 30
+    if kind == 18:
+        return ("set_bolus_template", dice.pick(7, 8, 9, 10), dice.roll(8), 0x55, dice.pick(100, 5000, 30),
+                dice.pick(1000, 5000), dice.pick(2, 30), dice.pick(0, 5))  # fmt: skip
+    if kind == 19:
+        return "activate", [dice.pick(1, 1, 2, 4)], 0, 1
+    if kind == 20:
+        return dice.pick(("start_priming", dice.pick(50, 1000, 25000, 75)), ("stop_priming",))
+    if kind == 21:
+        return dice.pick(("set_fill_level", dice.pick(0, 300000, 75)), ("inject", 0x55, dice.roll(2)))
+    if kind == 22:
+        return "inject", 0x5A, dice.pick(100, 100, 21, 20, 0)
+    if dice.roll(2):
+        return "inject", 0x66, dice.pick(0x00FF, 0x0066, 0x1234)
+    return dice.pick(("reset_templates", [dice.pick(4, 7, 8)], 0, 1), ("reset_operation_time",))
 
 
 def walk(bench, seed, steps, advance):

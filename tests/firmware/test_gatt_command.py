@@ -67,11 +67,31 @@ def test_therapy_states(bench, path, codes):
     ("00" + "33" + "0108" + "1e00", INVALID_OPERAND),
     ("00" + "33" + sfloat(2047, 7) + "1e00", OUT_OF_RANGE),
     ("00" + "0f" + sfloat(1, 0) + "1e00", INVALID_OPERAND),
-    ("00" + "3c" + sfloat(1, 0) + "1e00", INVALID_OPERAND),
+    ("00" + "0f" + sfloat(301, -1) + "0000", INVALID_OPERAND),
+    ("00" + "0f" + sfloat(1, -4) + "1e00", INVALID_OPERAND),
     ("00" + "34" + sfloat(1, 0) + "1e00", INVALID_OPERAND),
-    ("00" + "3c" + sfloat(301, -1) + "0000", INVALID_OPERAND),
-    ("01" + "33" + sfloat(1, 0) + "1e00" + "01", INVALID_OPERAND),
-    ("01" + "33" + sfloat(301, -1) + "1e00" + "01", INVALID_OPERAND),
+    ("00" + "3c" + sfloat(0, 0) + "1e00", SUCCESS),
+    ("00" + "3c" + sfloat(1001, -3) + "1e00", SUCCESS),
+    ("00" + "3c" + sfloat(25, -1) + "a005", SUCCESS),
+    ("00" + "3c" + sfloat(251, -2) + "1e00", OUT_OF_RANGE),
+    ("00" + "3c" + sfloat(3, 0) + "1e00", OUT_OF_RANGE),
+    ("00" + "3c" + sfloat(1, -4) + "1e00", OUT_OF_RANGE),
+    ("00" + "3c" + sfloat(1, 0) + "0000", OUT_OF_RANGE),
+    ("00" + "3c" + sfloat(1, 0) + "a105", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "06", SUCCESS),
+    ("03" + "33" + sfloat(1, 0) + "1e00" + "06" + "55", SUCCESS),
+    ("01" + "0f" + sfloat(301, -1) + "0000" + "06", SUCCESS),
+    ("01" + "33" + "ff07" + "ffff" + "06", SUCCESS),
+    ("01" + "33" + sfloat(1, -4) + "1e00" + "06", SUCCESS),
+    ("01" + "34" + sfloat(1, 0) + "1e00" + "06", INVALID_OPERAND),
+    ("01" + "33" + "0108" + "1e00" + "06", INVALID_OPERAND),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "00", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "03", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "07", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "ff", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "1e00" + "04", NOT_APPLICABLE),
+    ("05" + "33" + sfloat(1, 0) + "1e00" + "06", NOT_APPLICABLE),
+    ("05" + "33" + sfloat(1, 0) + "1e00" + "00", OUT_OF_RANGE),
     ("02" + "33" + sfloat(1, 0) + "1e00" + "55", SUCCESS),
     ("02" + "33" + sfloat(1, 0) + "1e00" + "54", INVALID_OPERAND),
     ("04" + "33" + sfloat(1, 0) + "1e00", NOT_APPLICABLE),
@@ -111,14 +131,15 @@ def test_a_tbr_and_a_bolus_need_run(bench, state):
     ("00" + "33" + sfloat(-5, -2) + "0000" + "0000", OUT_OF_RANGE),
     ("00" + "33" + "ff07" + "0000" + "0000", OUT_OF_RANGE),
     ("00" + "0f" + sfloat(1, 0) + "0000" + "0000", INVALID_OPERAND),
-    ("00" + "3c" + "0000" + sfloat(1, 0) + "1e00", INVALID_OPERAND),
-    ("00" + "55" + sfloat(1, 0) + sfloat(1, 0) + "1e00", INVALID_OPERAND),
+    ("00" + "34" + sfloat(1, 0) + "0000" + "0000", INVALID_OPERAND),
+    ("00" + "33" + sfloat(1, 0) + sfloat(1, -4) + "0000", INVALID_OPERAND),
     ("00" + "33" + sfloat(1, 0) + sfloat(1, 0) + "0000", INVALID_OPERAND),
     ("00" + "33" + sfloat(1, 0) + "ff07" + "0000", INVALID_OPERAND),
     ("00" + "33" + sfloat(1, 0) + "0000" + "0100", INVALID_OPERAND),
     ("00" + "33" + sfloat(7, -2) + "0000" + "0100", INVALID_OPERAND),
-    ("01" + "33" + sfloat(1, 0) + "0000" + "0000" + "0000", INVALID_OPERAND),
-    ("02" + "33" + sfloat(1, 0) + "0000" + "0000" + "01", INVALID_OPERAND),
+    ("01" + "33" + sfloat(1, 0) + "0000" + "0000" + "0000", SUCCESS),
+    ("01" + "33" + sfloat(1, 0) + "0000" + "0000" + "d102", OUT_OF_RANGE),
+    ("01" + "33" + sfloat(1, 0) + "0000" + "0100" + "d102", INVALID_OPERAND),
     ("04" + "33" + sfloat(1, 0) + "0000" + "0000" + "33", SUCCESS),
     ("04" + "33" + sfloat(1, 0) + "0000" + "0000" + "34", INVALID_OPERAND),
     ("1c" + "33" + sfloat(1, 0) + "0000" + "0000" + "5a", SUCCESS),
@@ -157,15 +178,19 @@ def test_cancel_bolus_names_the_bolus(bench):
 
 
 def test_available_boluses(bench):
-    """A fast one, unless one runs or the pump does not."""
+    """Each unless its place is taken or the pump does not run; extended and multiwave share a place."""
     def flags():
         return int(bench.procedure("GetAvailableBoluses")[1]["flags"])
 
-    assert flags() == 1
+    assert flags() == 7
     code(bench, "4b11" + "00" + "33" + sfloat(1, 0) + "0000" + "0000")
+    assert flags() == 6
+    code(bench, "4b11" + "00" + "3c" + "0000" + sfloat(1, 0) + "0200")
     assert flags() == 0
     bench.run_for(60)
     assert flags() == 1
+    bench.run_for(70)
+    assert flags() == 7
     bench.code("SetTherapyControlState", therapy_control_state=PAUSE)
     assert flags() == 0
 

@@ -35,14 +35,9 @@ ONE_OF_EACH = {
 SETTINGS = database.CONTROLLER_SETTINGS
 FAULT = database.EMULATOR_FAULT
 DETACH = MESSAGES["EmulatorFault"].build(fault_kind=0x55, fault_value=1)
-SUPPORTED = (
-    "ResetStatus", "GetActiveBolusIds", "GetActiveBolusDelivery", "GetActiveBasalRateDelivery",
-    "GetTotalDailyInsulinStatus", "GetDeliveredInsulin", "GetInsulinOnBoard",
-    "SetTherapyControlState", "SetFlightMode", "SnoozeAnnunciation", "ConfirmAnnunciation", "ReadBasalRateTemplate",
-    "WriteBasalRateTemplate", "SetTbrAdjustment", "CancelTbrAdjustment", "SetBolus", "CancelBolus",
-    "GetAvailableBoluses", "GetTemplateStatusAndDetails", "ResetTemplateStatus", "ActivateProfileTemplates",
-    "GetActivatedProfileTemplates", "GetMaxBolusAmount", "SetMaxBolusAmount",
-)  # fmt: skip
+SUPPORTED = sorted(
+    m.name for m in MESSAGES.values() if m.on in (READER, COMMAND) and m.direction == "to_pump" and m.served
+)
 
 
 @pytest.fixture
@@ -173,6 +168,9 @@ def test_a_control_point_needs_its_indications(bench, control_point):
 
 @pytest.mark.parametrize(("data", "name", "fields"), [
     (DATA, "ReadBasalRateTemplate", {"template_number": 1}),
+    (DATA, "ReadIsfTemplate", {"template_number": 10}),
+    (DATA, "ReadIchoRatioTemplate", {"template_number": 12}),
+    (DATA, "ReadTargetGlucoseRangeTemplate", {"template_number": 14}),
     (DATA, "GetTemplateStatusAndDetails", {}),
     (HISTORY, "RacpReportStoredRecords", {"operator": 0x33}),
 ])  # fmt: skip
@@ -263,10 +261,11 @@ def test_prohibited_opcodes_get_no_answer_and_start_nothing(bench, characteristi
 
 @pytest.mark.parametrize("characteristic", [READER, COMMAND], ids=lambda c: c.constant)
 def test_opcodes_that_are_not_supported(bench, characteristic):
-    """0, one bit away from a request, of the other control point, answers, optional procedures, the last one."""
+    """0, one bit away from a request, answers, requests of the other control point, the last one."""
     requests = {MESSAGES[name].opcode for name in SUPPORTED if MESSAGES[name].on is characteristic}
     answers = {m.opcode for m in MESSAGES.values() if m.on is characteristic and m.direction == "to_client"}
-    opcodes = {0, 0xFFFF, *answers, *(opcode ^ 1 for opcode in requests), 0x03A6, 0x111E, 0x11BB, 0x127B, 0x12B8}
+    opcodes = {0, 0xFFFF, *answers, *(opcode ^ 1 for opcode in requests)}
+    opcodes |= {m.opcode for m in MESSAGES.values() if m.on in (READER, COMMAND, DATA) and m.on is not characteristic}
     first, last = characteristic.prohibited
     for opcode in sorted(opcodes - requests):
         if not first <= opcode <= last:

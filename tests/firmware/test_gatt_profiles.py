@@ -232,7 +232,7 @@ def states(bench):
     """(configurable, configured) of the templates, as two bits each."""
     bench.notifications.clear()
     assert bench.code("GetTemplateStatusAndDetails") == SUCCESS
-    ((name, told),) = bench.told(DATA)
+    name, told = bench.told(DATA)[0]
     assert (name, told["template_type"], told["first_template_number"]) == ("TemplateStatusData", 0x33, 1)
     assert (told["template_count"], told["max_blocks"]) == (3, 24)
     return told["template_states"]

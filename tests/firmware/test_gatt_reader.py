@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from firmware.gatt_bench import STATUS_CHANGED, GattBench
+from pumpwire.enums import IddFeatureFlags
 from pumpwire.numbers import Special
 
 SUCCESS, INVALID_OPERAND, NOT_APPLICABLE = 0x0F, 0x71, 0x74
@@ -290,7 +291,7 @@ def do(bench, cause):
 
 
 def test_the_features(bench):
-    """E2E, basal, TBR absolute, fast bolus, activation type, IOB; U-100."""
+    """Everything but multiple bond; U-100."""
     told = bench.fields("IddFeatures")
-    assert int(told["flags"]) == 0x8427
+    assert told["flags"] == ~IddFeatureFlags.MULTIPLE_BOND & IddFeatureFlags(0xFFFF)
     assert told["insulin_concentration_iu_per_ml"] == 100

@@ -65,7 +65,7 @@ def test_nothing_else_can_be_written(bench):
 
 def test_unknown_handles_are_refused(bench):
     known = {c.handle for c in SERVED} | {c.configuration_handle for c in CONFIGURABLE}
-    for handle in [*range(0x0070), *(c.handle for c in SENSOR), 0x1200, 0xFFFF]:
+    for handle in [*range(0x0100), *(c.handle for c in SENSOR), 0x1200, 0xFFFF]:
         if handle not in known:
             assert bench.read(handle) == 0x01
             assert bench.write(handle, b"\0\0") == 0x01
@@ -222,6 +222,6 @@ def test_the_annunciation_status_is_indicated_when_it_changes(bench):
 
 
 def test_only_what_can_be_notified_is_notified():
-    """Guards the list: Command Data, History Data and decisions are notified, the rest is indicated."""
+    """Guards the list: data, decisions and the battery's level are notified, the rest is indicated."""
     notified = [c.constant for c in CONFIGURABLE if "notify" in c.properties]
-    assert notified == ["IDD_COMMAND_DATA", HISTORY.constant, DECISION.constant]
+    assert notified == ["IDD_COMMAND_DATA", HISTORY.constant, DECISION.constant, "BATTERY_LEVEL"]

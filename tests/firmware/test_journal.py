@@ -24,8 +24,7 @@ def again(bench):
 def running(rate=1200, **replaced):
     """A pump in Run with a flat profile from second 1 on."""
     bench = JournalBench(**replaced).boot()
-    bench.do(1, "write_block", 1, 1, 1440, rate)
-    bench.do(1, "complete_profile", 1)
+    bench.write(1, 1, (1440, rate))
     bench.do(1, "activate", [1], 0, 1)
     bench.do(1, "set_therapy_state", events.RUN)
     return bench
@@ -63,9 +62,7 @@ def test_settings_templates_and_limits_survive():
     values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80)
     bench.do(2, "configure", *values)
     bench.do(2, "set_max_bolus", 7500)
-    for index in range(1, 25):
-        bench.do(3, "write_block", 3, index, 60, 100 * index)
-    bench.do(3, "complete_profile", 3)
+    bench.write(3, 3, *((60, 100 * n) for n in range(1, 25)))
     bench.do(4, "activate", [3], 0, 1)
     pump = again(bench).pump
     kept = pump.control.settings
@@ -75,17 +72,84 @@ def test_settings_templates_and_limits_survive():
     assert pump.max_bolus_mu == 7500
     assert pump.basal.template == 3
     assert [pump.templates.count(number) for number in (1, 2, 3)] == [1, 0, 24]
-    assert [pump.templates.rate_mu_per_h(3, block) for block in range(24)] == [100 * n for n in range(1, 25)]
+    assert [pump.templates.value(3, block) for block in range(24)] == [100 * n for n in range(1, 25)]
 
 
 def test_a_template_that_was_reset_stays_so():
     """D-921."""
     bench = running()
-    bench.do(2, "write_block", 2, 1, 1440, 500)
-    bench.do(2, "complete_profile", 2)
+    bench.write(2, 2, (1440, 500))
     assert again(bench).pump.templates.configured(2)
     bench.do(3, "reset_templates", [2], 0, 1)
     assert not again(bench).pump.templates.configured(2)
+
+
+def test_templates_of_all_types_survive():
+    """D-921: what is in them, which are activated, which were reset."""
+    bench = running()
+    bench.write(2, 11, *((60, 10 + n) for n in range(24)))
+    bench.write(2, 12, (1440, 3000))
+    bench.write(2, 15, *((60, 400 + n, 4000 - n) for n in range(24)))
+    bench.do(3, "activate", [11, 15], 0, 2)
+    bench.do(4, "set_tbr_template", 4, events.ABSOLUTE, 30000, 1440)
+    bench.do(4, "set_tbr_template", 5, events.RELATIVE, 2500, 1)
+    bench.do(5, "set_bolus_template", 7, 0, events.FAST, 150, 0, 0, 0)
+    bench.do(5, "set_bolus_template", 8, 7, events.EXTENDED, 0, 9000, 720, 720)
+    bench.do(5, "set_bolus_template", 9, 5, events.MULTIWAVE, 100, 9000, 30, 1)
+    bench.do(6, "reset_templates", [5, 7, 12], 0, 3)
+    for pump in (bench.pump, again(bench).pump, again(again(bench)).pump):
+        templates = pump.templates
+        assert [n for n in range(17) if templates.configured(n)] == [1, 4, 6, 8, 9, 11, 15]
+        activated = [pump.activated(kind) for kind in (0x33, 0x5A, 0x66, 0x96)]
+        assert activated == [1, 11, 0, 15]
+        assert [(templates.duration_minutes(11, n), templates.value(11, n)) for n in range(24)] == [
+            (60, 10 + n) for n in range(24)
+        ]
+        assert [(templates.value(15, n), templates.high(15, n)) for n in range(24)] == [
+            (400 + n, 4000 - n) for n in range(24)
+        ]
+        tbr = pump.tbr_templates
+        assert [(tbr.kind(n), tbr.value(n), tbr.duration_minutes(n)) for n in (4, 6)] == [
+            (events.ABSOLUTE, 30000, 1440), (events.RELATIVE, 500, 60),
+        ]  # fmt: skip
+        bolus = pump.bolus_templates
+        assert [(bolus.kind(n), bolus.flags(n), bolus.fast_mu(n), bolus.extended_mu(n), bolus.duration_minutes(n),
+                 bolus.delay_minutes(n)) for n in (8, 9)] == [
+            (events.EXTENDED, 7, 0, 9000, 720, 720), (events.MULTIWAVE, 5, 100, 9000, 30, 1),
+        ]  # fmt: skip
+
+
+def test_everything_at_once_fits_into_a_block_and_leaves_room():
+    """D-929: all templates full, all annunciations raised; the pump goes on without a turn at every word."""
+    bench = JournalBench().boot()
+    for number in (1, 2, 3, 10, 11, 12, 13, 14, 15):
+        bench.write(2, number, *((60, 400 + n, 400 + n) for n in range(24)))
+    for number in (7, 8, 9):
+        bench.do(3, "set_bolus_template", number, 0, events.MULTIWAVE, 100, 100, 10, 0)
+    for kind in bench.pump.annunciations.types:
+        bench.do(4, "inject", events.INJECTED_ANNUNCIATION, kind)
+    bench.do(5, "activate", [1], 0, 1)
+    bench.do(5, "set_therapy_state", events.RUN)
+    turns = sum(bench.device.erased[:STATE_BLOCKS])
+    bench.wake(36005)
+    assert len(bench.left) == 80
+    assert sum(bench.device.erased[:STATE_BLOCKS]) - turns <= 12
+    after = again(bench)
+    assert sum(after.pump.annunciations.statuses) == 24 * events.PENDING
+    assert [after.pump.templates.count(n) for n in (1, 2, 3, 10, 11, 12, 13, 14, 15)] == [24] * 9
+
+
+def test_the_lifetime_goes_on_from_what_was_durable():
+    """D-514, D-921: 3600 s before the first cut, of which a reference time told, 600 more before the second."""
+    bench = running()
+    bench.do(1800, "reset_operation_time")
+    bench.wake(3600)
+    once = again(bench)
+    once.do(600, "set_max_bolus", 5000)
+    pump = again(once).pump
+    assert pump.counter_minutes(0, events.COUNTER_LIFETIME, events.COUNTER_ELAPSED) == 70
+    assert pump.counter_minutes(59, events.COUNTER_LOANER, events.COUNTER_REMAINING) == 259200 - 70
+    assert pump.counter_minutes(60, events.COUNTER_OPERATION, events.COUNTER_ELAPSED) == 41
 
 
 def test_annunciations_survive_and_a_snooze_is_over():
@@ -127,8 +191,8 @@ def test_the_reservoir_stays_detached():
 def test_a_profile_that_was_not_complete_is_forgotten():
     """D-921."""
     bench = running()
-    bench.do(2, "write_block", 2, 1, 720, 500)
-    assert again(bench).do(2, "complete_profile", 2) == events.NOT_PLAUSIBLE
+    bench.do(2, "write_block", events.TEMPLATE_BASAL, 2, 1, 720, 500, 0)
+    assert again(bench).do(2, "complete_profile", events.TEMPLATE_BASAL, 2) == events.NOT_PLAUSIBLE
 
 
 # --- What the restart tells -------------------------------------------------------------------------------------
@@ -137,15 +201,15 @@ def test_a_profile_that_was_not_complete_is_forgotten():
 def test_what_ran_ends_at_the_restart_in_its_order():
     """D-922: reference time, bolus, TBR with its rate, therapy state, rate."""
     bench = running()
-    bench.do(100, "set_tbr", 2000, 30, False, 0x3C)
-    bench.do(200, "set_bolus", 2000)
+    bench.tbr(100, 2000, 30)
+    bench.bolus(200, 2000)
     bench.wake(215)
     bench.do(216, "set_max_bolus", 5000)
     after = again(bench)
     assert after.events == [
         (events.REFERENCE_TIME, events.DATE_TIME_LOSS, 0, 0, 0, 0),
-        (events.BOLUS_ENDED, 1, 400, events.ERROR_ABORT, 0, 0),
-        (events.BOLUS_ENDED + 1, 1, 400, events.ERROR_ABORT, 0, 0),
+        (events.BOLUS_ENDED, 1, 400, 0, events.ERROR_ABORT, 0),
+        (events.BOLUS_ENDED + 1, 1, 400, 0, events.ERROR_ABORT, 0),
         (events.TBR_ENDED, 1, events.ERROR_ABORT, 0, 0, 0),
         (events.BASAL_CHANGED, 2000, 1200, events.DEVICE, 0, 0),
         (events.THERAPY, events.RUN, events.STOP, 0, 0, 0),
@@ -154,14 +218,65 @@ def test_what_ran_ends_at_the_restart_in_its_order():
     assert names(again(after)) == [events.REFERENCE_TIME]
 
 
+def test_two_boluses_a_relative_tbr_and_their_order():
+    """D-922, D-411: the one whose delivery started first ends first; each with what it delivered."""
+    bench = running()
+    bench.do(100, "set_tbr", events.RELATIVE, 1500, 30, False, 0x3C, 0)
+    bench.bolus(200, 0, 1000, 10)
+    bench.bolus(300, 2000)
+    bench.wake(321)
+    bench.do(322, "set_max_bolus", 5000)
+    after = again(bench)
+    assert after.events[1:6:2] == [
+        (events.BOLUS_ENDED, 1, 0, 200, events.ERROR_ABORT, 0),
+        (events.BOLUS_ENDED, 2, 550, 0, events.ERROR_ABORT, 0),
+        (events.TBR_ENDED, 3, events.ERROR_ABORT, 0, 0, 0),
+    ]
+    assert after.events[6:] == [
+        (events.BASAL_CHANGED, 1800, 1200, events.DEVICE, 0, 0),
+        (events.THERAPY, events.RUN, events.STOP, 0, 0, 0),
+        (events.BASAL_CHANGED, 1200, 0, events.DEVICE, 0, 0),
+    ]
+    assert (after.pump.tbr.kind, after.pump.tbr.value) == (events.RELATIVE, 1500)
+    extended = after.pump.boluses[1]
+    assert (extended.kind, extended.flags, extended.activation) == (events.EXTENDED, 4, 0x33)
+    assert (extended.programmed_s, extended.start_s, extended.effective_minutes(0)) == (-122, -122, 2)
+
+
+def test_a_bolus_that_waits_is_forgotten_with_its_delay():
+    """D-413, D-922: nothing was delivered; the delay that had passed is known."""
+    bench = running()
+    bench.bolus(100, 500, 500, 10, 10)
+    bench.do(130, "set_max_bolus", 5000)
+    after = again(bench)
+    assert (events.BOLUS_ENDED, 1, 0, 0, events.ERROR_ABORT, 0) in after.events
+    bolus = after.pump.boluses[1]
+    assert (bolus.programmed_s, bolus.start_s, bolus.effective_minutes(0)) == (-30, 570, 0)
+
+
+def test_a_priming_ends_at_the_restart():
+    """D-922, D-905: what it delivered, error abort, ready again."""
+    bench = JournalBench().boot()
+    bench.do(10, "start_priming", 1000)
+    bench.wake(17)
+    after = again(bench)
+    assert after.events[1:] == [
+        (events.PRIMING_DONE, 150, events.ERROR_ABORT, 0, 0, 0),
+        (events.OPERATIONAL, events.PRIMING, events.READY, 0, 0, 0),
+    ]
+    assert after.pump.delivery.prime_pulses == 3
+    assert after.pump.reservoir.remaining_pulses == 5997
+    assert names(again(after)) == [events.REFERENCE_TIME]
+
+
 def test_the_next_bolus_has_the_next_id():
     """D-921."""
     bench = running()
-    bench.do(10, "set_bolus", 100)
+    bench.bolus(10, 100)
     after = again(bench)
     after.do(5, "set_therapy_state", events.RUN)
-    after.do(6, "set_bolus", 100)
-    assert after.pump.bolus.bolus_id == 2
+    after.bolus(6, 100)
+    assert after.pump.last_bolus_id == 2
 
 
 def test_delivered_insulin_rolls_over_where_it_would_have():

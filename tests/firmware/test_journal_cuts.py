@@ -14,6 +14,7 @@ from pump import events
 
 CAPACITY_MU = 45000
 BASAL, BOLUS = events.SOURCE_BASAL, events.SOURCE_BOLUS
+SOURCES = (BASAL, BOLUS, events.SOURCE_EXTENDED, events.SOURCE_PRIME)
 THINNED = 31
 
 
@@ -42,19 +43,26 @@ def cuts(operations, step, first=0):
 def left_before(bench, index):
     """Pulses by source that the motor had made before an operation."""
     sources = [source for operations, source in bench.left if operations <= index]
-    return sources.count(BASAL), sources.count(BOLUS)
+    return [sources.count(source) for source in SOURCES]
 
 
-def check_pulses(pump, basal, bolus, doubts=0):
+def counted(pump):
+    """Pulses by source that a pump counts."""
+    delivery = pump.delivery
+    fast = delivery.bolus_pulses - delivery.extended_pulses
+    return [delivery.basal_pulses, fast, delivery.extended_pulses, delivery.prime_pulses]
+
+
+def check_pulses(pump, left, doubts=0):
     """D-924, D-925: what the pump counts is what left, but for the one pulse that it says is in doubt."""
     delivery = pump.delivery
-    more = delivery.basal_pulses - basal, delivery.bolus_pulses - bolus
+    more = [count - by_motor for count, by_motor in zip(counted(pump), left, strict=True)]
     if delivery.pulses_in_doubt == doubts:
-        assert more == (0, 0)
+        assert more == [0, 0, 0, 0]
     else:
         assert delivery.pulses_in_doubt == doubts + 1
-        assert more in ((0, 0), (1, 0) if delivery.doubt_source == BASAL else (0, 1))
-    total = delivery.basal_pulses + delivery.bolus_pulses
+        assert more in ([0, 0, 0, 0], [source == delivery.doubt_source for source in SOURCES])
+    total = sum(counted(pump))
     assert pump.reservoir.remaining_pulses == CAPACITY_MU // 50 - total
     assert (delivery.basal_mu, delivery.bolus_mu) == (50 * delivery.basal_pulses, 50 * delivery.bolus_pulses)
 
@@ -73,14 +81,18 @@ def check_restart(bench, reference):
     """D-922: reference time first; what ran has ended, each thing once, with what was delivered."""
     pump = bench.pump
     assert pump.therapy == events.STOP
-    assert not pump.bolus.active
+    assert pump.bolus_count() == 0
+    assert not pump.priming.active
+    assert pump.operational == events.READY
     assert not pump.tbr.active
     assert bench.events[0][:2] == (events.REFERENCE_TIME, events.DATE_TIME_LOSS)
     codes = [reference[sequence][0] for sequence in range(bench.durable)] + [event[0] for event in bench.events]
     assert codes.count(events.BOLUS_STARTED) == codes.count(events.BOLUS_ENDED)
     assert codes.count(events.TBR_STARTED) == codes.count(events.TBR_ENDED)
-    for _code, _bolus_id, delivered_mu, reason, *_ in (e for e in bench.events if e[0] == events.BOLUS_ENDED):
-        complete = delivered_mu == pump.bolus.amount_mu
+    assert codes.count(events.PRIMING_STARTED) == codes.count(events.PRIMING_DONE)
+    for _code, bolus_id, fast_mu, extended_mu, reason, _ in (e for e in bench.events if e[0] == events.BOLUS_ENDED):
+        (bolus,) = (bolus for bolus in pump.boluses if bolus.bolus_id == bolus_id)
+        complete = (fast_mu, extended_mu) == (bolus.fast_mu, bolus.extended_mu)
         assert reason == (events.COMPLETE if complete else events.ERROR_ABORT)
     raised = [event for event in bench.events if event[0] == events.ANNUNCIATION and event[2] == events.SYSTEM_ISSUE]
     assert bool(raised) == (pump.delivery.pulses_in_doubt > 0)
@@ -101,7 +113,7 @@ def check_day(index, image):
     bench, reference = the_day()
     after = boot(image)
     told = max((records for operations, records in bench.told if operations <= index), default=0)
-    check_pulses(after.pump, *left_before(bench, index))
+    check_pulses(after.pump, left_before(bench, index))
     check_records(after, reference, told, bench.commits | {0})
     check_restart(after, reference)
     check_low(after, reference)
@@ -134,7 +146,7 @@ def test_a_cut_during_the_restart_changes_nothing(step):
             for kind in KINDS:
                 twice = boot(image_after_cut(before, operation, kind, number))
                 again = twice.records()
-                check_pulses(twice.pump, *left_before(bench, index))
+                check_pulses(twice.pump, left_before(bench, index))
                 assert min(again, default=0) == oldest
                 assert twice.durable >= told
                 assert twice.durable in (once.durable, once.history.next_sequence)
@@ -148,18 +160,18 @@ def test_hundreds_of_cuts_in_one_life(restarts):
     """D-925, D-926, D-929: one flash; numbers go on, nothing seen is lost, all blocks wear alike."""
     image = Device().image
     seen: dict[int, tuple] = {}
-    basal = bolus = doubts = 0
-    counted = (0, 0)
+    before = [0, 0, 0, 0]
+    doubts = 0
     worn = [0] * 8
     for life in range(restarts):
         bench = JournalBench(Device(bytearray(image)), RESERVOIR_CAPACITY_MU=3000000).boot()
         pump = bench.pump
         delivery = pump.delivery
         assert delivery.pulses_in_doubt - doubts in (0, 1)
-        assert 0 <= delivery.basal_pulses - basal + delivery.bolus_pulses - bolus <= delivery.pulses_in_doubt - doubts
-        doubts, basal, bolus = delivery.pulses_in_doubt, delivery.basal_pulses, delivery.bolus_pulses
-        assert (basal, bolus) >= counted
-        counted = basal, bolus
+        now = counted(pump)
+        assert all(count >= by_motor for count, by_motor in zip(now, before, strict=True))
+        assert sum(now) - sum(before) <= delivery.pulses_in_doubt - doubts
+        doubts = delivery.pulses_in_doubt
         records = bench.records()
         assert all(records[n] == seen[n] for n in seen if n in records)
         assert max(seen, default=-1) < bench.history.next_sequence
@@ -176,13 +188,103 @@ def test_hundreds_of_cuts_in_one_life(restarts):
         told = max(records for count, records in bench.told if count <= cut_at)
         everything = bench.records()
         seen.update({n: everything[n] for n in everything if n < told})
-        more_basal, more_bolus = left_before(bench, cut_at)
-        basal, bolus = basal + more_basal, bolus + more_bolus
+        before = [count + more for count, more in zip(now, left_before(bench, cut_at), strict=True)]
         image = cut
         for at, octets in operations[:cut_at]:
             worn[at // BLOCK_BYTES] += octets is None
     for blocks in (worn[:4], worn[4:]):
         assert max(blocks) - min(blocks) <= 2 + sum(blocks) // 10
+
+
+# --- Two boluses and a priming ----------------------------------------------------------------------------------
+
+
+def side_by_side():
+    """A multiwave with a delay, fast boluses beside it, a Pause, then Stop and a priming."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.write(1, 1, (1440, 3000))
+    bench.do(1, "activate", [1], 0, 1)
+    bench.do(1, "set_therapy_state", events.RUN)
+    bench.bolus(10, 450, 700, 3, 1)
+    bench.bolus(60, 300)
+    bench.do(90, "set_therapy_state", events.PAUSE)
+    bench.do(100, "set_therapy_state", events.RUN)
+    bench.bolus(150, 100)
+    bench.wake(270)
+    bench.bolus(280, 0, 500, 4)
+    bench.do(340, "set_therapy_state", events.STOP)
+    bench.do(341, "start_priming", 400)
+    bench.wake(360)
+    return bench
+
+
+# Seconds of earning at which the pulses of the multiwave fall: 9 of its fast part, 14 of the extended one.
+MULTIWAVE = sorted([(2 * n, 0) for n in range(1, 10)] + [(-(-180 * n // 14), 1) for n in range(1, 15)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_pulse_is_counted_to_its_bolus_whenever_the_power_goes(kind):
+    """D-921 to D-925: both parts of a multiwave, the fast bolus beside it, the priming; every operation is cut."""
+    bench = side_by_side()
+    assert [source for _, source in bench.left].count(events.SOURCE_PRIME) == 8
+    image = Device().image
+    doubts = set()
+    for index, operation in enumerate(bench.device.operations):
+        cut = image_after_cut(image, operation, kind, index)
+        apply(image, operation)
+        after = boot(cut)
+        check_pulses(after.pump, left_before(bench, index))
+        check_restart(after, bench.records())
+        doubts.add(after.pump.delivery.doubt_source)
+        for event in after.events:
+            if event[:2] == (events.BOLUS_ENDED, 1):
+                count = counted(after.pump)[2]
+                fast = sum(part == 0 for _, part in MULTIWAVE[:count])
+                assert event[2:4] == (50 * fast, 50 * (count - fast))
+            elif event[:2] == (events.BOLUS_ENDED, 4):
+                assert event[2:4] == (0, 50 * (counted(after.pump)[2] - len(MULTIWAVE)))
+            elif event[0] == events.PRIMING_DONE:
+                primed = counted(after.pump)[3]
+                reached = events.AMOUNT_REACHED if primed == 8 else events.ERROR_ABORT
+                assert event[1:3] == (50 * primed, reached)
+    assert doubts == ({events.NO_SOURCE, *SOURCES} if kind == "lost" else {events.NO_SOURCE})
+
+
+def test_a_pulse_in_doubt_is_named_by_the_end_of_the_priming():
+    """D-924, D-512: system issue."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(10, "start_priming", 200)
+    bench.wake(13)
+    bench.pump.advance(14)
+    bench.store.intend()
+    after = boot(bench.device.image)
+    assert after.pump.delivery.doubt_source == events.SOURCE_PRIME
+    assert after.pump.delivery.prime_pulses == 2
+    done = next(event for event in after.events if event[0] == events.PRIMING_DONE)
+    assert done == (events.PRIMING_DONE, 100, events.ERROR_ABORT, 1, 0, 0)
+
+
+def test_prime_and_extended_pulses_that_were_told_of_and_never_left_are_taken_back():
+    """D-925: as those of basal and fast bolus are."""
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(1, "start_priming", 1000)
+    bench.wake(4)
+    bench.pump.advance(5)
+    bench.pump.set_max_bolus(5, 5000)
+    bench.store.commit()
+    assert bench.pump.delivery.prime_pulses == 2
+    assert boot(bench.device.image).pump.delivery.prime_pulses == 1
+    bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
+    bench.do(1, "set_therapy_state", events.RUN)
+    bench.bolus(10, 100, 100, 1)
+    bench.wake(11)
+    bench.pump.advance(12)
+    bench.pump.set_max_bolus(12, 5000)
+    bench.store.commit()
+    after = boot(bench.device.image)
+    assert counted(after.pump) == [0, 0, 0, 0]
+    assert after.pump.reservoir.remaining_pulses == CAPACITY_MU // 50
+    assert (events.BOLUS_ENDED, 1, 0, 0, events.ERROR_ABORT, 0) in after.events
 
 
 # --- One pulse ----------------------------------------------------------------------------------------------------
@@ -192,8 +294,8 @@ def at_the_bolus_pulse(part):
     """(bench, index of the operation): intent or done of the second pulse of a bolus that begins at 10."""
     bench = JournalBench(RESERVOIR_CAPACITY_MU=CAPACITY_MU).boot()
     bench.do(1, "set_therapy_state", events.RUN)
-    bench.do(9, "set_tbr", 100, 60, False, 0x3C)
-    bench.do(10, "set_bolus", 200)
+    bench.tbr(9, 100, 60)
+    bench.bolus(10, 200)
     bench.wake(20)
     operations, source = bench.left[1]
     assert source == BOLUS
@@ -216,7 +318,7 @@ def test_only_a_done_that_was_never_begun_leaves_a_pulse_in_doubt(part, kind):
     assert delivery.doubt_source == (BOLUS if in_doubt else events.NO_SOURCE)
     told = {event[0]: event[1:] for event in after.events}
     assert (events.ANNUNCIATION in told) == in_doubt
-    assert told[events.BOLUS_ENDED] == (1, 50 * delivery.bolus_pulses, events.ERROR_ABORT, int(in_doubt), 0)
+    assert told[events.BOLUS_ENDED] == (1, 50 * delivery.bolus_pulses, 0, events.ERROR_ABORT, int(in_doubt))
     assert told[events.TBR_ENDED][:3] == (0, events.ERROR_ABORT, int(in_doubt))
     once_more = boot(after.device.image)
     assert once_more.pump.delivery.pulses_in_doubt == in_doubt
@@ -226,7 +328,7 @@ def test_only_a_done_that_was_never_begun_leaves_a_pulse_in_doubt(part, kind):
 def test_a_pulse_that_was_told_of_and_never_left_is_taken_back():
     """D-925: an answer in the second before the pulse counts it; the power goes before it leaves."""
     bench, _ = at_the_bolus_pulse("intent")
-    bench.do(21, "set_bolus", 200)
+    bench.bolus(21, 200)
     bench.wake(22)
     bench.pump.advance(23)
     bench.pump.set_max_bolus(23, 5000)
@@ -245,7 +347,7 @@ def test_a_pulse_that_was_told_of_and_never_left_is_taken_back():
 def test_a_block_that_is_turned_under_a_pulse_takes_its_doubt_along(done):
     """D-924: answers that fill the block while the motor turns."""
     bench, _ = at_the_bolus_pulse("intent")
-    bench.do(21, "set_bolus", 200)
+    bench.bolus(21, 200)
     bench.pump.advance(23)
     bench.store.intend()
     serial = bench.store._ring.serial
@@ -277,7 +379,7 @@ def test_the_pulse_that_empties_the_reservoir_stops_the_pump_after_the_cut_too()
     """D-813, D-927: its consequences were not yet durable."""
     bench, _ = at_the_bolus_pulse("intent")
     bench.do(30, "inject", events.FAULT_RESERVOIR_LEVEL, 1)
-    bench.do(31, "set_tbr", 30000, 60, True, 0x3C)
+    bench.tbr(31, 30000, 60, True)
     bench.wake(36)
     bench.pump.advance(37)
     bench._turn()

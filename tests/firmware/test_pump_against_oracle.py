@@ -31,11 +31,18 @@ REASON = {
 }  # fmt: skip
 KIND = {
     events.RESERVOIR_LOW: "reservoir low", events.RESERVOIR_EMPTY: "reservoir empty", events.CGM_STALE: "stale CGM",
-    events.OCCLUSION_DETECTED: "occlusion", events.PAUSE_OVER: "pause over",
+    events.OCCLUSION_DETECTED: "occlusion", events.PAUSE_OVER: "pause over", events.BATTERY_LOW: "battery low",
+    events.BATTERY_EMPTY: "battery empty", 0x00FF: "temperature out of range",
 }  # fmt: skip
 STATUS = {events.PENDING: "pending", events.SNOOZED: "snoozed", events.CONFIRMED: "confirmed"}
 TBR_END = {events.COMPLETE: "duration over", events.CANCELED: "canceled", events.ERROR_ABORT: "error abort"}
 BOLUS_END = {**TBR_END, events.COMPLETE: "programmed amount delivered"}
+PRIMING_END = {events.STOPPED_BY_USER: "aborted by user", events.AMOUNT_REACHED: "amount reached",
+               events.ERROR_ABORT: "error abort"}  # fmt: skip
+OPERATIONAL = {events.PRIMING: "priming", events.READY: "ready"}
+TBR_TYPE = {events.ABSOLUTE: "absolute", events.RELATIVE: "relative"}
+BOLUS_TYPE = {events.FAST: "fast", events.EXTENDED: "extended", events.MULTIWAVE: "multiwave"}
+TEMPLATE = {events.TEMPLATE_BASAL: "basal"}
 TIME = {events.DATE_TIME_LOSS: "date time loss", events.SET_DATE_TIME: "set date time", events.PERIODIC: "periodic"}
 
 
@@ -89,32 +96,58 @@ class OracleBench:
         if name == "set_therapy_state":
             return commands.SetTherapyState(THERAPY[operands[0]])
         if name == "set_tbr":
-            rate, minutes, change, context = operands
-            return commands.SetTbr(iu(rate), minutes, change, CONTEXT[context])
-        if name in ("set_bolus", "set_max_bolus"):
-            return {"set_bolus": commands.SetBolus, "set_max_bolus": commands.SetMaxBolus}[name](iu(operands[0]))
+            kind, value, minutes, change, context, template = operands
+            return commands.SetTbr(iu(value), minutes, change, CONTEXT[context], TBR_TYPE[kind], template or None)
+        if name == "set_tbr_template":
+            number, kind, value, minutes = operands
+            return commands.SetTbrTemplate(number, TBR_TYPE[kind], iu(value), minutes)
+        if name == "set_bolus":
+            kind, fast, extended, minutes, delay, template, _, _ = operands
+            return commands.SetBolus(iu(fast), BOLUS_TYPE[kind], iu(extended), minutes, delay, template or None)
+        if name == "set_bolus_template":
+            number, _, kind, fast, extended, minutes, delay = operands
+            return commands.SetBolusTemplate(number, BOLUS_TYPE[kind], iu(fast), iu(extended), minutes, delay)
+        if name in AMOUNTS:
+            return AMOUNTS[name](iu(operands[0]))
+        if name in ("activate", "reset_templates"):
+            numbers = tuple(operands[0])
+            return commands.ActivateTemplates(numbers) if name == "activate" else commands.ResetTemplates(numbers)
         if name == "configure":
             return commands.Configure(CONTROLLER[operands[0]], *operands[1:])
         if name == "inject":
             kind, value = operands
-            return commands.InjectOcclusion(bool(value)) if kind == 0x33 else commands.SetReservoir(value)
+            return INJECT[kind](value)
         plain = {"cancel_tbr": commands.CancelTbr, "cancel_bolus": commands.CancelBolus,
-                 "confirm": commands.ConfirmAnnunciation, "snooze": commands.SnoozeAnnunciation}  # fmt: skip
+                 "confirm": commands.ConfirmAnnunciation, "snooze": commands.SnoozeAnnunciation,
+                 "stop_priming": commands.StopPriming, "reset_operation_time": commands.ResetOperationTime}  # fmt: skip
         return plain[name](*operands)
 
+
+AMOUNTS = {"set_max_bolus": commands.SetMaxBolus, "start_priming": commands.StartPriming,
+           "set_fill_level": commands.SetFillLevel}  # fmt: skip
+INJECT = {
+    0x33: lambda value: commands.InjectOcclusion(bool(value)), 0x3C: commands.SetReservoir,
+    0x55: lambda value: commands.AttachReservoir(not value), 0x5A: commands.SetBattery,
+    0x66: lambda value: commands.RaiseAnnunciation(KIND.get(value, "no such type")),
+}  # fmt: skip
 
 # Each event of the core: the words that its values stand for, None for a number.
 WORDS = {
     "REFERENCE_TIME": (TIME,),
     "THERAPY": (THERAPY, THERAPY),
     "BASAL_CHANGED": (None, None, CONTEXT),
-    "TBR_STARTED": (None, None, CONTEXT),
-    "TBR_CHANGED": (None, None, None),
+    "TBR_STARTED": (None, None, CONTEXT, None),
+    "TBR_CHANGED": (None, None, None, None),
     "TBR_ENDED": (None, TBR_END, None),
-    "BOLUS_STARTED": (None, None),
+    "BOLUS_STARTED": (None, None, None, None, None),
     "BOLUS_ENDED": (None, None, BOLUS_END, None),
-    "PROFILE_ACTIVATED": (None, None),
+    "BOLUS_TEMPLATE_CHANGED": (None,),
+    "TBR_TEMPLATE_CHANGED": (None,),
+    "PROFILE_ACTIVATED": (TEMPLATE, None, None),
     "BLOCK_CHANGED": (None, None, None, None),
+    "OPERATIONAL": (OPERATIONAL, OPERATIONAL),
+    "PRIMING_STARTED": (None,),
+    "PRIMING_DONE": (None, PRIMING_END, None),
     "RESERVOIR": (None,),
     "ANNUNCIATION": (None, KIND, STATUS),
     "DAILY": (None, None, None, None, None),
@@ -125,18 +158,27 @@ FIELDS = {
     expected.ReferenceTime: ("REFERENCE_TIME", "reason"),
     expected.TherapyChanged: ("THERAPY", "old new"),
     expected.BasalChanged: ("BASAL_CHANGED", "old_mu_per_h new_mu_per_h context"),
-    expected.TbrStarted: ("TBR_STARTED", "rate_mu_per_h duration_minutes context"),
-    expected.TbrChanged: ("TBR_CHANGED", "rate_mu_per_h duration_minutes elapsed_minutes"),
+    expected.TbrStarted: ("TBR_STARTED", "value duration_minutes context template"),
+    expected.TbrChanged: ("TBR_CHANGED", "value duration_minutes elapsed_minutes template"),
     expected.TbrEnded: ("TBR_ENDED", "effective_minutes reason annunciation_id"),
-    expected.BolusStarted: ("BOLUS_STARTED", "bolus_id amount_mu"),
+    expected.BolusStarted: ("BOLUS_STARTED", "bolus_id fast_mu extended_mu duration_minutes delay_minutes"),
     expected.BolusEnded: ("BOLUS_ENDED", "bolus_id delivered_mu reason annunciation_id"),
-    expected.ProfileActivated: ("PROFILE_ACTIVATED", "old new"),
-    expected.BlockChanged: ("BLOCK_CHANGED", "template block duration_minutes rate_mu_per_h"),
+    expected.BolusTemplateChanged: ("BOLUS_TEMPLATE_CHANGED", "template"),
+    expected.TbrTemplateChanged: ("TBR_TEMPLATE_CHANGED", "template"),
+    expected.ProfileActivated: ("PROFILE_ACTIVATED", "kind old new"),
+    expected.BlockChanged: ("BLOCK_CHANGED", "template block duration_minutes value"),
+    expected.OperationalChanged: ("OPERATIONAL", "old new"),
+    expected.PrimingStarted: ("PRIMING_STARTED", "amount_mu"),
+    expected.PrimingDone: ("PRIMING_DONE", "delivered_mu reason annunciation_id"),
     expected.ReservoirChanged: ("RESERVOIR", "remaining_mu"),
     expected.Annunciation: ("ANNUNCIATION", "annunciation_id type status"),
     expected.DailyInsulin: ("DAILY", "bolus_mu basal_mu clock_changed day"),
     expected.MaxBolusChanged: ("MAX_BOLUS", "old_mu new_mu"),
 }
+
+
+# Decisions are compared by themselves; the oracle tells of no write of the controller settings.
+NOT_COMPARED = ("DECISION", "POINTER")
 
 
 def told_by_pump(line):
@@ -156,11 +198,23 @@ def told_by_oracle(event):
 
 
 class DecidingBench(Bench):
-    """A bench that keeps every decision."""
+    """A bench that keeps every decision, and of each bolus that ended what only the wire shows."""
 
     def __init__(self):
         self.decisions = []
+        self.ended = []
         super().__init__()
+
+    def _emit(self, event, s, *values):
+        if event == events.RESERVOIR and not self.pump.reservoir.attached:
+            values = (0, 0, 0, 0, 0)
+        super()._emit(event, s, *values)
+        if event == events.BOLUS_ENDED:
+            bolus = self.pump.boluses[values[0]]
+            self.ended.append((
+                BOLUS_TYPE[bolus.kind], bolus.fast_delivered_mu, bolus.extended_delivered_mu,
+                bolus.effective_minutes(s), min(s, bolus.start_s) - bolus.programmed_s,
+            ))  # fmt: skip
 
     def do(self, s, command, *operands):
         """As the bench does, with the decision kept."""
@@ -185,8 +239,12 @@ def test_both_readings_tell_the_same_story(seed):
     assert walk(other, seed, 120, other.run) == codes
     story = other.oracle.take_events()
     assert bench.pulses == [event.at_s for event in story if isinstance(event, expected.Pulse)]
-    told = [told_by_pump(line) for line in bench.told if line[1] != "DECISION"]
+    told = [told_by_pump(line) for line in bench.told if line[1] not in NOT_COMPARED]
     assert told == [told_by_oracle(event) for event in story if not isinstance(event, expected.Pulse)]
+    assert bench.ended == [
+        (event.bolus_type, event.fast_mu, event.extended_mu, event.effective_minutes, event.start_offset_s)
+        for event in story if isinstance(event, expected.BolusEnded)
+    ]  # fmt: skip
     for mine, theirs in zip(bench.decisions, other.decisions, strict=True):
         assert mine[:-1] == (
             theirs.sequence, theirs.at_s, theirs.offset_minutes, theirs.glucose_mg_dl, theirs.predicted_mg_dl,

@@ -16,7 +16,7 @@ from pump import events
 )  # fmt: skip
 def test_what_is_accepted(amount, code):
     """D-401: whole pulses, one pulse to the maximum bolus, both included."""
-    assert Bench().dose(0).do(10, "set_bolus", amount) == code
+    assert Bench().dose(0).bolus(10, amount) == code
 
 
 @pytest.mark.parametrize("state", [events.STOP, events.PAUSE])
@@ -24,42 +24,42 @@ def test_only_in_run(state):
     """D-401: 0x74 otherwise; an amount out of range is told first."""
     bench = Bench().dose(0)
     bench.do(5, "set_therapy_state", state)
-    assert bench.do(10, "set_bolus", 50) == events.NOT_APPLICABLE
-    assert bench.do(10, "set_bolus", 70) == events.OUT_OF_RANGE
+    assert bench.bolus(10, 50) == events.NOT_APPLICABLE
+    assert bench.bolus(10, 70) == events.OUT_OF_RANGE
 
 
 def test_no_more_than_the_reservoir_holds():
     """D-401: equal is enough, one pulse more is 0x72."""
     bench = Bench().dose(0)
     bench.do(1, "inject", events.FAULT_RESERVOIR_LEVEL, 4)
-    assert bench.do(2, "set_bolus", 250) == events.NOT_COMPLETED
-    assert bench.do(2, "set_bolus", 200) == events.SUCCESS
+    assert bench.bolus(2, 250) == events.NOT_COMPLETED
+    assert bench.bolus(2, 200) == events.SUCCESS
 
 
 def test_a_refused_bolus_uses_no_id():
     """D-402: first bolus 1, a refused one, the next 2."""
     bench = Bench().dose(0)
-    bench.do(1, "set_bolus", 50)
-    bench.do(10, "set_bolus", 70)
-    bench.do(11, "set_bolus", 50)
+    bench.bolus(1, 50)
+    bench.bolus(10, 70)
+    bench.bolus(11, 50)
     assert bench.all("BOLUS_STARTED") == [(1, 1, 50, 0, 0, 0), (11, 2, 50, 0, 0, 0)]
 
 
 def test_the_id_after_65535_is_1():
     """D-402: 0 is never one."""
     bench = Bench().dose(0)
-    bench.pump.bolus.bolus_id = 65534
+    bench.pump.restore_bolus_id(65534)
     for s in (1, 11):
-        bench.do(s, "set_bolus", 50)
+        bench.bolus(s, 50)
     assert [line[1] for line in bench.all("BOLUS_STARTED")] == [65535, 1]
 
 
 def test_one_at_a_time_until_the_second_of_the_last_pulse():
     """D-403: 0.10 U from 42 ends at 46; refused at 45, accepted at 46."""
     bench = Bench().dose(0)
-    bench.do(42, "set_bolus", 100)
-    assert bench.do(45, "set_bolus", 100) == events.NO_MORE_BOLUSES
-    assert bench.do(46, "set_bolus", 100) == events.SUCCESS
+    bench.bolus(42, 100)
+    assert bench.bolus(45, 100) == events.NO_MORE_BOLUSES
+    assert bench.bolus(46, 100) == events.SUCCESS
     bench.run(50)
     assert bench.pulses == [44, 46, 48, 50]
 
@@ -67,7 +67,7 @@ def test_one_at_a_time_until_the_second_of_the_last_pulse():
 def test_cancel_keeps_what_was_delivered_by_then():
     """D-404: 1 U from 42 cancelled at 50, the pulse of that second included."""
     bench = Bench().dose(0)
-    bench.do(42, "set_bolus", 1000)
+    bench.bolus(42, 1000)
     assert bench.do(50, "cancel_bolus", 1) == events.SUCCESS
     bench.run(100)
     assert bench.pulses == [44, 46, 48, 50]
@@ -77,7 +77,7 @@ def test_cancel_keeps_what_was_delivered_by_then():
 def test_cancel_wants_the_id_of_the_active_one():
     """D-404: an ID never given, or no longer active: 0x74; at the second of the last pulse it is none."""
     bench = Bench().dose(0)
-    bench.do(42, "set_bolus", 100)
+    bench.bolus(42, 100)
     assert bench.do(43, "cancel_bolus", 2) == events.NOT_APPLICABLE
     assert bench.do(46, "cancel_bolus", 1) == events.NOT_APPLICABLE
     assert bench.all("BOLUS_ENDED") == [(46, 1, 100, events.COMPLETE, 0, 42)]
@@ -86,7 +86,7 @@ def test_cancel_wants_the_id_of_the_active_one():
 def test_a_bolus_can_be_cancelled_in_pause():
     """D-404, D-503: what is left is not delivered after the return to Run."""
     bench = Bench().dose(0)
-    bench.do(42, "set_bolus", 1000)
+    bench.bolus(42, 1000)
     bench.do(45, "set_therapy_state", events.PAUSE)
     assert bench.do(60, "cancel_bolus", 1) == events.SUCCESS
     bench.do(70, "set_therapy_state", events.RUN)
@@ -97,8 +97,8 @@ def test_a_bolus_can_be_cancelled_in_pause():
 def test_stop_cancels_the_bolus_then_the_tbr_then_stops():
     """D-502: in this order, at its second, each group whole."""
     bench = Bench().dose(1000)
-    bench.do(40, "set_tbr", 2000, 30, False, events.REMOTE_CONTROL)
-    bench.do(42, "set_bolus", 1000)
+    bench.tbr(40, 2000, 30)
+    bench.bolus(42, 1000)
     bench.do(50, "set_therapy_state", events.STOP)
     bench.run(5000)
     assert bench.pulses == [44, 46, 48, 50]
@@ -115,12 +115,12 @@ def test_stop_cancels_the_bolus_then_the_tbr_then_stops():
 def test_the_maximum_is_the_one_at_the_time_of_the_command():
     """D-802: lowering it does not cut a running bolus; 2.0 accepted, 2.05 refused."""
     bench = Bench().dose(0)
-    bench.do(1, "set_bolus", 5000)
+    bench.bolus(1, 5000)
     assert bench.do(2, "set_max_bolus", 2000) == events.SUCCESS
     bench.run(300)
     assert len(bench.pulses) == 100
-    assert bench.do(300, "set_bolus", 2050) == events.OUT_OF_RANGE
-    assert bench.do(300, "set_bolus", 2000) == events.SUCCESS
+    assert bench.bolus(300, 2050) == events.OUT_OF_RANGE
+    assert bench.bolus(300, 2000) == events.SUCCESS
     assert bench.all("MAX_BOLUS") == [(2, 10000, 2000, 0, 0, 0)]
 
 

@@ -40,7 +40,7 @@ def test_the_sum_is_exact_over_a_fortnight(rate):
 def test_a_rate_change_keeps_the_remainder():
     """D-104: 100 s earned before a TBR of 0 count after it."""
     bench = Bench().dose(1000)
-    bench.do(100, "set_tbr", 0, 30, False, events.REMOTE_CONTROL)
+    bench.tbr(100, 0, 30)
     bench.run(1900 + 79)
     assert bench.pulses == []
     bench.run(1900 + 80)
@@ -50,7 +50,7 @@ def test_a_rate_change_keeps_the_remainder():
 def test_the_second_that_ends_at_a_change_is_integrated_at_the_old_rate():
     """D-104: 179 s at 1 U/h, and the 180th second at 30 U/h."""
     bench = Bench().dose(1000)
-    bench.do(179, "set_tbr", 30000, 1, False, events.REMOTE_CONTROL)
+    bench.tbr(179, 30000, 1)
     pump = bench.run(180)
     assert bench.pulses == [180]
     assert pump.delivery.rest() == 179 * 1000 + 30000 - 180000
@@ -58,7 +58,7 @@ def test_the_second_that_ends_at_a_change_is_integrated_at_the_old_rate():
 
 def test_a_pulse_due_at_the_second_of_a_change_is_delivered():
     """D-003: it was earned before; by Stop, by a TBR of 0, by a cancel."""
-    for command in (("set_therapy_state", events.STOP), ("set_tbr", 0, 30, False, events.DEVICE)):
+    for command in (("set_therapy_state", events.STOP), ("set_tbr", events.ABSOLUTE, 0, 30, False, events.DEVICE, 0)):
         bench = Bench().dose(1000)
         assert bench.do(180, *command) == events.SUCCESS
         bench.run(1000)
@@ -87,17 +87,17 @@ def test_a_stop_makes_nothing_good():
 def test_a_bolus_has_its_own_accumulator():
     """D-106: 0.20 U from second 42."""
     bench = Bench().dose(0)
-    assert bench.do(42, "set_bolus", 200) == events.SUCCESS
+    assert bench.bolus(42, 200) == events.SUCCESS
     pump = bench.run(50)
     assert bench.pulses == [44, 46, 48, 50]
-    assert not pump.bolus.active
+    assert not pump.boluses[0].active
     assert bench.all("BOLUS_ENDED") == [(50, 1, 200, events.COMPLETE, 0, 42)]
 
 
 def test_a_quick_bolus_delivers_several_pulses_in_a_second():
     """D-106: 15 U/min are five pulses a second."""
     bench = Bench({"BOLUS_SPEED_MU_PER_MINUTE": 15000}).dose(0)
-    bench.do(10, "set_bolus", 600)
+    bench.bolus(10, 600)
     bench.run(20)
     assert bench.pulses == [11] * 5 + [12] * 5 + [13] * 2
     assert bench.all("BOLUS_ENDED")[0][0] == 13
@@ -106,8 +106,8 @@ def test_a_quick_bolus_delivers_several_pulses_in_a_second():
 def test_the_accumulator_of_a_bolus_starts_at_zero():
     """D-106: what the speed left over in one bolus is no part of the next."""
     bench = Bench({"BOLUS_SPEED_MU_PER_MINUTE": 2000}).dose(0)
-    bench.do(0, "set_bolus", 50)
-    bench.do(10, "set_bolus", 100)
+    bench.bolus(0, 50)
+    bench.bolus(10, 100)
     bench.run(30)
     assert bench.pulses == [2, 12, 13]
 
@@ -115,13 +115,13 @@ def test_the_accumulator_of_a_bolus_starts_at_zero():
 def test_basal_and_bolus_run_side_by_side():
     """D-107: at 180 both have a pulse, and neither takes from the other."""
     bench = Bench().dose(1000)
-    bench.do(100, "set_bolus", 5000)
+    bench.bolus(100, 5000)
     bench.run(400)
     assert bench.pulses.count(180) == 2
     alone = Bench().dose(1000)
     alone.run(400)
     only = Bench().dose(0)
-    only.do(100, "set_bolus", 5000)
+    only.bolus(100, 5000)
     only.run(400)
     assert sorted(bench.pulses) == sorted(alone.pulses + only.pulses)
 
@@ -149,7 +149,7 @@ def test_pulses_made_good_and_earned_share_the_one_a_second():
 def test_a_bolus_halts_in_pause_and_goes_on():
     """D-503: the half-earned pulse of the bolus is kept, too."""
     bench = Bench().dose(0)
-    bench.do(42, "set_bolus", 200)
+    bench.bolus(42, 200)
     bench.do(47, "set_therapy_state", events.PAUSE)
     bench.do(100, "set_therapy_state", events.RUN)
     bench.run(200)
@@ -191,10 +191,10 @@ def test_pause_then_stop_drops_what_pause_withheld():
 def test_delivered_sums_roll_over_above_80000_units():
     """D-902: 80,000 IU itself is still shown; the pulse beyond it makes 0."""
     bench = Bench({"DELIVERED_ROLLOVER_MU": 200}).dose(1000)
-    bench.do(0, "set_bolus", 200)
+    bench.bolus(0, 200)
     pump = bench.run(720)
     assert (pump.delivery.basal_mu, pump.delivery.bolus_mu) == (200, 200)
-    bench.do(720, "set_bolus", 50)
+    bench.bolus(720, 50)
     pump = bench.run(900)
     assert (pump.delivery.basal_mu, pump.delivery.bolus_mu) == (0, 0)
     assert (pump.delivery.basal_pulses, pump.delivery.bolus_pulses, pump.delivery.prime_pulses) == (5, 5, 0)

@@ -69,7 +69,7 @@ def test_age_is_a_difference_of_whole_pump_minutes():
 def test_changed_settings_recount_what_was_delivered():
     """D-616, D-702: the pulses stay, the curve is the new one from its second."""
     bench = Bench().dose(0)
-    bench.do(0, "set_bolus", 1000)
+    bench.bolus(0, 1000)
     bench.run(6240)
     before = bench.pump.iob.total_mu(6240)
     bench.do(6240, "configure", events.MANUAL, 80, 70, 30, 120, 150, 15, 30, 480, 120)
@@ -80,7 +80,7 @@ def test_changed_settings_recount_what_was_delivered():
 def test_basal_and_bolus_count():
     """D-702: all delivered pulses, and only those."""
     bench = Bench().dose(1000)
-    bench.do(0, "set_bolus", 200)
+    bench.bolus(0, 200)
     assert bench.run(59).iob.total_mu(59) == 200
     assert bench.run(180).iob.total_mu(180) > 240
     bench.occluded = True

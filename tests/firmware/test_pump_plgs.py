@@ -63,7 +63,7 @@ def test_a_suspension_is_a_tbr_of_zero_by_the_ap_controller():
 def test_it_interrupts_a_clients_tbr_for_good():
     """D-306: canceled after 10 min at the same second, and not restored."""
     bench = plgs()
-    bench.do(600, "set_tbr", 2000, 30, False, events.REMOTE_CONTROL)
+    bench.tbr(600, 2000, 30)
     sample(bench, 20, 60)
     configure(bench, 1200, stale=60)
     sample(bench, 26, 100)
@@ -79,7 +79,7 @@ def test_it_interrupts_a_clients_tbr_for_good():
 def test_a_clients_zero_tbr_is_no_suspension():
     """D-306: it does not count against the limit, and a low sample replaces it."""
     bench = plgs()
-    bench.do(1, "set_tbr", 0, 120, False, events.AP_CONTROLLER)
+    bench.tbr(1, 0, 120, context=events.AP_CONTROLLER)
     assert sample(bench, 100, 60) == (SUSPEND, events.REASON_LOW_NOW)
     assert bench.all("TBR_STARTED")[1] == (6000, 0, 120, events.AP_CONTROLLER, 0, 0)
 
@@ -87,11 +87,11 @@ def test_a_clients_zero_tbr_is_no_suspension():
 def test_a_bolus_goes_on():
     """D-612: all 20 pulses of 1 U come, and a client may bolus."""
     bench = plgs(rate=0)
-    bench.do(299, "set_bolus", 1000)
+    bench.bolus(299, 1000)
     sample(bench, 5, 60)
     bench.run(400)
     assert len(bench.pulses) == 20
-    assert bench.do(400, "set_bolus", 50) == events.SUCCESS
+    assert bench.bolus(400, 50) == events.SUCCESS
 
 
 # --- when to resume ---
@@ -178,7 +178,9 @@ def test_more_suspensions_than_the_ledger_holds_only_shorten_the_allowance():
 # --- clients, therapy, settings ---
 
 
-@pytest.mark.parametrize("command", [("cancel_tbr",), ("set_tbr", 500, 5, True, events.REMOTE_CONTROL)])
+@pytest.mark.parametrize(
+    "command", [("cancel_tbr",), ("set_tbr", events.ABSOLUTE, 500, 5, True, events.REMOTE_CONTROL, 0)]
+)
 def test_lockout_after_a_client_took_the_suspension(command):
     """D-614: taken at 1000 with 30 min, a low sample at 2799 keeps, at 2800 suspends."""
     bench = plgs(stale=60)
@@ -193,7 +195,7 @@ def test_a_changed_suspension_is_the_same_tbr_but_no_suspension():
     """D-303, D-614: its effective duration counts from its start, and a rising sample does not end it."""
     bench = plgs(stale=60)
     sample(bench, 5, 60)
-    bench.do(900, "set_tbr", 0, 30, True, events.REMOTE_CONTROL)
+    bench.tbr(900, 0, 30, True)
     assert sample(bench, 20, 100)[0] == KEEP
     bench.run(3000)
     assert bench.all("TBR_ENDED") == [(2700, 40, events.COMPLETE, 0, 0, 0)]
@@ -202,7 +204,7 @@ def test_a_changed_suspension_is_the_same_tbr_but_no_suspension():
 def test_cancelling_a_clients_tbr_locks_nothing():
     """D-614: only a suspension's cancel does."""
     bench = plgs()
-    bench.do(10, "set_tbr", 500, 30, False, events.REMOTE_CONTROL)
+    bench.tbr(10, 500, 30)
     bench.do(20, "cancel_tbr")
     assert sample(bench, 1, 60)[0] == SUSPEND
 
@@ -257,7 +259,7 @@ def test_leaving_plgs_ends_the_suspension():
     sample(bench, 10, 60)
     assert configure(bench, 1000, controller=events.MANUAL) == events.SUCCESS
     assert suspensions(bench)[1] == [(1000, events.CANCELED)]
-    bench.do(1100, "set_tbr", 0, 30, False, events.AP_CONTROLLER)
+    bench.tbr(1100, 0, 30, context=events.AP_CONTROLLER)
     configure(bench, 1200, controller=events.MANUAL)
     assert bench.pump.tbr.active
 

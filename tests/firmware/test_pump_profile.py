@@ -8,14 +8,16 @@ import pytest
 from firmware.pump_bench import Bench
 from pump import events
 
+BASAL = events.TEMPLATE_BASAL
+
 
 def write(bench, *blocks, template=1, s=0):
     """Writes (index, minutes, mU/h) records and the end; returns the first code that is no success."""
     for block in blocks:
-        code = bench.do(s, "write_block", template, *block)
+        code = bench.do(s, "write_block", BASAL, template, *block, 0)
         if code != events.SUCCESS:
             return code
-    return bench.do(s, "complete_profile", template)
+    return bench.do(s, "complete_profile", BASAL, template)
 
 
 def test_the_boundary_second_belongs_to_the_later_block():
@@ -68,7 +70,7 @@ def test_twenty_four_blocks_in_any_order():
     blocks = [(index, 60, 100 * index) for index in range(24, 0, -1)]
     assert write(bench, *blocks) == events.SUCCESS
     templates = bench.pump.templates
-    assert [templates.rate_mu_per_h(1, i) for i in range(templates.count(1))] == [100 * n for n in range(1, 25)]
+    assert [templates.value(1, i) for i in range(templates.count(1))] == [100 * n for n in range(1, 25)]
     assert bench.all("BLOCK_CHANGED") == [(0, 1, n, 60, 100 * n, 0) for n in range(1, 25)]
 
 
@@ -101,8 +103,8 @@ def test_an_implausible_profile_drops_the_whole_transaction(blocks):
 def test_a_value_out_of_range_is_refused(template, block):
     """D-201, D-801: rate, template, block or duration out of range: 0x73, and the transaction is gone."""
     bench = Bench()
-    assert bench.do(0, "write_block", 1, 2, 720, 500) == events.SUCCESS
-    assert bench.do(0, "write_block", template, *block) == events.OUT_OF_RANGE
+    assert bench.do(0, "write_block", BASAL, 1, 2, 720, 500, 0) == events.SUCCESS
+    assert bench.do(0, "write_block", BASAL, template, *block, 0) == events.OUT_OF_RANGE
     assert write(bench, (1, 720, 500)) == events.NOT_PLAUSIBLE
 
 
@@ -114,16 +116,16 @@ def test_the_limit_itself_is_a_rate():
 def test_one_transaction_is_one_template():
     """D-201: a record for another template ends the transaction."""
     bench = Bench()
-    bench.do(0, "write_block", 1, 1, 720, 500)
-    assert bench.do(0, "write_block", 2, 2, 720, 500) == events.NOT_PLAUSIBLE
-    assert bench.do(0, "write_block", 1, 2, 720, 500) == events.SUCCESS
-    assert bench.do(0, "complete_profile", 1) == events.NOT_PLAUSIBLE
+    bench.do(0, "write_block", BASAL, 1, 1, 720, 500, 0)
+    assert bench.do(0, "write_block", BASAL, 2, 2, 720, 500, 0) == events.NOT_PLAUSIBLE
+    assert bench.do(0, "write_block", BASAL, 1, 2, 720, 500, 0) == events.SUCCESS
+    assert bench.do(0, "complete_profile", BASAL, 1) == events.NOT_PLAUSIBLE
 
 
 def test_another_procedure_drops_the_transaction():
     """D-201, IDS 1.0.2, 3.7.2: what comes in between ends it without effect."""
     bench = Bench()
-    bench.do(0, "write_block", 1, 1, 720, 500)
+    bench.do(0, "write_block", BASAL, 1, 1, 720, 500, 0)
     bench.pump.drop_profile()
     assert write(bench, (2, 720, 500)) == events.NOT_PLAUSIBLE
 
@@ -162,7 +164,7 @@ def test_activating_the_activated_one_again_is_recorded():
     bench = Bench().dose(1000)
     assert bench.do(10, "activate", [1], 0, 1) == events.SUCCESS
     assert bench.since(10) == [(10, "PROFILE_ACTIVATED")]
-    assert bench.all("PROFILE_ACTIVATED")[-1] == (10, 1, 1, 0, 0, 0)
+    assert bench.all("PROFILE_ACTIVATED")[-1] == (10, BASAL, 1, 1, 0, 0)
 
 
 def test_activation_is_all_or_nothing():

@@ -34,7 +34,8 @@ class Watch:
             pump.advance(at_s)
             if (len(self.bench.told), len(self.bench.pulses)) != before:
                 assert due_s == at_s, f"due_s() said {due_s}, and something happened at {at_s}"
-            assert len(self.bench.pulses) == pump.delivery.basal_pulses + pump.delivery.bolus_pulses
+            delivery = pump.delivery
+            assert len(self.bench.pulses) == delivery.basal_pulses + delivery.bolus_pulses + delivery.prime_pulses
 
 
 @settings(max_examples=25, deadline=None)
@@ -64,16 +65,17 @@ def test_every_bolus_ends_once_with_what_it_delivered(seed):
     pump = bench.pump
     amounts = {}
     delivered = 0
-    for _, name, bolus_id, amount, *_ in bench.all("BOLUS_STARTED", "BOLUS_ENDED"):
+    for _, name, bolus_id, amount, *more in bench.all("BOLUS_STARTED", "BOLUS_ENDED"):
         if name == "BOLUS_STARTED":
             assert bolus_id not in amounts
-            amounts[bolus_id] = amount
+            amounts[bolus_id] = amount + more[0]
         else:
             assert amount <= amounts.pop(bolus_id)
             delivered += amount
-    assert len(amounts) == pump.bolus.active
-    running = pump.bolus.delivered_mu if pump.bolus.active else 0
-    assert (delivered + running) // 50 == pump.delivery.bolus_pulses
+    running = [bolus for bolus in pump.boluses if bolus.active]
+    assert sorted(amounts) == sorted(bolus.bolus_id for bolus in running)
+    delivered += 50 * sum(bolus.delivered_pulses() for bolus in running)
+    assert delivered // 50 == pump.delivery.bolus_pulses
 
 
 @settings(max_examples=50, deadline=None)

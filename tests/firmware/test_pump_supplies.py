@@ -74,7 +74,7 @@ def test_entering_and_leaving_run_tell_the_delivered_rate():
 def test_the_reservoir_loses_one_with_each_pulse():
     """D-811: 300 U is 6000 pulses."""
     bench = Bench().dose(1000)
-    bench.do(0, "set_bolus", 1000)
+    bench.bolus(0, 1000)
     pump = bench.run(3600)
     assert len(bench.pulses) == 40
     assert (pump.reservoir.remaining_pulses, pump.reservoir.remaining_mu) == (5960, 298000)
@@ -96,7 +96,7 @@ def test_low_is_told_once_when_a_pulse_reaches_the_level():
 def test_every_ten_units_is_recorded():
     """D-814: 300 U: the first at 290; also when it is set, detached and attached; zero is a multiple."""
     bench = Bench().dose(30000)
-    bench.do(0, "set_bolus", 10000)
+    bench.bolus(0, 10000)
     bench.run(700)
     recorded = bench.all("RESERVOIR")
     assert [line[1] for line in recorded] == [290000]
@@ -112,8 +112,8 @@ def test_every_ten_units_is_recorded():
 def test_the_last_pulse_is_delivered_and_the_next_at_its_second_is_not():
     """D-813: one pulse left, a bolus and a basal pulse due: the bolus pulse comes, the basal pulse does not."""
     bench = Bench().dose(1000)
-    bench.do(176, "set_tbr", 1000, 30, False, events.REMOTE_CONTROL)
-    bench.do(176, "set_bolus", 500)
+    bench.tbr(176, 1000, 30)
+    bench.bolus(176, 500)
     bench.do(178, "inject", LEVEL, 1)
     pump = bench.run(5000)
     assert bench.pulses == [178, 180]
@@ -133,7 +133,7 @@ def test_a_bolus_that_empties_the_reservoir_with_its_last_pulse_is_complete():
     """D-813, D-003: only one that is not complete is aborted; it ends in its own step, after the Stop."""
     bench = Bench().dose(0)
     bench.do(10, "inject", LEVEL, 4)
-    bench.do(10, "set_bolus", 200)
+    bench.bolus(10, 200)
     bench.run(100)
     assert bench.all("BOLUS_ENDED") == [(18, 1, 200, events.COMPLETE, 0, 10)]
     assert [name for _, name in bench.since(18)] == ["RESERVOIR", "ANNUNCIATION", "THERAPY", "BOLUS_ENDED"]
@@ -145,7 +145,7 @@ def test_a_bolus_that_empties_the_reservoir_with_its_last_pulse_is_complete():
 def test_a_reservoir_taken_off_or_emptied_stops_therapy(state, kind, value, annunciations):
     """D-814: as D-813 does, with the annunciation only when it was set to zero."""
     bench = Bench().dose(1000)
-    bench.do(90, "set_bolus", 1000)
+    bench.bolus(90, 1000)
     bench.do(91, "set_therapy_state", state)
     bench.do(91, "inject", kind, value)
     bench.run(1000)
@@ -174,7 +174,7 @@ def test_attaching_what_is_attached_changes_nothing():
 def test_an_occlusion_is_found_before_the_next_pulse():
     """D-821: force high at 100.5, next pulse due at 180: Stop at 180 without it; nothing is read before."""
     bench = Bench().dose(1000)
-    bench.do(50, "set_tbr", 1000, 30, False, events.REMOTE_CONTROL)
+    bench.tbr(50, 1000, 30)
     bench.run(100)
     bench.occluded = True
     pump = bench.run(2000)
@@ -189,7 +189,7 @@ def test_an_occlusion_is_found_before_the_next_pulse():
 def test_an_occlusion_at_a_bolus_pulse_holds_back_the_basal_pulse_too():
     """D-821, D-003: the bolus pulse of the second comes first; the injected fault acts as the force does."""
     bench = Bench().dose(1000)
-    bench.do(100, "set_bolus", 10000)
+    bench.bolus(100, 10000)
     bench.do(179, "inject", OCCLUSION, 1)
     pump = bench.run(1000)
     assert bench.pulses == list(range(102, 180, 2))
@@ -216,7 +216,7 @@ def occluded(bench, s):
     """Raise an occlusion with a bolus pulse at s + 2."""
     bench.do(s, "inject", OCCLUSION, 1)
     bench.do(s, "set_therapy_state", events.RUN)
-    bench.do(s, "set_bolus", 50)
+    bench.bolus(s, 50)
     bench.run(s + 2)
 
 

@@ -15,7 +15,7 @@ REMOTE = events.REMOTE_CONTROL
 
 def tbr(bench, s, rate, minutes, change=False):
     """Set TBR by a remote control."""
-    return bench.do(s, "set_tbr", rate, minutes, change, REMOTE)
+    return bench.tbr(s, rate, minutes, change, REMOTE)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_change_flag_must_say_what_is():
     assert tbr(bench, 10, 500, 30) == events.SUCCESS
     assert tbr(bench, 20, 600, 30) == events.NOT_APPLICABLE
     assert tbr(bench, 20, 30001, 30) == events.OUT_OF_RANGE
-    assert bench.pump.tbr.rate_mu_per_h == 500
+    assert bench.pump.tbr.value == 500
 
 
 def test_the_end_second_belongs_to_the_profile():
@@ -128,3 +128,74 @@ def test_a_block_boundary_under_a_tbr_shows_only_at_its_end():
         (21000, 800, 500, REMOTE, 0, 0),
         (22800, 500, 1000, DEVICE, 0, 0),
     ]
+
+
+# --- Relative TBR (D-308) -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("factor", "rate", "delivered"),
+    [(1100, 825, 907), (1100, 30000, 30000), (2500, 12000, 30000), (2500, 11999, 29997), (0, 1000, 0), (999, 1, 0),
+     (1000, 825, 825)],
+)  # fmt: skip
+def test_a_relative_tbr_is_rounded_down_and_limited(factor, rate, delivered):
+    """D-308: 1.1 over 0.825 U/h is 0.907 U/h, over 30 U/h it is 30."""
+    bench = Bench().dose(rate)
+    assert bench.factor(10, factor, 30) == events.SUCCESS
+    assert bench.pump.delivered_rate_mu_per_h() == delivered
+    assert bench.all("TBR_STARTED") == [(10, factor, 30, REMOTE, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "minutes", "code"),
+    [
+        (events.RELATIVE, 2500, 1440, events.SUCCESS), (events.RELATIVE, 2501, 1, events.OUT_OF_RANGE),
+        (events.RELATIVE, -1, 1, events.OUT_OF_RANGE), (events.RELATIVE, 0, 0, events.OUT_OF_RANGE),
+        (events.RELATIVE, 0, 1441, events.OUT_OF_RANGE), (0x0F, 99999, 0, events.INVALID_OPERAND),
+    ],
+)  # fmt: skip
+def test_what_a_relative_tbr_may_be(kind, value, minutes, code):
+    """D-301: a factor of 0 to 2.5; another type 0x71, whatever else is wrong. In Stop 0x74 comes last."""
+    command = ("set_tbr", kind, value, minutes, False, REMOTE, 0)
+    assert Bench().dose(0).do(10, *command) == code
+    assert Bench().do(10, *command) == (events.NOT_APPLICABLE if code == events.SUCCESS else code)
+
+
+def test_a_relative_tbr_follows_the_profile():
+    """D-308: at a block boundary, an activation and a clock change, recorded with context device."""
+    bench = Bench()
+    bench.profile(0, (360, 800), (1080, 1000))
+    assert bench.write(0, 2, (1440, 400)) == events.SUCCESS
+    bench.do(0, "set_therapy_state", events.RUN)
+    bench.factor(21000, 1500, 1000)
+    bench.do(30000, "activate", [2], 0, 1)
+    bench.do(40000, "activate", [1], 0, 1)
+    bench.do(50000, "set_clock", 2024, 5, 2, 1, 0, 0, 0, 0)
+    device = events.DEVICE
+    assert [line[:4] for line in bench.all("BASAL_CHANGED")[1:]] == [
+        (21000, 800, 1200, REMOTE), (21600, 1200, 1500, device), (30000, 1500, 600, device),
+        (40000, 600, 1500, device), (50000, 1500, 1200, device),
+    ]  # fmt: skip
+    bench.run(21000 + 60000)
+    assert bench.all("TBR_ENDED") == [(81000, 1000, events.COMPLETE, 0, 0, 0)]
+
+
+def test_a_boundary_that_leaves_the_limited_rate_is_not_recorded():
+    """D-308, D-905: 2.5 over 20 and over 25 U/h are both 30."""
+    bench = Bench()
+    bench.profile(0, (360, 20000), (1080, 25000))
+    bench.do(0, "set_therapy_state", events.RUN)
+    bench.factor(21000, 2500, 1000)
+    bench.run(22000)
+    assert [s for s, *_ in bench.all("BASAL_CHANGED")] == [0, 21000]
+
+
+def test_a_tbr_changes_from_one_type_to_the_other():
+    """D-303: and stays the same one."""
+    bench = Bench().dose(1000)
+    bench.tbr(600, 2000, 30)
+    assert bench.factor(660, 500, 30, True) == events.SUCCESS
+    assert bench.pump.delivered_rate_mu_per_h() == 500
+    assert bench.all("TBR_CHANGED") == [(660, 500, 30, 1, 0, 1)]
+    assert bench.tbr(720, 2500, 30, True) == events.SUCCESS
+    assert bench.pump.delivered_rate_mu_per_h() == 2500

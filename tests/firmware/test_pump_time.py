@@ -18,7 +18,7 @@ ZONE = (0, 0)
 def test_a_running_tbr_does_not_care_about_the_clock():
     """D-001: started at 100 for 30 min it ends at 1900, whatever the clock is set to in between."""
     bench = Bench().dose(1000)
-    bench.do(100, "set_tbr", 2000, 30, False, events.REMOTE_CONTROL)
+    bench.tbr(100, 2000, 30)
     bench.do(500, "set_clock", 2026, 11, 21, 23, 59, 0, *ZONE)
     bench.run(3000)
     assert [line[0] for line in bench.all("TBR_ENDED")] == [1900]
@@ -33,8 +33,8 @@ def test_everything_due_in_one_second_happens_in_its_order():
     bench.run(86400 - 1860)
     assert len(bench.all("ANNUNCIATION")) == 1
     bench.do(86400 - 1800, "snooze", 1)
-    bench.do(86400 - 1800, "set_tbr", 1000, 30, False, events.REMOTE_CONTROL)
-    bench.do(86400 - 4, "set_bolus", 100)
+    bench.tbr(86400 - 1800, 1000, 30)
+    bench.bolus(86400 - 4, 100)
     bench.run(86400)
     assert [name for _, name in bench.since(86400)] == [
         "BOLUS_ENDED", "DAILY", "TBR_ENDED", "BASAL_CHANGED", "ANNUNCIATION",
@@ -53,9 +53,9 @@ def test_a_pulse_at_midnight_belongs_to_the_day_that_ends():
 def test_a_command_at_the_end_of_a_tbr_finds_none():
     """D-003: inputs come last, so that a Set TBR without the change flag succeeds there."""
     bench = Bench().dose(1000)
-    bench.do(100, "set_tbr", 2000, 30, False, events.REMOTE_CONTROL)
-    assert bench.do(1899, "set_tbr", 500, 30, False, events.REMOTE_CONTROL) == events.NOT_APPLICABLE
-    assert bench.do(1900, "set_tbr", 500, 30, False, events.REMOTE_CONTROL) == events.SUCCESS
+    bench.tbr(100, 2000, 30)
+    assert bench.tbr(1899, 500, 30) == events.NOT_APPLICABLE
+    assert bench.tbr(1900, 500, 30) == events.SUCCESS
 
 
 def test_the_clock_changes_the_block_and_keeps_the_remainder():
@@ -175,5 +175,5 @@ def test_nothing_is_due_before_it_is():
     assert bench.pump.due_s() == 3600
     bench.dose(1000)
     assert bench.pump.due_s() == 180
-    bench.do(10, "set_bolus", 50)
+    bench.bolus(10, 50)
     assert bench.pump.due_s() == 12

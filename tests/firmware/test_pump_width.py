@@ -35,7 +35,8 @@ bench = Bench({"BOLUS_SPEED_MU_PER_MINUTE": 60000, "BOLUS_MAX_MU": 25000, "RESER
 bench.dose(30000)
 bench.do(0, "configure", 0x33, 80, 70, 60, 240, 480, 60, 240, 480, 120)
 for s in range(10, 30000, 1000):
-    assert bench.do(s, "set_bolus", 25000) == 0x0F
+    assert bench.bolus(s, 25000) == 0x0F
+    bench.bolus(s, 0, 25000, 720)
     bench.do(s + 50, "set_therapy_state", 0x3C)
     bench.do(s + 949, "set_therapy_state", 0x55)
 assert bench.pump.iob.total_mu(s) > 300000
@@ -56,7 +57,10 @@ bench.pump.now_s = bench.pump._midnight_s = bench.pump._reference_s = 2**29
 bench.pump.basal.boundary_s = 2**29
 for year in (1583, 2000, 9999):
     bench.do(2**29 + year, "set_clock", year, 12, 31, 23, 59, 59, 56, 8)
-bench.do(2**29 + 90000, "set_tbr", 30000, 1440, False, 0x3C)
+bench.do(2**29 + 90000, "set_therapy_state", 0x55)
+assert bench.factor(2**29 + 90000, 2500, 1440) == 0x0F
+assert bench.bolus(2**29 + 90001, 5000, 5000, 720, 720) == 0x0F
+assert bench.pump.counter_minutes(2**29 + 90001, 0x0F, 0x0F) < 0
 """
 
 

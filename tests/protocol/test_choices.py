@@ -51,6 +51,16 @@ def block_bits():
     assert _outcome("WriteBasalRateTemplate", "cc0f" + "01" + "0101" + blocks).outcome is Outcome.BAD_STRUCTURE
 
 
+def replaced_by_a_template():
+    """The number of the template is read behind what it replaces."""
+    beyond = _outcome("SetBolus", "4b11" + "02" + "0f" + "ff07" + "ffff" + "ffff" + "07")
+    assert (beyond.outcome, beyond.fields["template_number"]) == (Outcome.OUT_OF_RANGE, 7)
+    beyond = _outcome("SetTbrAdjustment", "ff0f" + "01" + "0f" + "ff07" + "0000" + "06")
+    assert (beyond.outcome, beyond.fields["template_number"]) == (Outcome.OUT_OF_RANGE, 6)
+    assert _outcome("SetBolus", "4b11" + "02" + "34" + "0000" + "0000" + "0000" + "07").outcome is Outcome.RFU
+    assert _outcome("SetTbrAdjustment", "ff0f" + "01" + "34" + "0000" + "1e00" + "06").outcome is Outcome.RFU
+
+
 def busy_and_not_configured():
     from pumpwire.att import AttErrorCode
 

@@ -12,7 +12,7 @@ import pytest
 from pumpwire import MESSAGES, database, enums, hamming
 from pumpwire.declare import TO_CLIENT, TO_PUMP
 from pumpwire.generate.program import Compiler
-from pumpwire.generate.tables import Tables, handles
+from pumpwire.generate.tables import Tables, handles, has_program
 from pumpwire.registry import is_served, messages_of
 
 
@@ -68,8 +68,10 @@ def test_requests_of_control_points_name_their_answer():
 
 def test_the_firmware_carries_what_it_serves_and_nothing_else():
     served, whole = Tables(), Tables(served_only=False)
-    assert {m.name for m in MESSAGES.values() if m.served} == set(served.programs)
+    assert {m.name for m in MESSAGES.values() if m.served and has_program(m)} == set(served.programs)
     assert len(whole.programs) > len(served.programs)
+    as_it_stands = {m.on for m in MESSAGES.values() if not has_program(m)}
+    assert {c.clause[:3] for c in as_it_stands} == {"DIS", "BAS"}
     text = handles()
     for characteristic in database.CHARACTERISTICS.values():
         assert (f"\n{characteristic.constant} = " in text) == is_served(characteristic)

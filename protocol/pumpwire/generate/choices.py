@@ -41,6 +41,11 @@ CHOICES: Final = (
         "Both hold: a write has the end of the transaction in bit 0, what is read does not.",
     ),
     Choice(
+        "replaced by a template", "IDS 1.0.2, 1.8 and 3.7.2",
+        "What a template holds is ignored in Set Bolus and Set TBR Adjustment, yet reserved values are to be refused.",
+        "A value beyond its limits is ignored there; reserved words and a bad structure are refused all the same.",
+    ),
+    Choice(
         "busy and not configured", "IDS 1.0.2, 1.8; IDP 1.0.2, 4",
         "The profile lets a missing configuration and a running procedure be indicated, the service makes them errors.",
         "They are ATT errors, 0xFD and 0xFE; no response code exists for them.",

@@ -73,8 +73,9 @@ def specification() -> str:
     """protocol/SPEC.md."""
     lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), ""]
     lines += [*exchanges(), *errors(), *sizes(), *choices(), "## Messages", ""]
-    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. What is"]
-    lines += ["*not served* is declared in full, but this pump's firmware does not speak it.", ""]
+    lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. The"]
+    lines += ["pump serves all but what it *never sends*, the other time base. Of the sensor's services, whose client it"]
+    lines += ["is, some is *not used*.", ""]
     for service in database.SERVICES:
         for characteristic in service.characteristics:
             lines += _characteristic(characteristic)
@@ -153,12 +154,18 @@ def _characteristic(characteristic: Characteristic) -> list[str]:
             lines.append(
                 f"| {_opcode(item)} | [{item.name}](#{item.name.lower()}) | {_direction(item)} "
                 f"| {answer} | {'yes' if item.changes_delivery else ''} "
-                f"| {'yes' if item.served else 'no'} | {item.clause} |"
+                f"| {_served(item)} | {item.clause} |"
             )
         lines.append("")
     for item in messages_of(characteristic):
         lines += _message(item)
     return lines
+
+
+def _served(message: Message) -> str:
+    if message.served:
+        return "yes"
+    return "never sent" if message.on.handle < database.RIG_HANDLES_FROM else "not used"
 
 
 def _direction(message: Message) -> str:
@@ -175,7 +182,7 @@ def _message(message: Message) -> list[str]:
     if message.changes_delivery:
         facts.append("delivery")
     if not message.served:
-        facts.append("not served")
+        facts.append(_served(message))
     lines += ["; ".join(facts) + "." + (f" {message.doc}" if message.doc else ""), ""]
     rows = [] if message.opcode is None else [("0", _opcode(message), f"u{8 * message.on.opcode_octets}", "", "")]
     offset: int | None = message.on.opcode_octets

@@ -1,0 +1,102 @@
+# The two places for boluses: a fast one, and beside it one that is extended or multiwave (D-401 to D-403, D-411).
+#
+# Pure logic: what a bolus must meet by itself is judged here, whether the pump can give it is for the caller to know.
+from micropython import const
+
+from pump.bolus import Bolus
+from pump.events import (
+    BOLUS_ENDED,
+    BOLUS_STARTED,
+    EXTENDED,
+    FAST,
+    INVALID_OPERAND,
+    MULTIWAVE,
+    OUT_OF_RANGE,
+    SUCCESS,
+)
+
+# Made once: a tuple of what is imported would be made anew at each use.
+_KINDS = (FAST, EXTENDED, MULTIWAVE)
+_ID_MAX = const(65535)
+_EXTENDED_MINUTES_MAX = const(720)
+_DELAY_MINUTES_MAX = const(720)
+
+
+class Boluses:
+    def __init__(self, settings, emit):
+        self._emit = emit
+        self._settings = settings
+        self.places = (Bolus(settings), Bolus(settings))
+        self.last_id = 0
+
+    # Whether an amount of at most max_mu can be given.
+    def whole(self, amount_mu, max_mu):
+        return 0 < amount_mu <= max_mu and amount_mu % self._settings.PULSE_MU == 0
+
+    # Type, amounts, duration and delay, whatever the pump is doing.
+    def judge(self, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, max_mu):
+        if kind not in _KINDS:
+            return INVALID_OPERAND
+        if (kind == FAST and (extended_mu or duration_minutes)) or (kind == EXTENDED and fast_mu):
+            return INVALID_OPERAND
+        if kind != EXTENDED and not self.whole(fast_mu, max_mu):
+            return OUT_OF_RANGE
+        if kind != FAST:
+            if not self.whole(extended_mu, max_mu) or not 1 <= duration_minutes <= _EXTENDED_MINUTES_MAX:
+                return OUT_OF_RANGE
+            if extended_mu > self._settings.BOLUS_SPEED_MU_PER_MINUTE * duration_minutes:
+                return OUT_OF_RANGE
+        if fast_mu + extended_mu > max_mu or not 0 <= delay_minutes <= _DELAY_MINUTES_MAX:
+            return OUT_OF_RANGE
+        return SUCCESS
+
+    # The place of a kind.
+    def place(self, kind):
+        return 0 if kind == FAST else 1
+
+    # Starts a bolus that was judged; its place is free.
+    def start(self, s, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, template, activation, flags):
+        place = self.place(kind)
+        bolus = self.places[place]
+        self.last_id = self.last_id % _ID_MAX + 1
+        bolus.bolus_id = self.last_id
+        bolus.flags = flags
+        bolus.template = template
+        bolus.activation = activation
+        bolus.program(s, fast_mu, extended_mu, duration_minutes, delay_minutes)
+        bolus.active = bolus.unsaved = True
+        self._emit(BOLUS_STARTED, s, place, 0, 0, 0, 0)
+
+    def end(self, s, bolus, reason, annunciation_id):
+        bolus.active = False
+        bolus.unsaved = True
+        self._emit(BOLUS_ENDED, s, 0 if bolus is self.places[0] else 1, reason, annunciation_id, 0, 0)
+
+    def count(self):
+        fast, other = self.places
+        return (1 if fast.active else 0) + (1 if other.active else 0)
+
+    # The first or the second of the active boluses: by the start of delivery, then by acceptance, of which the ID that
+    # was given last tells the later one. The places that are not active come behind.
+    def nth(self, index):
+        fast, other = self.places
+        fast_first = not other.active or (
+            fast.active
+            and (fast.start_s < other.start_s or (fast.start_s == other.start_s and other.bolus_id == self.last_id))
+        )
+        return fast if fast_first == (index == 0) else other
+
+    # The active bolus of an ID, or None.
+    def find(self, bolus_id):
+        for bolus in self.places:
+            if bolus.active and bolus.bolus_id == bolus_id:
+                return bolus
+        return None
+
+    # What running boluses have still to deliver.
+    def remaining_mu(self):
+        remaining_mu = 0
+        for bolus in self.places:
+            if bolus.active:
+                remaining_mu += bolus.remaining_mu()
+        return remaining_mu

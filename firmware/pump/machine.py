@@ -1,0 +1,266 @@
+# The machine behind the pump: holds its parts, does what falls on each second in the order of DOSING.md D-003, and ends
+# what runs. The commands are in pump/core.py.
+from array import array
+
+from micropython import const
+
+from pump.annunciations import Annunciations
+from pump.basal import Basal
+from pump.boluses import Boluses
+from pump.control.control import Control
+from pump.counters import Counters
+from pump.daily import Daily
+from pump.delivery import NOTHING, OCCLUDED, Delivery
+from pump.events import (
+    AMOUNT_REACHED,
+    BASAL_CHANGED,
+    CANCELED,
+    CGM_STALE,
+    COMPLETE,
+    DATE_TIME_LOSS,
+    DEVICE,
+    ERROR_ABORT,
+    NEVER,
+    OCCLUSION_DETECTED,
+    PAUSE,
+    PAUSE_OVER,
+    PERIODIC,
+    PRIMING,
+    READY,
+    REFERENCE_TIME,
+    RESERVOIR_EMPTY,
+    RUN,
+    STOP,
+    SYSTEM_ISSUE,
+    THERAPY,
+)
+from pump.iob import Iob
+from pump.priming import Priming
+from pump.reservoir import Reservoir
+from pump.tbr import Tbr
+from pump.templates import Templates
+from pump.volatile import Volatile
+from pump.wall import Wall
+
+_CALCULATED = const(8)
+
+
+class Machine:
+    # settings: the module settings or an object like it. emit(event, s, a, b, c, d, e): see pump/events.py.
+    # motor: ready(s) is False when the line is occluded; pulse(s) queues one pulse due at second s.
+    # store: keeps what survives a power cut, see pump/volatile.py; None for a pump that keeps nothing.
+    def __init__(self, settings, emit, motor, store=None):
+        self.settings = settings
+        self.store = store or Volatile()
+        self._emit = emit
+        self.now_s = -1
+        self.therapy = STOP
+        self.battery_percent = 100
+        self.max_bolus_mu = settings.BOLUS_MAX_MU
+        self.wall = Wall()
+        self.templates = Templates(settings)
+        self.basal = Basal(self.templates, self.wall)
+        self.tbr_templates = self.templates.tbr
+        self.bolus_templates = self.templates.bolus
+        self.tbr = Tbr(settings, emit)
+        self._orders = Boluses(settings, emit)
+        # The fast bolus, and the one that is extended or multiwave.
+        self.boluses = self._orders.places
+        self.priming = Priming(settings, emit)
+        self.counters = Counters()
+        # What the bolus calculator was last told: recommended, then confirmed, in mU.
+        self.calculated = array("H", bytes(2 * _CALCULATED))
+        self.annunciations = Annunciations(settings, emit)
+        self.reservoir = Reservoir(settings, emit, self.annunciations)
+        self.daily = Daily(emit, self.wall)
+        self.control = Control(settings)
+        self.decision = self.control.decision
+        self.iob = Iob(settings.PULSE_MU, settings.DIA_MINUTES, settings.PEAK_MINUTES)
+        self.delivery = Delivery(
+            settings, motor, self.boluses, self.priming, self.reservoir, self.iob, self.daily, self.store
+        )
+        # The delivered rate that was told last.
+        self.reported_mu_per_h = 0
+        self._midnight_s = self.wall.midnight_s(0)
+        self._pause_over_s = NEVER
+        self._reference_s = 0
+        # The day that total daily insulin belongs to, when a power cut took the clock; -1 when the clock tells it.
+        self.day_kept = -1
+
+    # The next second at which advance() will do something.
+    def due_s(self):
+        due_s = min(self.delivery.due_s(), self._midnight_s, self._reference_s, self._pause_over_s)
+        due_s = min(due_s, self.basal.boundary_s, self.tbr.end_s, self.annunciations.due_s, self.control.stale_s())
+        return max(due_s, self.now_s + 1)
+
+    # Does all that is due up to and including second s, in one jump from each due second to the next.
+    def advance(self, s):
+        while self.now_s < s:
+            due_s = self.due_s()
+            if due_s > s:
+                self.delivery.integrate(s)
+                self.now_s = s
+                return
+            self._second(due_s)
+            self.now_s = due_s
+
+    # What falls on second s, in the order of D-003.
+    def _second(self, s):
+        if s >= self._reference_s:
+            self._record_reference(s, PERIODIC if s else DATE_TIME_LOSS)
+        found = self.delivery.integrate(s)
+        if found != NOTHING:
+            self._stop_for(s, OCCLUSION_DETECTED if found == OCCLUDED else RESERVOIR_EMPTY)
+        self._end_complete(s)
+        if s == self._midnight_s:
+            self._close_day(s, self.wall.day(s) - 1, 0)
+            self._midnight_s = self.wall.midnight_s(s)
+        if s == self.basal.boundary_s:
+            self._follow_profile(s)
+        if s == self.tbr.end_s:
+            self._end_tbr(s, COMPLETE, 0)
+        if s == self._pause_over_s:
+            self.annunciations.announce(s, PAUSE_OVER)
+            self._stop(s, CANCELED, 0)
+        if s == self.annunciations.due_s:
+            self.annunciations.advance(s)
+        if s >= self.control.stale_s():
+            self._turn_stale(s)
+
+    # What delivered its last pulse at s.
+    def _end_complete(self, s):
+        first = self._orders.nth(0)
+        second = self._orders.nth(1)
+        if first.active and first.complete():
+            self._orders.end(s, first, COMPLETE, 0)
+        if second.active and second.complete():
+            self._orders.end(s, second, COMPLETE, 0)
+        if self.priming.active and self.priming.complete():
+            self.priming.end(s, AMOUNT_REACHED, 0)
+
+    def _record_reference(self, s, reason):
+        self._reference_s = s + self.settings.REFERENCE_TIME_S
+        self._emit(REFERENCE_TIME, s, reason, 0, 0, 0, 0)
+
+    # The number of the day that total daily insulin belongs to.
+    def day(self, s):
+        return self.wall.day(s) if self.day_kept < 0 else self.day_kept
+
+    def _close_day(self, s, day, date_changed):
+        if self.day_kept >= 0:
+            day = self.day_kept
+            self.day_kept = -1
+        self.daily.close(s, day, date_changed)
+
+    def _turn_stale(self, s):
+        self.control.cgm.stale = True
+        self.annunciations.announce(s, CGM_STALE)
+        if self.tbr.suspension:
+            self._end_tbr(s, CANCELED, 0)
+
+    # A fault that the wearer must know stops therapy.
+    def _stop_for(self, s, kind):
+        self._stop(s, ERROR_ABORT, self.annunciations.announce(s, kind))
+
+    # A bolus or a priming whose last pulse came at this very second is complete, and ends as such in its own step. What
+    # is asked to stop is not priming: only a fault comes here then.
+    def _stop(self, s, reason, annunciation_id):
+        first = self._orders.nth(0)
+        second = self._orders.nth(1)
+        if first.active and not first.complete():
+            self._orders.end(s, first, reason, annunciation_id)
+        if second.active and not second.complete():
+            self._orders.end(s, second, reason, annunciation_id)
+        if self.tbr.active:
+            self._end_tbr(s, reason, annunciation_id)
+        self.delivery.drop()
+        self._turn_therapy(s, STOP)
+        if self.priming.active and not self.priming.complete():
+            self.priming.end(s, ERROR_ABORT, annunciation_id)
+
+    def _turn_therapy(self, s, state):
+        if state != self.therapy:
+            old = self.therapy
+            self.therapy = state
+            self.delivery.therapy = state
+            self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == PAUSE else NEVER
+            self._emit(THERAPY, s, old, state, 0, 0, 0)
+            self._rate_changed(s)
+
+    # Second 0 after a power cut, with all that survived in its place: what ran has ended (D-922). The pulses are those
+    # that the counters do not know of (below 0: know of too much): basal, of the fast bolus, of the other one, prime.
+    # in_doubt: the last of them may not have left.
+    def restart(self, basal_pulses, fast_pulses, extended_pulses, prime_pulses, in_doubt):
+        self.advance(0)
+        self.delivery.settle(0, basal_pulses, fast_pulses, extended_pulses, prime_pulses)
+        annunciation_id = 0
+        if in_doubt:
+            annunciation_id = self.annunciations.announce(0, SYSTEM_ISSUE)
+        if self._moving() and not self.reservoir.remaining_pulses:
+            annunciation_id = self.annunciations.announce(0, RESERVOIR_EMPTY)
+        self.annunciations.wake_all(0)
+        first = self._orders.nth(0)
+        second = self._orders.nth(1)
+        if first.active:
+            self._end_at_restart(first, annunciation_id)
+        if second.active:
+            self._end_at_restart(second, annunciation_id)
+        self._stop(0, ERROR_ABORT, annunciation_id)
+        self._end_complete(0)
+
+    def _end_at_restart(self, bolus, annunciation_id):
+        if bolus.complete():
+            self._orders.end(0, bolus, COMPLETE, 0)
+        else:
+            self._orders.end(0, bolus, ERROR_ABORT, annunciation_id)
+
+    # Ready, or priming.
+    @property
+    def operational(self):
+        return PRIMING if self.priming.active else READY
+
+    # Whether pulses may fall due now or after a Pause.
+    def _moving(self):
+        return self.therapy != STOP or self.priming.active
+
+    # The last ID and the controller settings as the journal holds them.
+    def restore_bolus_id(self, bolus_id):
+        self._orders.last_id = bolus_id
+
+    def restore_settings(self, *values):
+        control = self.control.settings
+        if control.write(*values):
+            self.iob.configure(control.dia_minutes, control.peak_minutes)
+
+    # The rate that leaves the pump: 0 outside Run.
+    def delivered_rate_mu_per_h(self):
+        return self.delivery.rate_mu_per_h if self.therapy == RUN else 0
+
+    # Puts TBR or profile in force, and tells a change of the delivered rate.
+    def _rate_changed(self, s):
+        old = self.reported_mu_per_h
+        self._apply_rate()
+        if old != self.reported_mu_per_h:
+            self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, DEVICE, 0, 0)
+
+    # The second half of a TBR's group: told even when the delivered rate stays the same.
+    def _rate_changed_by_tbr(self, s, context):
+        old = self.reported_mu_per_h
+        self._apply_rate()
+        self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
+
+    def _apply_rate(self):
+        profile_mu_per_h = self.basal.rate_mu_per_h
+        self.delivery.rate_mu_per_h = self.tbr.rate_over(profile_mu_per_h) if self.tbr.active else profile_mu_per_h
+        self.reported_mu_per_h = self.delivered_rate_mu_per_h()
+
+    def _end_tbr(self, s, reason, annunciation_id):
+        if self.tbr.suspension:
+            self.control.suspensions.end(s)
+        self.tbr.end(s, reason, annunciation_id)
+        self._rate_changed_by_tbr(s, DEVICE)
+
+    # Puts the block of the basal profile in force that s falls into.
+    def _follow_profile(self, s):
+        self.basal.refresh(s)
+        self._rate_changed(s)
