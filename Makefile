@@ -54,7 +54,7 @@ generate: $(RUN)
 	$(BIN)/python -m pumpwire.generate
 
 ## Measure speed and memory: lines of `name value unit`.
-bench: $(RUN)
+bench: $(DEV)
 	$(BIN)/python -m pumprig.bench
 
 ## Let the rig fail pumps that are wrong on purpose.

@@ -25,6 +25,7 @@ _RACP_OPERATOR_LESS_THAN_OR_EQUAL = const(0x3C)
 _RACP_OPERATOR_GREATER_THAN_OR_EQUAL = const(0x55)
 _RACP_OPERATOR_WITHIN_RANGE = const(0x5A)
 _RACP_FILTER_SEQUENCE_NUMBER = const(0x0F)
+_RACP_FILTER_SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS = const(0x33)
 
 _RACP_RESPONSE_CODE_OPCODE_NOT_SUPPORTED = const(0x02)
 _RACP_RESPONSE_CODE_INVALID_OPERATOR = const(0x03)
@@ -231,8 +232,8 @@ class RecordAccess(ControlPoint):
         self.streaming = False
         self.answer(_RACP_NUMBER_OF_STORED_RECORDS_RESPONSE, tables.RACP_NUMBER_OF_STORED_RECORDS_RESPONSE)
 
-    # Looks for the first record that is meant; when there is one and no group would lose a part, all of them go. The
-    # records between the first and the last that are not meant are reference times, which are in no group.
+    # Looks for the first record that is meant; when there is one and no group would lose a part, all of them go.
+    # Reference times are in no group, so that only the first and the last record can be a part of one.
     def _delete(self):
         history = self._history
         if self._erasing:
@@ -241,7 +242,8 @@ class RecordAccess(ControlPoint):
             self._end(_RACP_RESPONSE_CODE_NO_RECORDS_FOUND)
         elif self._load():
             first = self._next - 1
-            if together(history, first - 1) or together(history, self._last):
+            grouped = self._filter != _RACP_FILTER_SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS
+            if grouped and (together(history, first - 1) or together(history, self._last)):
                 self._end(_RACP_RESPONSE_CODE_PROCEDURE_NOT_APPLICABLE)
             else:
                 self._erasing = True

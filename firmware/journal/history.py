@@ -33,7 +33,7 @@ _DATA = const(11)
 # A block is erased ahead when no more slots than these are left in the one before.
 _AHEAD_SLOTS = const(16)
 # How many numbers of a delete are looked at each time that the motor rests.
-_DELETED_AT_ONCE = const(4)
+_DELETED_AT_ONCE = const(8)
 _DELETION = "<IIIIIB"
 
 
@@ -58,10 +58,12 @@ class History:
         # Where the last record was looked for: its block, and its own slot, 0 when it has none.
         self._block = 0
         self._slot = 0
-        # Where the last walk through a block ended: its slot, and the number that is due there.
+        # Where the last walk through a block ended: its slot, the number that is due there, and the last slot since a
+        # record that counted for nothing, 0 for none.
         self._walked = -1
         self._walked_slot = 0
         self._walked_at = 0
+        self._walked_headless = 0
         # Below the floor all was deleted; from the first to the last hole some may be.
         self._floor = 0
         self._hole_first = 0
@@ -72,6 +74,7 @@ class History:
         self._delete_which = ANY
         self._delete_durable = False
         self._delete_next = 0
+        self._delete_resumed = False
 
     # --- Writing --------------------------------------------------------------------------------------------------
 
@@ -182,32 +185,43 @@ class History:
         return readable and not foreign
 
     # Goes from slot to slot of a block in which some count for nothing. A record says itself which one it is; what
-    # cannot be read is the one that is due, unless that still comes.
+    # cannot be read is the one that is due, unless that still comes. What was deleted looks as if it counted for
+    # nothing when a cut in the deleting has spoilt its head.
     def _walk(self, block, sequence):
         ring = self._ring
         if block != self._walked or sequence < self._walked_at:
             self._walked = block
             self._walked_slot = 1
             self._walked_at = self._firsts[block]
+            self._walked_headless = 0
         at = self._walked_at
+        headless = self._walked_headless
         own = 0
         for slot in range(self._walked_slot, ring.slots):
             if self._read(block, slot):
                 at = ring.number()
                 if at == sequence:
                     own = slot
+                    headless = 0
                 if at >= sequence:
                     break
                 at += 1
-            elif not ring.blank() and not ring.spoilt():
-                if at == sequence and not own:
-                    own = slot
-                else:
-                    at += 1
+                headless = 0
+            elif ring.blank():
+                break
+            elif ring.spoilt():
+                headless = slot
+            elif at == sequence and not own:
+                own = slot
+            else:
+                at += 1
+        if not own and self._hole_first <= sequence <= self._hole_last:
+            own = headless
         self._slot = own
         if own:
             self._walked_slot = own
             self._walked_at = sequence
+            self._walked_headless = headless
         return own > 0 and self._read(block, own)
 
     # The newest block that begins at a number or before it.
@@ -248,7 +262,7 @@ class History:
             self._delete_first = self._delete_next = first
             self._delete_last = last
             self._delete_which = which
-            self._delete_durable = False
+            self._delete_durable = self._delete_resumed = False
             self._widen_holes(first, last)
         self._store.touch(RECORDS_DELETED)
 
@@ -269,8 +283,13 @@ class History:
                 self._store.touch(RECORDS_DELETED)
                 return
             self._delete_next = sequence + 1
-            if self.load(sequence) and self.matches(self._delete_which) and self._slot:
+            if self.load(sequence) and self._slot and self._is_deleted():
                 self._ring.wipe(self._block, self._slot, True)
+
+    # Whether the delete means the loaded record. One that cannot be read after a power cut may be one of those that
+    # were meant: it has been wiped in part.
+    def _is_deleted(self):
+        return self.matches(self._delete_which) or self._delete_resumed and self.event == DATA_CORRUPTION
 
     # Puts what was deleted, and what is being deleted, into a record's payload; False when there is nothing to say.
     def save(self, out, at):
@@ -291,7 +310,7 @@ class History:
         self._hole_last = hole_end - 1
         self._delete_last = delete_end - 1
         self._delete_next = self._delete_first
-        self._delete_durable = self.deleting()
+        self._delete_durable = self._delete_resumed = self.deleting()
 
     # --- After a start --------------------------------------------------------------------------------------------
 

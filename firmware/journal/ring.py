@@ -90,17 +90,19 @@ class Ring:
     def blank(self):
         return self.record == _BLANK
 
-    # Whether the slot that was read has been wiped; one octet may have rotted since.
+    # Whether the slot that was read has been wiped, and whether with its head; one octet may have rotted since.
     def wiped(self):
-        left = 0
-        for at in range(_HEAD_BYTES, RECORD_BYTES):
-            if self.record[at]:
-                left += 1
-        return left < 2
+        return self._set_octets(_HEAD_BYTES, RECORD_BYTES) < 2
 
-    # Whether it has been wiped with its head.
     def spoilt(self):
-        return not self.record[4] and self.wiped()
+        return self._set_octets(0, _HEAD_BYTES) == 0 and self.wiped()
+
+    def _set_octets(self, start, end):
+        count = 0
+        for at in range(start, end):
+            if self.record[at]:
+                count += 1
+        return count
 
     def number(self):
         record = self.record

@@ -18,6 +18,12 @@ def _activity(t, dia_minutes, per_tau):
     return t * (1 - t / dia_minutes) * exp(-t * per_tau)
 
 
+# Its area over the minute from t on, by Simpson's rule.
+def _area(t, dia_minutes, per_tau):
+    middle = _activity(t + 0.5, dia_minutes, per_tau)
+    return _activity(t, dia_minutes, per_tau) + 4 * middle + _activity(t + 1, dia_minutes, per_tau)
+
+
 class Iob:
     def __init__(self, pulse_mu, dia_minutes, peak_minutes):
         self._pulse_mu = pulse_mu
@@ -28,24 +34,24 @@ class Iob:
         self._peak_minutes = 0
         self.configure(dia_minutes, peak_minutes)
 
-    # Builds the table by integrating the activity, minute by minute, by Simpson's rule. The closed form of D-701 is
-    # the same function, but the later the peak the closer the numbers that it subtracts, and a board computes in single
-    # precision.
+    # Builds the table by integrating the activity, minute by minute. The closed form of D-701 is the same function, but
+    # the later the peak the closer the numbers that it subtracts, and a board computes in single precision.
     def configure(self, dia_minutes, peak_minutes):
         if dia_minutes == self._dia_minutes and peak_minutes == self._peak_minutes:
             return
         self._dia_minutes = dia_minutes
         self._peak_minutes = peak_minutes
         per_tau = (1 - 2 * peak_minutes / dia_minutes) / (peak_minutes * (1 - peak_minutes / dia_minutes))
+        # Twice over, as a list of the areas would take a room in the heap that a board may not have.
         used = 0.0
-        areas = array("f", [0.0])
         for t in range(dia_minutes):
-            left = _activity(t, dia_minutes, per_tau)
-            middle = _activity(t + 0.5, dia_minutes, per_tau)
-            used += left + 4 * middle + _activity(t + 1, dia_minutes, per_tau)
-            areas.append(used)
+            used += _area(t, dia_minutes, per_tau)
+        gone = 0.0
         for age in range(_MINUTES_MAX):
-            share = 1 - areas[age] / used if age < dia_minutes else 0.0
+            share = 0.0
+            if age < dia_minutes:
+                share = 1 - gone / used
+                gone += _area(age, dia_minutes, per_tau)
             self._shares[age] = int(share * (1 << _SHARE_BITS) + 0.5)
 
     # Counts a pulse delivered at s.

@@ -9,25 +9,24 @@ import bisect
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, TypeVar
 
 from pumplink.pump import Pump
+from pumprig.asking import Asker, Question, iu
+from pumprig.audit_delivery import DeliveryQuestions
+from pumprig.audit_templates import TemplateQuestions
 from pumprig.checks import CheckBook
-from pumprig.history import ANNUNCIATION_TYPES, Record
+from pumprig.expected_records import ANNUNCIATION_TYPES
+from pumprig.history import Record
 from pumprig.judge import Judge
 from pumprig.oracle import State
+from pumprig.oracle.questions import GetCounter
 from pumprig.record import RunRecord
-from pumpwire.enums import BolusValueSelection, OperationalState, StatusChangedFlags
-from pumpwire.numbers import toward_zero
+from pumpwire.enums import CounterSelection, CounterType, RacpOperator, StatusChangedFlags
 
 __all__ = ["Audit"]
 
-Question = Callable[[int, State], None]
-_Answer = TypeVar("_Answer")
-
-
-def _iu(milliunits: int) -> Decimal:
-    return toward_zero(Decimal(milliunits) / 1000)
+# Beyond this many records a pump may let go of the oldest (D-926).
+_RECORDS_KEPT = 5000
 
 
 class Audit:
@@ -38,7 +37,6 @@ class Audit:
         judge: holds the oracle, advanced to the second of a question.
         checks: where each judgement goes.
         record: where what was read is kept.
-        pulse_mu: pulse size.
         sees_pulses: whether motor pulses are seen, so that the pump's word can be held against them.
         in_time: called with the second of a question when its answer has come, before that is judged; raises when
             the bench was too slow for it.
@@ -51,17 +49,17 @@ class Audit:
         checks: CheckBook,
         record: RunRecord,
         *,
-        pulse_mu: int,
         sees_pulses: bool,
         in_time: Callable[[int], None],
     ) -> None:
         self._pump = pump
         self._judge = judge
-        self._checks = checks
         self._record = record
-        self._pulse_mu = pulse_mu
         self._sees_pulses = sees_pulses
-        self._in_time = in_time
+        self._asker = asker = Asker(pump, judge, checks, in_time)
+        self._heard, self._expect = asker.heard, asker.expect
+        self.delivery = DeliveryQuestions(asker)
+        self.templates = TemplateQuestions(asker)
         self._seen_due_s: list[int] = []
         self._claims: list[tuple[int, int]] = []
 
@@ -69,9 +67,19 @@ class Audit:
     def questions(self) -> tuple[Question, ...]:
         """The questions of one audit, in their order."""
         return (
-            self.counters, self.delivered, self.status, self.active_basal, self.bolus, self.daily, self.iob,
-            self.settings, self.annunciation, self.history, self.reset_status,
+            self.counters, self.delivered, self.status, self.delivery.active_basal, *self.delivery.boluses, self.daily,
+            self.iob, self.settings, self.annunciation, self.battery, self.elapsed, self.remaining,
+            *self.templates.questions, self.history, self.stored, self.reset_status,
         )  # fmt: skip
+
+    @property
+    def last_questions(self) -> tuple[Question, ...]:
+        """The questions at the end of a run: everything once more."""
+
+        def all_templates(at_s: int, state: State) -> None:
+            self.templates.all = True
+
+        return (all_templates, *self.questions)
 
     # --- Pulses by the pump's word ------------------------------------------------------------------------------
 
@@ -103,7 +111,7 @@ class Audit:
 
     def _close_ledger(self, at_s: int) -> None:
         ledger = self._judge.oracle.ledger()
-        for name in ("basal", "bolus"):
+        for name in ("basal", "bolus", "prime"):
             account = getattr(ledger, name)
             accounted = account.delivered_mu + account.remaining_mu + account.dropped_mu
             self._expect(
@@ -127,57 +135,17 @@ class Audit:
         seen = self._heard(at_s, self._pump.status())
         wanted = state.therapy.upper()
         self._expect("therapy", seen.therapy.name == wanted, at_s, "therapy control state", wanted, seen.therapy.name)
-        right = None if state.reservoir_mu is None else _iu(state.reservoir_mu)
+        right = None if state.reservoir_mu is None else iu(state.reservoir_mu)
         self._expect("ledger", right == seen.reservoir_iu, at_s, "reservoir, IU", right, seen.reservoir_iu, "D-811")
+        operational = state.operational.upper()
         self._expect(
-            "therapy", seen.operational is OperationalState.READY, at_s, "operational state", "READY",
-            seen.operational.name,
+            "therapy", seen.operational.name == operational, at_s, "operational state", operational,
+            seen.operational.name, "D-511",
         )  # fmt: skip
         attached = state.reservoir_attached
         self._expect("ledger", attached == seen.reservoir_attached, at_s, "reservoir attached", attached,
                      seen.reservoir_attached, "D-814")  # fmt: skip
         self._record.event("state", at_s, at_s=at_s, therapy=seen.therapy.name.lower(), reservoir_iu=seen.reservoir_iu)
-
-    def active_basal(self, at_s: int, state: State) -> None:
-        """Get Active Basal Rate Delivery (D-202, D-305, D-907)."""
-        seen = self._heard(at_s, self._pump.active_basal())
-        if state.active_template == 0 or state.therapy == "stop":
-            self._expect("active-basal", seen is None, at_s, "active basal rate", None, seen, "D-204")
-            return
-        right: tuple[Any, ...] = (state.active_template, _iu(int(state.profile_rate_mu_per_h)))
-        if state.tbr is not None:
-            tbr = state.tbr
-            context = tbr.context.upper().replace(" ", "_")
-            right += (_iu(tbr.rate_mu_per_h), tbr.programmed_minutes, tbr.remaining_minutes, context)
-        got: tuple[Any, ...] = ()
-        if seen is not None:
-            got = (seen.profile_template, seen.profile_rate_iu_per_h)
-            if seen.tbr is not None:
-                context = seen.context.name if seen.context is not None else "none"
-                got += (seen.tbr.value, seen.tbr.programmed_minutes, seen.tbr.remaining_minutes, context)
-        self._expect(
-            "active-basal", right == got, at_s, "active basal rate (template, rate, TBR rate, minutes, left, context)",
-            " ".join(map(str, right)), " ".join(map(str, got)), "D-305" if right[:2] == got[:2] else "D-202",
-        )  # fmt: skip
-
-    def bolus(self, at_s: int, state: State) -> None:
-        """Get Active Bolus IDs and Delivery (D-106, D-402, D-404)."""
-        seen_ids = self._heard(at_s, self._pump.active_bolus_ids())
-        active = state.bolus
-        due_ids = [] if active is None else [active.bolus_id]
-        same = self._expect("active-bolus", due_ids == seen_ids, at_s, "active bolus IDs", due_ids, seen_ids, "D-402")
-        if active is None or not same:
-            return
-        for selection, due_mu in (
-            (BolusValueSelection.PROGRAMMED, active.amount_mu),
-            (BolusValueSelection.REMAINING, active.remaining_mu),
-            (BolusValueSelection.DELIVERED, active.delivered_mu),
-        ):
-            seen = self._heard(at_s, self._pump.active_bolus(active.bolus_id, selection))
-            self._expect(
-                "active-bolus", _iu(due_mu) == seen.fast_iu, at_s, f"active bolus, {selection.name.lower()}, IU",
-                _iu(due_mu), seen.fast_iu,
-            )  # fmt: skip
 
     def settings(self, at_s: int, state: State) -> None:
         """What was set, read back: controller settings, maximum bolus, clock (D-203, D-616, D-802)."""
@@ -186,7 +154,7 @@ class Audit:
         seen["controller"] = seen["controller"].name.lower()
         due["controller"] = str(due["controller"])
         self._expect("settings", due == seen, at_s, "controller settings", due, seen, "D-616")
-        limit, got = _iu(state.max_bolus_mu), self._heard(at_s, self._pump.max_bolus())
+        limit, got = iu(state.max_bolus_mu), self._heard(at_s, self._pump.max_bolus())
         self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
         wall = self._heard(at_s, self._pump.clock())
         self._expect("settings", wall == state.wall, at_s, "local time", state.wall, wall, "D-203")
@@ -194,7 +162,7 @@ class Audit:
     def daily(self, at_s: int, state: State) -> None:
         """Get Total Daily Insulin Status (D-901)."""
         seen = self._heard(at_s, self._pump.total_daily_insulin())
-        right = (_iu(state.day_bolus_mu), _iu(state.day_basal_mu), _iu(state.day_bolus_mu + state.day_basal_mu))
+        right = (iu(state.day_bolus_mu), iu(state.day_basal_mu), iu(state.day_bolus_mu + state.day_basal_mu))
         got = (seen.bolus_iu, seen.basal_iu, seen.total_iu)
         self._expect("daily-insulin", right == got, at_s, "insulin of the day (bolus, basal, total), IU",
                      " ".join(map(str, right)), " ".join(map(str, got)))  # fmt: skip
@@ -203,7 +171,7 @@ class Audit:
         """Get Insulin On Board (D-702 to D-704)."""
         seen_mu = float(self._heard(at_s, self._pump.insulin_on_board()).iob_iu * 1000)
         # Rounding toward zero may take one unit of the format's last digit away, 10 mU from 2.046 IU on.
-        rounding_mu = state.iob_mu - float(_iu(int(state.iob_mu)) * 1000)
+        rounding_mu = state.iob_mu - float(iu(int(state.iob_mu)) * 1000)
         low_mu = state.iob_mu - rounding_mu - state.iob_tolerance_mu - (10 if state.iob_mu > 2045 else 1)
         ok = low_mu <= seen_mu <= state.iob_mu + state.iob_tolerance_mu
         self._expect("iob", ok, at_s, "insulin on board, mU", round(state.iob_mu, 3), seen_mu, "D-704")
@@ -217,6 +185,41 @@ class Audit:
             right = f"{shown.annunciation_id} {ANNUNCIATION_TYPES[shown.type].name} {shown.status.upper()}"
         got = "none" if seen is None else f"{seen.id} {seen.type.name} {seen.status.name}"
         self._expect("annunciation", right == got, at_s, "annunciation shown", right, got, "D-831")
+
+    def battery(self, at_s: int, state: State) -> None:
+        """Battery Level (D-841)."""
+        seen = self._heard(at_s, self._pump.battery_percent())
+        self._expect("battery", state.battery_percent == seen, at_s, "battery level, %", state.battery_percent, seen)
+
+    def elapsed(self, at_s: int, state: State) -> None:
+        """Get Counter, what has passed (D-514)."""
+        self._counters(at_s, CounterSelection.ELAPSED)
+
+    def remaining(self, at_s: int, state: State) -> None:
+        """Get Counter, what is left (D-514)."""
+        self._counters(at_s, CounterSelection.REMAINING)
+
+    def _counters(self, at_s: int, selection: CounterSelection) -> None:
+        for counter in CounterType:
+            name = counter.name.lower().replace("_", " ")
+            self._asker.compare(
+                "counter", at_s, f"counter {name}, {selection.name.lower()} minutes",
+                GetCounter(name, selection.name.lower()), lambda fields: fields["minutes"],
+                lambda pump, counter=counter: pump.counter(counter, selection),  # type: ignore[misc]
+            )  # fmt: skip
+
+    def stored(self, at_s: int, state: State) -> None:
+        """How many records the pump holds, and which is the first and the last (D-911)."""
+        witness = self._judge.history
+        if witness.stored > _RECORDS_KEPT:
+            return
+        seen = self._heard(at_s, self._pump.count_records())
+        self._expect("stored-records", witness.stored == seen, at_s, "records held", witness.stored, seen)
+        if witness.stored:
+            ends = [self._pump.records(operator) for operator in (RacpOperator.FIRST, RacpOperator.LAST)]
+            got = tuple(record.sequence for records in ends for record in records)
+            due = witness.stored_ends()
+            self._expect("stored-records", due == got, at_s, "first and last record", due, got)
 
     def history(self, at_s: int, state: State) -> None:
         """All history records since the last audit (D-905)."""
@@ -234,19 +237,3 @@ class Audit:
         if flags:
             self._pump.reset_status(flags)
             self._judge.status.reset(flags)
-
-    def _heard(self, at_s: int, answer: _Answer) -> _Answer:
-        self._in_time(at_s)
-        return answer
-
-    def _expect(
-        self, check: str, ok: bool, at_s: int, what: str, right: object, got: object, rule: str = ""
-    ) -> bool:
-        return self._checks.expect(
-            check, ok, at_s, message="" if ok else f"{what}: due {right}, the pump says {got}",
-            expected=_plain(right), observed=_plain(got), rule=rule,
-        )  # fmt: skip
-
-
-def _plain(value: object) -> object:
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -8,14 +8,15 @@ from typing import Any
 
 from pumplink.link import Link
 from pumplink.pump import Pump
-from pumprig.actions import Action, action_of, fault_of, perform
+from pumprig.actions import Action, Answered, Known, action_of, fault_of, perform
 from pumprig.checks import CheckBook
 from pumprig.dut import Dut
 from pumprig.judge import Judge
 from pumprig.oracle import commands as oracle_commands
+from pumprig.oracle.questions import GetBolusTemplate
 from pumprig.pace import Pace
 from pumprig.repeat import Repeater
-from pumprig.scenario_parts import CgmSample
+from pumprig.scenario_parts import CgmSample, DeleteRecords
 from pumprig.sensor import Sensor
 from pumprig.story import Story
 from pumprig.trace import Sample
@@ -114,8 +115,11 @@ class Hands:
         if getattr(command, "annunciation_id", 0) is None:
             shown = self._pump.annunciation()
             shown_id = shown.id if shown is not None else 0
-        newest = self._story.totals.last_bolus_id
-        self.give(at_s, action_of(command, newest_bolus_id=newest, shown_annunciation_id=shown_id))
+        if isinstance(command, DeleteRecords):
+            # What the pump records up to this second may be what is deleted.
+            self._judge.advance(at_s)
+        known = Known(self._story.totals.last_bolus_id, shown_id, self._judge.history.stored_ends())
+        self.give(at_s, action_of(command, known))
 
     def give(self, at_s: int, action: Action) -> None:
         """Give an action to pump and oracle, and compare their answers."""
@@ -135,12 +139,18 @@ class Hands:
         if action.name == "set_controller":
             settings = self._judge.oracle.state().controller
             self._judge.suspended.settings(at_s, settings.suspend_limit_minutes, settings.limit_window_minutes)
-        if action.name == "set_bolus":
-            self._bolus_answered(at_s, action, wanted.fields.get("bolus_id"), answered.fields.get("bolus_id"))
+        if isinstance(action.command, oracle_commands.SetBolus):
+            self._bolus_answered(at_s, action.command, wanted, answered)
+        elif isinstance(action.command, oracle_commands.DeleteRecords) and wanted.fields.get("deleted"):
+            command = action.command
+            self._judge.history.deleted(command.least, command.most, command.only)
 
-    def _bolus_answered(self, at_s: int, action: Action, wanted_id: int | None, bolus_id: int | None) -> None:
+    def _bolus_answered(
+        self, at_s: int, command: oracle_commands.SetBolus, wanted: oracle_commands.Expected, answered: Answered
+    ) -> None:
+        wanted_id, bolus_id = wanted.fields.get("bolus_id"), answered.fields.get("bolus_id")
         limit_mu = self._judge.oracle.state().max_bolus_mu
-        amount_mu = float(action.fields["amount_iu"]) * 1000
+        amount_mu = self._amount_mu(at_s, command)
         self._checks.expect(
             "bolus-limit", bolus_id is None or amount_mu <= limit_mu, at_s,
             message="a bolus above the maximum was accepted", expected=f"<= {limit_mu} mU", observed=amount_mu,
@@ -153,6 +163,12 @@ class Hands:
             "response", bolus_id == wanted_id, at_s, message="the bolus ID is wrong", expected=wanted_id,
             observed=bolus_id, rule="D-402",
         )  # fmt: skip
+
+    def _amount_mu(self, at_s: int, command: oracle_commands.SetBolus) -> int:
+        if command.template_number is None:
+            return int((command.amount_iu + command.extended_amount_iu) * 1000)
+        held = self._judge.oracle.command(at_s, GetBolusTemplate(command.template_number)).fields
+        return int(held.get("fast_mu", 0) + held.get("extended_mu", 0))
 
     # --- Faults -------------------------------------------------------------------------------------------------
 

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from pumprig.checks import CheckBook
+from pumprig.expected_records import ANNUNCIATION_TYPES, records_of
 from pumprig.oracle import events as expected
-from pumpwire.enums import (
-    AnnunciationStatus,
-    AnnunciationType,
-    BolusEndReason,
-    BolusType,
-    DeliveryContext,
-    ProfileTemplateType,
-    RecordingReason,
-    TbrEndReason,
-    TbrType,
-    TherapyControlState,
-)
-from pumpwire.numbers import Special, toward_zero
 
 __all__ = ["ANNUNCIATION_TYPES", "HistoryWitness", "Record", "records_of"]
 
-ANNUNCIATION_TYPES = {
-    "reservoir low": AnnunciationType.RESERVOIR_LOW,
-    "reservoir empty": AnnunciationType.RESERVOIR_EMPTY,
-    "occlusion": AnnunciationType.OCCLUSION_DETECTED,
-    "stale CGM": AnnunciationType.CGM_STALE,
-    "pause over": AnnunciationType.PAUSE_OVER,
-}
-_CONTEXTS = {
-    "device": DeliveryContext.DEVICE,
-    "remote control": DeliveryContext.REMOTE_CONTROL,
-    "AP controller": DeliveryContext.AP_CONTROLLER,
-}
-_TIME_REASONS = {
-    "date time loss": RecordingReason.DATE_TIME_LOSS,
-    "set date time": RecordingReason.SET_DATE_TIME,
-    "periodic": RecordingReason.PERIODIC,
-}
+_REFERENCE = "HistoryReferenceTime"
 
 
 @dataclass(frozen=True)
@@ -55,146 +26,18 @@ class Record:
     fields: Mapping[str, Any]
 
 
-def _iu(milliunits: int) -> Decimal:
-    return toward_zero(Decimal(milliunits) / 1000)
-
-
-def _word(text: str) -> str:
-    return text.upper().replace(" ", "_")
-
-
-def _reference(event: expected.ReferenceTime) -> Iterator[tuple[str, dict[str, Any]]]:
-    wall = event.wall
-    yield "HistoryReferenceTime", {
-        "recording_reason": _TIME_REASONS[event.reason],
-        "year": wall.year, "month": wall.month, "day": wall.day,
-        "hour": wall.hour, "minute": wall.minute, "second": wall.second,
-    }  # fmt: skip
-
-
-def _therapy(event: expected.TherapyChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryTherapyControlStateChanged", {
-        "old_therapy_control_state": TherapyControlState[_word(event.old)],
-        "new_therapy_control_state": TherapyControlState[_word(event.new)],
-    }
-
-
-def _basal(event: expected.BasalChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryDeliveredBasalRateChanged", {
-        "old_rate_iu_per_h": _iu(event.old_mu_per_h),
-        "new_rate_iu_per_h": _iu(event.new_mu_per_h),
-        "context": _CONTEXTS[event.context],
-    }
-
-
-def _tbr_started(event: expected.TbrStarted) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryTbrStarted", {
-        "tbr_type": TbrType.ABSOLUTE, "value": _iu(event.rate_mu_per_h), "duration_minutes": event.duration_minutes,
-    }  # fmt: skip
-
-
-def _tbr_changed(event: expected.TbrChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryTbrChanged", {
-        "tbr_type": TbrType.ABSOLUTE, "value": _iu(event.rate_mu_per_h), "duration_minutes": event.duration_minutes,
-        "elapsed_minutes": event.elapsed_minutes,
-    }  # fmt: skip
-
-
-def _tbr_ended(event: expected.TbrEnded) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryTbrEnded", {
-        "tbr_type": TbrType.ABSOLUTE, "effective_duration_minutes": event.effective_minutes,
-        "tbr_end_reason": TbrEndReason[_word(event.reason)], "annunciation_id": event.annunciation_id,
-    }  # fmt: skip
-
-
-def _bolus_started(event: expected.BolusStarted) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryBolusProgrammed1", {
-        "bolus_id": event.bolus_id, "bolus_type": BolusType.FAST, "fast_amount_iu": _iu(event.amount_mu),
-        "extended_amount_iu": Decimal(0), "duration_minutes": 0,
-    }  # fmt: skip
-    yield "HistoryBolusProgrammed2", {}
-
-
-def _bolus_ended(event: expected.BolusEnded) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryBolusDelivered1", {
-        "bolus_id": event.bolus_id, "bolus_type": BolusType.FAST, "fast_delivered_iu": _iu(event.delivered_mu),
-        "extended_delivered_iu": Decimal(0), "effective_duration_minutes": 0,
-    }  # fmt: skip
-    yield "HistoryBolusDelivered2", {
-        "start_offset_s": 0, "bolus_end_reason": BolusEndReason[_word(event.reason)],
-        "annunciation_id": event.annunciation_id,
-    }  # fmt: skip
-
-
-def _activated(event: expected.ProfileActivated) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryProfileTemplateActivated", {
-        "profile_template_type": ProfileTemplateType.BASAL_RATE,
-        "old_template_number": event.old, "new_template_number": event.new,
-    }  # fmt: skip
-
-
-def _block(event: expected.BlockChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryBasalBlockChanged", {
-        "template_number": event.template, "block_number": event.block, "duration_minutes": event.duration_minutes,
-        "rate_iu_per_h": _iu(event.rate_mu_per_h),
-    }  # fmt: skip
-
-
-def _max_bolus(event: expected.MaxBolusChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryMaxBolusChanged", {"old_max_bolus_iu": _iu(event.old_mu), "new_max_bolus_iu": _iu(event.new_mu)}
-
-
-def _reservoir(event: expected.ReservoirChanged) -> Iterator[tuple[str, dict[str, Any]]]:
-    remaining = Special.NAN if event.remaining_mu is None else _iu(event.remaining_mu)
-    yield "HistoryReservoirRemainingChanged", {"reservoir_remaining_iu": remaining}
-
-
-def _annunciation(event: expected.Annunciation) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryAnnunciationStatusChanged1", {
-        "annunciation_id": event.annunciation_id, "annunciation_type": ANNUNCIATION_TYPES[event.type],
-        "annunciation_status": AnnunciationStatus[_word(event.status)],
-    }  # fmt: skip
-    yield "HistoryAnnunciationStatusChanged2", {}
-
-
-def _daily(event: expected.DailyInsulin) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "HistoryTotalDailyInsulin", {
-        "flags": int(event.clock_changed), "bolus_delivered_iu": _iu(event.bolus_mu),
-        "basal_delivered_iu": _iu(event.basal_mu), "year": event.day.year, "month": event.day.month,
-        "day": event.day.day,
-    }  # fmt: skip
-
-
-_WRITERS: dict[type[expected.Event], Callable[[Any], Iterator[tuple[str, dict[str, Any]]]]] = {
-    expected.ReferenceTime: _reference,
-    expected.TherapyChanged: _therapy,
-    expected.BasalChanged: _basal,
-    expected.TbrStarted: _tbr_started,
-    expected.TbrChanged: _tbr_changed,
-    expected.TbrEnded: _tbr_ended,
-    expected.BolusStarted: _bolus_started,
-    expected.BolusEnded: _bolus_ended,
-    expected.ProfileActivated: _activated,
-    expected.BlockChanged: _block,
-    expected.MaxBolusChanged: _max_bolus,
-    expected.ReservoirChanged: _reservoir,
-    expected.Annunciation: _annunciation,
-    expected.DailyInsulin: _daily,
-}
-
-
-def records_of(event: expected.Event) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The history records that an event must leave: name, and the fields that the rules fix."""
-    return _WRITERS[type(event)](event)
-
-
 @dataclass(frozen=True)
 class _Due:
+    sequence: int
     at_s: int
     offset_s: int
     rule: str
     name: str
     fields: Mapping[str, Any]
+
+    @property
+    def is_reference(self) -> bool:
+        return self.name == _REFERENCE
 
 
 class HistoryWitness:
@@ -212,12 +55,54 @@ class HistoryWitness:
         self._read: deque[Record] = deque()
         self._reference_s = 0
         self._lost = False
+        self._stored: dict[int, bool] = {}
+        self._unread: dict[int, _Due] = {}
         self.next_sequence = 0
 
     def due(self, event: expected.Event) -> None:
         """An event that the rules give."""
-        for name, fields in records_of(event):
-            self._due.append(_Due(event.at_s, event.offset_s, event.rule, name, fields))
+        for sequence, (name, fields) in enumerate(records_of(event), event.sequence):
+            due = _Due(sequence, event.at_s, event.offset_s, event.rule, name, fields)
+            self._due.append(due)
+            self._stored[sequence] = due.is_reference
+
+    def deleted(self, least: int | None, most: int | None, only: str | None) -> None:
+        """Records that the rules have given were deleted (D-911); those that were not read yet, never will be.
+
+        Args:
+            least, most: sequence numbers that bound them, None for no bound.
+            only: `reference` or `other` for these alone, None for all.
+        """
+        kind = None if only is None else only == "reference"
+        gone = {
+            sequence
+            for sequence, is_reference in self._stored.items()
+            if (least is None or sequence >= least)
+            and (most is None or sequence <= most)
+            and kind in (None, is_reference)
+        }
+        for sequence in gone:
+            del self._stored[sequence]
+        unread = {due.sequence: due for due in self._due if due.sequence in gone and due.sequence >= self.next_sequence}
+        self._unread |= unread
+        self._due = deque(due for due in self._due if due.sequence not in unread)
+        self._skip()
+
+    def _skip(self) -> None:
+        while (due := self._unread.pop(self.next_sequence, None)) is not None:
+            self.next_sequence += 1
+            if due.is_reference:
+                self._reference_s = due.at_s
+
+    @property
+    def stored(self) -> int:
+        """How many records the pump must hold."""
+        return len(self._stored)
+
+    def stored_ends(self) -> tuple[int, int]:
+        """Sequence numbers of the first and the last record that the pump must hold; of none, twice 0."""
+        # They come in the order of their numbers.
+        return (next(iter(self._stored)), next(reversed(self._stored))) if self._stored else (0, 0)
 
     def read(self, record: Record, at_s: float) -> None:
         """A record read from the pump at pump second `at_s`. Records come in the order they were sent."""
@@ -234,8 +119,9 @@ class HistoryWitness:
             # Sequence numbers skipped or repeated: what follows cannot be told apart from what was missed.
             self._lost = True
         recorded_s = self._reference_s + record.offset_s
-        if record.name == "HistoryReferenceTime":
+        if record.name == _REFERENCE:
             self._reference_s = recorded_s
+        self._skip()
         self._read.append(record)
         self._on_record(record, recorded_s)
 
@@ -264,9 +150,7 @@ class HistoryWitness:
             )  # fmt: skip
 
     def _compare(self, due: _Due, record: Record, at_s: float) -> None:
-        wrong = [
-            name for name, value in due.fields.items() if _value(record.fields.get(name)) != _value(value)
-        ]
+        wrong = [name for name, value in due.fields.items() if _value(record.fields.get(name)) != _value(value)]
         if record.name != due.name:
             message = f"{record.name} (sequence {record.sequence}) stands where {due.name} was due"
             self._lost = True
@@ -279,11 +163,11 @@ class HistoryWitness:
             )
         else:
             self._checks.expect("history", True, at_s)
-            if due.name == "HistoryReferenceTime":
+            if due.name == _REFERENCE:
                 self._checks.expect("reference-time", True, at_s)
             return
         seen = {key: record.fields.get(key) for key in due.fields}
-        check = "reference-time" if due.name == "HistoryReferenceTime" else "history"
+        check = "reference-time" if due.name == _REFERENCE else "history"
         self._checks.expect(
             check, False, due.at_s, message=message,
             expected=f"{due.name} {_plain(due.fields)} +{due.offset_s} s",

@@ -12,11 +12,12 @@ from pumprig.checks import CheckBook
 __all__ = ["DuePulse", "PulseWitness", "SeenPulse"]
 
 _SECONDS_PER_HOUR = 3600
+_ARTICLES = {"extended": "an"}
 
 
 @dataclass(frozen=True)
 class DuePulse:
-    """A pulse that the rules give: pump second, `basal` or `bolus`, and the rule that makes it due."""
+    """A pulse that the rules give: pump second, source (basal, bolus, extended, prime), the rule that makes it due."""
 
     due_s: int
     source: str
@@ -122,7 +123,7 @@ class PulseWitness:
             "pulse",
             False,
             due.due_s,
-            message=f"a {due.source} pulse was due at {due.due_s} s and did not come",
+            message=f"{_ARTICLES.get(due.source, 'a')} {due.source} pulse was due at {due.due_s} s and did not come",
             expected=due.due_s,
             observed=next((pulse.due_s for pulse in islice(self._seen, 1)), None),
             rule=due.rule,

@@ -303,9 +303,8 @@ class Rig:
             + settings.basal_limit_mu_per_h * (3600 + PAUSE_LIMIT_S) // 3600 // settings.pulse_mu,
         )
         self._audit = Audit(
-            self.pump, judge, self.checks, self.record, pulse_mu=settings.pulse_mu, sees_pulses=self.dut.sees_pulses,
-            in_time=self.pace.in_time,
-        )  # fmt: skip
+            self.pump, judge, self.checks, self.record, sees_pulses=self.dut.sees_pulses, in_time=self.pace.in_time
+        )
         self._hands = Hands(
             self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
         )
@@ -468,7 +467,8 @@ class Rig:
         self._hands.command(at_s, command)
         if isinstance(command, parts.SetBolus):
             # While it runs, most likely.
-            self._later(at_s + BOLUS_ASKED_AFTER_S, 2, self._asking(self._audit.bolus))
+            for number, question in enumerate(self._audit.delivery.boluses, BOLUS_ASKED_AFTER_S):
+                self._later(at_s + number, 2, self._asking(question))
 
     def _asking(self, question: Callable[[int, Any], None]) -> Callable[[int], None]:
         def ask(at_s: int) -> None:
@@ -542,11 +542,12 @@ class Rig:
         end_s = self.plan.schedule.end_s
         if not self.pace.connected:
             self._do(end_s + 1, self._reconnect)
-        for number, question in enumerate(self._audit.questions, 2):
+        questions = self._audit.last_questions
+        for number, question in enumerate(questions, 2):
             self.pace.steady.add(end_s + number)
             self._do(end_s + number, self._asking(question))
         # Some seconds more, so that what fell due at the last question is seen too.
-        last_s = end_s + len(self._audit.questions) + 5
+        last_s = end_s + len(questions) + 5
         self._go_to(last_s)
         self._hands.finish(last_s)
         self.judge.history.finish(last_s)

@@ -61,6 +61,7 @@ from pumprig.scenario_parts import (
     clock_text,
     seconds_problem,
 )
+from pumprig.scenario_values import FieldProblem
 from pumprig.toml_lines import Location, TomlLines
 from pumprig.trace import Trace, bundled_trace_path, load_trace
 
@@ -334,7 +335,7 @@ def _toml_problem(file: str, message: str, text: str) -> str:
 def _problems(error: ValidationError, raw: dict[str, Any], file: str, lines: TomlLines | None) -> list[str]:
     found: list[tuple[int, str]] = []
     for details in error.errors(include_url=False):
-        location = _without_tags(details["loc"], raw)
+        location = _location(details, raw)
         number = lines.line_of(location) if lines else 0
         found.append((number, _line(file, lines, location, _message(details))))
         if details["type"].startswith("union_tag") and isinstance(details["input"], dict):
@@ -349,6 +350,16 @@ def _time_of_unknown_kind(
     place = (*location, "at")
     message = seconds_problem(item["at"]) if "at" in item else "is missing"
     return [(lines.line_of(place) if lines else 0, _line(file, lines, place, message))] if message else []
+
+
+# What is wrong with a whole command or fault is told at its table, or at the field that it is about.
+def _location(details: ErrorDetails, raw: dict[str, Any]) -> Location:
+    place = details["loc"]
+    if details["type"] != "value_error" or not isinstance(details["input"], dict):
+        return _without_tags(place, raw)
+    found = _without_tags((*place, ""), raw)[:-1]
+    problem = details["ctx"]["error"]
+    return (*found, problem.field) if isinstance(problem, FieldProblem) else found
 
 
 # pydantic puts the kind of a command, and the branch of a choice of types, into a location. The file knows neither.
@@ -388,7 +399,7 @@ def _message(details: ErrorDetails) -> str:
 # What pydantic says of types and limits, as somebody says it who writes TOML and knows no type of Python.
 def _plain_message(details: ErrorDetails, name: str) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    allowed = _allowed_range(name)
+    allowed = _allowed_range(name, details["loc"])
     unquoted = ", without quotes" if isinstance(details["input"], str) else ""
     if kind.startswith(("greater_than", "less_than")):
         return "must be" + (allowed or f" at least {context.get('ge', 0)}")
@@ -414,15 +425,17 @@ def _plain_message(details: ErrorDetails, name: str) -> str:
     }.get(kind, details["msg"][:1].lower() + details["msg"][1:])
 
 
-def _properties() -> list[tuple[str, dict[str, Any]]]:
+# The fields of the kinds that a location names come first.
+def _properties(kinds: tuple[int | str, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
     schema = Scenario.model_json_schema(by_alias=True)
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return [item for part in parts for item in part.get("properties", {}).items()]
+    parts = [schema.get("properties", {}), *(part.get("properties", {}) for part in schema.get("$defs", {}).values())]
+    parts.sort(key=lambda part: part.get("kind", {}).get("const") not in kinds)
+    return [item for part in parts for item in part.items()]
 
 
-# A field of one name has the same limits wherever it stands. The schema says `gt` and `le` where a value is converted.
-def _allowed_range(name: str) -> str:
-    for found, field in _properties():
+# The schema says `gt` and `le` where a value is converted.
+def _allowed_range(name: str, location: tuple[int | str, ...]) -> str:
+    for found, field in _properties(location):
         for branch in (field, *field.get("anyOf", ())) if found == name else ():
             if "maximum" in branch:
                 return f" from {branch['minimum']} to {branch['maximum']}"

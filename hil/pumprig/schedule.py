@@ -25,6 +25,8 @@ from typing import Literal
 from pumprig.errors import UsageError
 from pumprig.scenario import Scenario
 from pumprig.scenario_parts import (
+    Annunciation,
+    BatteryLevel,
     BearerDown,
     CgmDrop,
     CgmDuplicate,
@@ -42,7 +44,7 @@ OFFSET_MINUTES_MAX = 65535
 SEND_BEFORE_EFFECT_S = 0.5
 DUPLICATE_AFTER_S = 1
 
-HardwareFault = Occlusion | ReservoirLevel | ReservoirDetached
+HardwareFault = Occlusion | ReservoirLevel | ReservoirDetached | BatteryLevel | Annunciation
 Payload = Sample | CgmSample | Command | HardwareFault | RepeatCommand | BearerDown
 Kind = Literal["bearer_up", "fault", "sample", "command", "repeat", "bearer_down"]
 _RANK: dict[Kind, int] = {"bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "repeat": 4, "bearer_down": 5}

@@ -14,6 +14,7 @@ INDICATED_WITHIN_S = 2.0
 
 _BITS: dict[type[events.Event], Flags] = {
     events.TherapyChanged: Flags.THERAPY_CONTROL_STATE_CHANGED,
+    events.OperationalChanged: Flags.OPERATIONAL_STATE_CHANGED,
     events.ReservoirChanged: Flags.RESERVOIR_STATUS_CHANGED,
     events.Annunciation: Flags.ANNUNCIATION_STATUS_CHANGED,
     events.DailyInsulin: Flags.TOTAL_DAILY_INSULIN_STATUS_CHANGED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class CgmRecords:
     def __len__(self) -> int:
         return len(self._records)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[CgmRecord]:
         return iter(self._records)
 
     @property

@@ -98,8 +98,8 @@ class Emulator(Procedures):
             AttError: 0xFF for an amount that no bolus can have.
         """
         values = {
-            f"{prefix}_{name}": amount
-            for prefix, amounts in (("recommended", recommended), ("confirmed", confirmed))
+            f"{prefix}{name.removesuffix('_iu')}_amount_iu": amount
+            for prefix, amounts in (("", recommended), ("confirmed_", confirmed))
             for name, amount in asdict(amounts).items()
         }
         self.client.write("EmulatorBolusCalculation", **values)

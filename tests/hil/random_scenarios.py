@@ -32,6 +32,20 @@ STATUS = (
     "general_device_fault",
 )  # fmt: skip
 PERIODS_MINUTES = (1, 1, 2, 4, 5, 10, 15, 29, 30, 45, 60, 90, 119, 1440)
+FACTORS = tuple(map(Decimal, ("0", "0.001", "0.333", "0.5", "0.9", "1", "1.1", "1.5", "2", "2.5", "2.51", "9")))
+EXTENDED_MINUTES = (0, 1, 1, 2, 3, 4, 5, 7, 10, 20, 30, 59, 60, 90, 240, 720, 721)
+DELAYS_MINUTES = (0, 1, 1, 2, 5, 10, 30, 60, 720, 721)
+REASONS = ([], [], ["meal"], ["correction"], ["meal", "correction"])
+ACTIVATIONS = ("manual", "recommended", "manually_changed_recommended", "commanded", "none")
+ANNUNCIATIONS = (
+    "system_issue", "occlusion_detected", "reservoir_low", "reservoir_empty", "battery_low", "battery_empty",
+    "temperature_out_of_range", "max_delivery", "cgm_stale", "pause_over", "tbr_over", "bolus_canceled",
+)  # fmt: skip
+PROFILE_VALUES = {
+    "isf": ("0.9", "1", "20.5", "45.1", "50", "120", "1000", "1001"),
+    "icho": ("0.9", "1", "7.5", "10", "12.5", "300", "301"),
+    "target": ("39.9", "40", "80", "90.5", "100", "110", "400", "401"),
+}
 
 
 class Maker:
@@ -126,15 +140,25 @@ class Maker:
         kind = self.pick((
             "set_tbr", "set_tbr", "set_tbr", "cancel_tbr", "set_bolus", "set_bolus", "set_bolus", "cancel_bolus",
             "set_therapy_state", "set_therapy_state", "set_max_bolus", "set_clock", "confirm_annunciation",
-            "snooze_annunciation", "write_basal_profile", "activate_basal_profile", "set_controller",
+            "snooze_annunciation", "write_basal_profile", "activate_basal_profile", "set_controller", "template",
+            "template", "template", "priming", "priming", "records",
         ))  # fmt: skip
         fields: dict[str, Any] = {}
         match kind:
+            case "template":
+                kind, fields = self.template()
+            case "priming":
+                kind, fields = self.priming()
+            case "records":
+                kind, fields = self.records()
             case "set_tbr":
-                fields = {"rate_iu_per_h": self.pick(RATES), "duration_minutes": self.pick(PERIODS_MINUTES)}
-                if self.maybe(0.35):
-                    fields["change"] = True
-            case "set_bolus" | "set_max_bolus":
+                fields = self.tbr()
+            case "set_bolus":
+                fields = self.bolus()
+                if self.maybe(0.2):
+                    fields["template_number"] = self.pick((7, 7, 8, 8, 9, 6, 10))
+                fields["activation"] = self.pick(ACTIVATIONS)
+            case "set_max_bolus":
                 fields = {"amount_iu": self.pick(AMOUNTS)}
             case "cancel_bolus":
                 fields = {"bolus_id": self.pick((0, 1, 2, 7))} if self.maybe(0.3) else {}
@@ -163,11 +187,104 @@ class Maker:
                         fields["settings"] |= {"suspend_limit_minutes": 100, "limit_window_minutes": 99}
         return command(self.at_s(), kind, **fields)
 
+    def tbr(self) -> dict[str, Any]:
+        """What a TBR or its template is set to: a rate, a factor, or a template's number."""
+        fields: dict[str, Any] = {"change": True} if self.maybe(0.35) else {}
+        if self.maybe(0.2):
+            return fields | {"template_number": self.pick((4, 4, 5, 6, 6, 3, 7))}
+        value = {"factor": self.pick(FACTORS)} if self.maybe(0.45) else {"rate_iu_per_h": self.pick(RATES)}
+        return fields | value | {"duration_minutes": self.pick(PERIODS_MINUTES)}
+
+    def bolus(self) -> dict[str, Any]:
+        """What a bolus or its template is set to: of any type, mostly one that the pump takes."""
+        fields: dict[str, Any] = {}
+        kind = self.pick(("fast", "fast", "fast", "extended", "extended", "multiwave", "multiwave"))
+        amounts = AMOUNTS if self.maybe(0.3) else AMOUNTS[3:9]
+        if kind != "extended":
+            fields["amount_iu"] = self.pick(amounts)
+        if kind != "fast":
+            fields |= {"extended_iu": self.pick(amounts), "duration_minutes": self.pick(EXTENDED_MINUTES)}
+        if self.maybe(0.3):
+            fields["delay_minutes"] = self.pick(DELAYS_MINUTES)
+        if self.maybe(0.06):
+            fields["type"] = self.pick(("fast", "extended", "multiwave", "undetermined"))
+        return fields | {"reasons": self.pick(REASONS)}
+
+    def template(self) -> tuple[str, dict[str, Any]]:
+        """A command about templates."""
+        kind = self.pick((
+            "set_tbr_template", "set_bolus_template", "set_bolus_template", "write_isf_profile", "write_icho_profile",
+            "write_target_profile", "activate_templates", "activate_templates", "reset_templates", "bolus_calculated",
+        ))  # fmt: skip
+        match kind:
+            case "set_tbr_template":
+                value = {"factor": self.pick(FACTORS)} if self.maybe(0.5) else {"rate_iu_per_h": self.pick(RATES)}
+                fields = value | {"template_number": self.pick((4, 4, 5, 5, 6, 7))}
+                return kind, fields | {"duration_minutes": self.pick(PERIODS_MINUTES)}
+            case "set_bolus_template":
+                return kind, self.bolus() | {"template_number": self.pick((7, 7, 8, 8, 9, 6, 10))}
+            case "activate_templates" | "reset_templates":
+                # At most one of a type.
+                types = ((1, 1, 2, 3), (4, 5, 6), (7, 8), (10, 10, 11), (12, 13), (14, 15), (16,))
+                numbers = [self.pick(of_type) for of_type in self.chance.sample(types, self.pick((1, 1, 2, 3)))]
+                return kind, {"template_numbers": numbers}
+            case "bolus_calculated":
+                names = ("fast_meal_iu", "fast_correction_iu", "extended_meal_iu", "extended_correction_iu")
+                amounts = AMOUNTS if self.maybe(0.3) else AMOUNTS[3:9]
+                return kind, {
+                    part: {name: self.pick(amounts) for name in self.chance.sample(names, 2)}
+                    for part in ("recommended", "confirmed")
+                }
+            case _:
+                return kind, self.day_profile(kind.split("_")[1])
+
+    def day_profile(self, kind: str) -> dict[str, Any]:
+        """A profile beside the basal one: sometimes no day, out of range, or of another type's number."""
+        values = PROFILE_VALUES[kind] if self.maybe(0.2) else PROFILE_VALUES[kind][1:-1]
+        blocks = []
+        for minutes, _ in self.profile():
+            picked = [self.pick(values) for _ in range(2)]
+            low, high = picked if self.maybe(0.1) else sorted(picked, key=Decimal)
+            named = {
+                "isf": {"isf_mg_dl_per_iu": low}, "icho": {"icho_ratio_g_per_iu": low},
+                "target": {"low_mg_dl": low, "high_mg_dl": high},
+            }[kind]  # fmt: skip
+            blocks.append({"duration_minutes": minutes} | {name: Decimal(value) for name, value in named.items()})
+        if len(blocks) > 1 and self.maybe(0.1):
+            blocks.pop()
+        number = {"isf": 10, "icho": 12, "target": 14}[kind] + self.pick((0, 0, 1, 1, 2))
+        return {"template_number": number, f"{kind}_profile": blocks}
+
+    def priming(self) -> tuple[str, dict[str, Any]]:
+        """A command about priming and the reservoir."""
+        kind = self.pick(("start_priming", "start_priming", "stop_priming", "set_fill_level", "reset_operation_time"))
+        if kind == "start_priming":
+            return kind, {"amount_iu": self.pick(AMOUNTS)}
+        if kind == "set_fill_level":
+            return kind, {"amount_iu": Decimal(self.pick(("0", "0.05", "0.07", "5", "20", "100", "300", "301")))}
+        return kind, {}
+
+    def records(self) -> tuple[str, dict[str, Any]]:
+        """A deletion of records."""
+        operator = self.pick(("all", "at_most", "at_least", "within", "first", "last"))
+        fields: dict[str, Any] = {"operator": operator}
+        low = self.chance.randrange(80)
+        if operator in ("at_least", "within"):
+            fields["minimum_sequence"] = low
+        if operator in ("at_most", "within"):
+            fields["maximum_sequence"] = low + self.pick((-3, 0, 1, 5, 40))
+        if operator in ("at_most", "at_least", "within"):
+            fields["which"] = self.pick(("all", "all", "reference_times", "others"))
+            fields["maximum_sequence"] = max(0, fields.get("maximum_sequence", 0))
+            if operator == "at_least":
+                del fields["maximum_sequence"]
+        return "delete_records", fields
+
     def fault(self) -> str:
         """One fault."""
         kind = self.pick((
             "occlusion", "reservoir_level", "reservoir_detached", "cgm_late", "cgm_late", "cgm_drop", "cgm_duplicate",
-            "cgm_duplicate", "cgm_sample", "cgm_sample",
+            "cgm_duplicate", "cgm_sample", "cgm_sample", "battery_level", "battery_level", "annunciation",
         ))  # fmt: skip
         fields: dict[str, Any] = {}
         match kind:
@@ -182,12 +299,19 @@ class Maker:
                 return fault(at_s, kind, **self.sample(at_s))
             case "cgm_drop":
                 fields = {"for_minutes": self.pick((1, 5, 10, 20, 40))}
+            case "battery_level":
+                fields = {"percent": self.pick((0, 1, 20, 20, 21, 50, 100, 100))}
+            case "annunciation":
+                fields = {"type": self.pick(ANNUNCIATIONS)}
         return fault(self.at_s(), kind, **fields)
 
     def episode(self) -> list[str]:
         """A few entries that belong together, at the edges where one meets the other."""
         at_s, near = self.at_s(), self.pick((-1, 0, 0, 1))
-        kind = self.pick(("bolus", "bolus", "tbr", "tbr", "pause", "suspension", "occlusion", "repeat", "snooze"))
+        kind = self.pick((
+            "bolus", "bolus", "tbr", "tbr", "pause", "suspension", "occlusion", "repeat", "snooze", "extended",
+            "extended", "relative", "delay", "priming", "priming",
+        ))  # fmt: skip
         after: list[tuple[int, str, dict[str, Any]]] = []
         match kind:
             case "bolus":
@@ -220,6 +344,39 @@ class Maker:
                     "set_tbr", {"rate_iu_per_h": 3, "duration_minutes": 5})))  # fmt: skip
                 again_s = self.later(at_s, self.pick((0, 1, 5)))
                 return [command(at_s, name, **fields), fault(again_s, "repeat_command")]
+            case "extended":
+                minutes, pulses = self.pick((1, 2, 3, 10, 31)), self.chance.randint(1, 20)
+                fields = {"extended_iu": Decimal(pulses) / 20, "duration_minutes": minutes}
+                if self.maybe(0.5):
+                    fields["amount_iu"] = Decimal(self.chance.randint(1, 40)) / 20
+                end_s = 60 * minutes * self.chance.randint(0, pulses) // pulses + near
+                then = self.pick(("cancel_bolus", "set_bolus", "set_therapy_state", "set_therapy_state"))
+                rest = {"set_bolus": fields, "set_therapy_state": {"state": self.pick(("pause", "stop"))}}.get(then, {})
+                beside = {"amount_iu": Decimal(self.chance.randint(1, 40)) / 20}
+                after = [(0, "set_bolus", fields), (self.pick((0, 1, end_s)), "set_bolus", beside),
+                         (end_s, then, rest), (end_s + 45, "set_therapy_state", {"state": "run"})]  # fmt: skip
+            case "delay":
+                minutes = self.pick((0, 1, 5))
+                fields = {"amount_iu": Decimal(self.chance.randint(1, 40)) / 20, "delay_minutes": minutes}
+                then = self.pick(("cancel_bolus", "set_therapy_state"))
+                rest = {"state": self.pick(("pause", "stop"))} if then == "set_therapy_state" else {}
+                end_s = 60 * minutes + self.pick((-1, 0, 0, 1, 2, 30))
+                after = [(0, "set_bolus", fields), (end_s, then, rest)]
+            case "relative":
+                after = [(0, "set_tbr", {"factor": self.pick(FACTORS), "duration_minutes": 30}),
+                         (self.pick((1, 60)), "write_basal_profile", {"basal_profile": [
+                             {"duration_minutes": minutes, "rate_iu_per_h": rate} for minutes, rate in self.profile()
+                         ]}),
+                         (self.pick((61, 600)), "set_clock", {"to": self.start + timedelta(seconds=at_s)})]  # fmt: skip
+            case "priming":
+                pulses = self.chance.randint(1, 40)
+                end_s = 2 * self.chance.randint(0, pulses) + near
+                then = self.pick(("stop_priming", "start_priming", "set_therapy_state", "set_fill_level"))
+                amount = {"amount_iu": Decimal(pulses) / 20}
+                rest = {"start_priming": amount, "set_therapy_state": {"state": "run"}, "set_fill_level": {
+                    "amount_iu": self.pick((5, 300))}}.get(then, {})  # fmt: skip
+                after = [(0, "set_therapy_state", {"state": "stop"}), (1, "start_priming", amount),
+                         (1 + end_s, then, rest), (200, "set_therapy_state", {"state": "run"})]  # fmt: skip
             case "snooze":
                 again_s = self.pick((60, 1799, 1800, 1801))
                 after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",

@@ -67,7 +67,7 @@ WRONG = {
     "two answers": (
         Edit("gatt/server.py", "        self.mtu = max(att.MTU_DEFAULT, min(wanted, self._mtu_max))",
              "        self._bearer.send(self._bearer.pdu_start + 3)"),
-        "was answered by 03f700",
+        "03f700",
     ),
 }  # fmt: skip
 
@@ -221,3 +221,55 @@ def test_what_nobody_asked_for_is_noticed_when_it_is_done():
     ask(authority, "SetBolus", 2, **BOLUS)
     assert tell(authority, "SetBolusResponse", 3, bolus_id=1) is None
     assert tell(authority, "SetBolusResponse", 4, bolus_id=2) is not None
+
+
+def test_a_template_allows_what_was_written_into_it_and_its_numbers_are_not_looked_at():
+    authority = Authority(50)
+    by_template = {**BOLUS, "flags": 2, "fast_amount_iu": 9, "template_number": 7}
+    ask(authority, "SetBolus", 10, **by_template)
+    assert authority.judge(0, 1, 0, 60) is not None, "nobody has written it"
+    held = {"template_number": 7, "flags": 0, "bolus_type": 0x3C, "fast_amount_iu": 0, "extended_amount_iu": 1}
+    ask(authority, "SetBolusTemplate", 70, **held, duration_minutes=5)
+    ask(authority, "SetBolus", 71, **by_template)
+    assert authority.judge(0, 20, 0, 80) is None
+    assert authority.judge(0, 21, 0, 80) is not None
+
+
+def test_a_cancel_voids_one_bolus_and_leaves_the_one_beside_it():
+    authority = Authority(50)
+    for bolus_id, values in ((1, BOLUS), (2, {**BOLUS, "bolus_type": 0x3C, "fast_amount_iu": 0,
+                                              "extended_amount_iu": 2, "duration_minutes": 9})):  # fmt: skip
+        ask(authority, "SetBolus", 10, **values)
+        assert tell(authority, "SetBolusResponse", 11, bolus_id=bolus_id) is None
+    assert authority.judge(0, 60, 0, 12) is None
+    ask(authority, "CancelBolus", 13, bolus_id=1)
+    assert tell(authority, "CancelBolusResponse", 14, bolus_id=1) is None
+    assert authority.needs_counters
+    assert authority.judge(0, 5, 0, 15) is None
+    assert authority.judge(0, 45, 0, 16) is None, "the 5 delivered and the 40 of the other"
+    assert authority.judge(0, 46, 0, 16) is not None
+
+
+def test_priming_moves_its_amount_until_it_is_stopped():
+    authority = Authority(50)
+    ask(authority, "StartPriming", 1, priming_amount_iu=1)
+    assert authority.judge(0, 0, 20, 60) is None
+    assert authority.judge(0, 0, 21, 60) is not None
+    assert tell(authority, "CommandResponseCode", 61, request_opcode=0x127B, response_code=0x74) is None
+    assert authority.judge(0, 0, 1, 62) is not None
+    ask(authority, "StartPriming", 63, priming_amount_iu=1)
+    assert tell(authority, "CommandResponseCode", 64, request_opcode=0x127B, response_code=0x0F) is None
+    ask(authority, "StopPriming", 65)
+    assert tell(authority, "CommandResponseCode", 66, request_opcode=0x1284, response_code=0x0F) is None
+    assert authority.judge(0, 0, 4, 67) is None
+    assert authority.judge(0, 0, 5, 68) is not None
+
+
+def test_a_relative_tbr_follows_the_profile_that_is_written_under_it():
+    authority = Authority(50)
+    ask(authority, "WriteBasalRateTemplate", 0, **BLOCK)
+    ask(authority, "SetTherapyControlState", 0, therapy_control_state=0x55)
+    ask(authority, "SetTbrAdjustment", 0, flags=0, tbr_type=0x3C, value=2, duration_minutes=60)
+    ask(authority, "WriteBasalRateTemplate", 0, **{**BLOCK, "rate_iu_per_h_1": 2})
+    assert authority.judge(80, 0, 0, 3600) is None
+    assert authority.judge(83, 0, 0, 3600) is not None

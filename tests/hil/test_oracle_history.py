@@ -15,6 +15,7 @@ from pumprig.oracle import ControllerSettings, Oracle, OracleSettings
 from pumprig.oracle.commands import (
     ActivateProfile,
     CancelTbr,
+    Configure,
     SetBolus,
     SetClock,
     SetMaxBolus,
@@ -29,6 +30,8 @@ from pumprig.oracle.events import (
     MaxBolusChanged,
     Pulse,
     ReferenceTime,
+    SettingsWritten,
+    TbrEnded,
     TherapyChanged,
 )
 
@@ -278,3 +281,22 @@ def test_a_pump_that_cannot_be_is_refused(values):
     """Section 10: the oracle's own settings are judged before a run, with the value and what is allowed."""
     with pytest.raises(UsageError, match="oracle settings"):
         OracleSettings(**values)
+
+
+def test_a_write_of_the_controller_settings_is_pointed_at():
+    """D-905: as a pointer event, whether it changes anything or not, and not when it is refused."""
+    oracle = running()
+    accept(oracle, 10, Configure(controller="plgs"))
+    accept(oracle, 11, Configure(controller="plgs"))
+    assert oracle.command(12, Configure(stale_minutes=4)).code == 0xFF
+    assert take(oracle) == [SettingsWritten(at_s=10), SettingsWritten(at_s=11)]
+
+
+def test_a_write_that_ends_a_suspension():
+    """D-616, D-905: the pointer event stands before the TBR's group."""
+    oracle = plgs(lockout_minutes=0)
+    for offset, glucose in ((0, 100), (5, 90), (10, 65)):
+        oracle.sample(60 * offset + 1, offset, glucose)
+    take(oracle)
+    accept(oracle, 1000, Configure(controller="manual"))
+    assert [type(event) for event in take(oracle)] == [SettingsWritten, TbrEnded, BasalChanged]

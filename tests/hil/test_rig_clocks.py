@@ -90,6 +90,17 @@ def test_scaled_time_gives_the_doses_of_lockstep(bench):
     assert not lockstep.outcome.summary["checks"]["decision-deadline-host"]["judged"]
 
 
+def test_a_sample_fetched_after_a_lost_connection_suspends_at_the_same_second_on_every_clock(bench):
+    """D-617: it leaves at a moment of the second that each clock has for it alone."""
+    parts = (PLGS, pump((1440, 20)), fault(75, "bearer_down", for_seconds=90), command(170, "set_bolus", amount_iu=1))
+    lockstep = bench.run(*parts, readings=SHORT)
+    assert lockstep.verdict is Verdict.PASS, lockstep.explain()
+    assert lockstep.of("suspend") == [(75 + 90 + 1,)]
+    scaled = fit_run(lambda: bench.run(*parts, readings=SHORT, clock="scaled:60"))
+    assert scaled.verdict is Verdict.PASS, scaled.explain()
+    assert scaled.dose_text == lockstep.dose_text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("clock", "minutes"), [("scaled:60", 60), ("realtime", 10)])
 def test_an_hour_at_sixty_times_and_ten_minutes_of_real_time_give_the_doses_of_lockstep(bench, clock, minutes):

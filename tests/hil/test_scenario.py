@@ -170,7 +170,7 @@ on = 3
     ]
     assert found[1].endswith("unknown field; do you mean controller?")
     assert found[6].endswith("is missing")
-    assert "unknown kind 'set_bolsu'; allowed: set_tbr, cancel_tbr, set_bolus" in found[7]
+    assert "unknown kind 'set_bolsu'; allowed: set_tbr, cancel_tbr, set_tbr_template, set_bolus" in found[7]
 
 
 @pytest.mark.parametrize(

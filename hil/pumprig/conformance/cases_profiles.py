@@ -12,6 +12,7 @@ from pumprig.conformance.steps import (
     KINDS,
     Kind,
     activate,
+    block_of,
     configurable,
     kind_blocks,
     of_type,
@@ -43,15 +44,11 @@ def _number(s: Session, kind: Kind) -> int:
     return configurable(s, kind.type)[0]
 
 
-def _octets_of(kind: Kind, blocks: list[tuple[int, str]]) -> list[bytes]:
-    return [kind.block(minutes, value) for minutes, value in blocks]
-
-
 def _same(s: Session, kind: Kind, number: int, blocks: list[tuple[int, str]]) -> None:
     _, read = read_profile(s, kind, number)
     s.equal("block numbers", [index for index, _ in read], list(range(1, len(blocks) + 1)))
-    for (index, octets), wanted in zip(read, _octets_of(kind, blocks), strict=True):
-        s.equal(f"block {index}", hex_of(octets), hex_of(wanted))
+    for (index, seen), (minutes, value) in zip(read, blocks, strict=True):
+        s.equal(f"block {index}", seen, block_of(kind.block(minutes, value)))
 
 
 def _one_day(s: Session, kind: Kind) -> None:

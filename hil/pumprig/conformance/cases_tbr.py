@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pumprig.conformance.model import NotPossible, case
-from pumprig.conformance.octets import ANY_RFU, NAN, hex_of, request, sf, u8, u16
+from pumprig.conformance.octets import ANY_RFU, NAN, request, sf, u8, u16
 from pumprig.conformance.session import CCP, SRCP, Session
 from pumprig.conformance.steps import KINDS, configurable, of_type, outside, run_therapy, set_tbr, tbr_operand
 from pumpwire.enums import DeliveryContext, IddFeatureFlags, ResponseCode, TbrType, TemplateType
@@ -219,8 +219,8 @@ def _set_get(s: Session) -> None:
     number = configurable(s, TemplateType.TBR)[0]
     _set_template(s, number, kind, VALUES[kind][0])
     answer = s.answered(CCP, request("GetTbrTemplate", u8(number)), "GetTbrTemplateResponse")
-    wanted = u8(number) + u8(kind) + sf(VALUES[kind][0]) + u16(30)
-    s.equal("the template", hex_of(answer.octets[2:] if answer.octets else None), hex_of(wanted))
+    wanted = request("GetTbrTemplateResponse", u8(number), u8(kind), sf(VALUES[kind][0]), u16(30))
+    s.same("the template", CCP, answer.octets, wanted)
     s.holds(number in of_type(s, TemplateType.TBR).configured, f"template {number} configured", "it is not")
 
 

@@ -343,6 +343,17 @@ class Session:
         if seen != expected:
             raise Failed(f"{what} {plain(expected)}", f"{plain(seen)}")
 
+    def same(self, what: str, characteristic: Characteristic, seen: bytes | None, wanted: bytes) -> None:
+        """Wants two messages to say the same; a number may be encoded in more than one way.
+
+        Raises:
+            Failed: they do not.
+        """
+        _, understood = decode(characteristic, seen or b"", TO_CLIENT)
+        _, right = decode(characteristic, wanted, TO_CLIENT)
+        if not right.fields or understood.fields != right.fields:
+            raise Failed(f"{what} {hex_of(wanted)}", hex_of(seen))
+
     def holds(self, condition: bool, expected: str, seen: object) -> None:
         """Wants something to be so.
 

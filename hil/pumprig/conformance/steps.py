@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from pumprig.conformance.model import Failed, NotAdvertised, NotPossible
 from pumprig.conformance.octets import Bolus, hex_of, request, sf, u8, u16, u32
 from pumprig.conformance.session import CCP, RACP, SRCP, Answer, Session
-from pumpwire import database
+from pumpwire import database, numbers
 from pumpwire.command import unpack_template_states
 from pumpwire.declare import TO_CLIENT
 from pumpwire.enums import (
@@ -24,6 +24,7 @@ from pumpwire.enums import (
     TemplateType,
     TherapyControlState,
 )
+from pumpwire.numbers import Special
 from pumpwire.registry import decode
 
 __all__ = [
@@ -34,12 +35,14 @@ __all__ = [
     "KINDS",
     "SUCCESS",
     "TBR_MINUTES",
+    "Block",
     "Kind",
     "Record",
     "Templates",
     "activate",
     "active_ids",
     "basal_profile",
+    "block_of",
     "calm",
     "configurable",
     "from_sequence",
@@ -302,6 +305,15 @@ KINDS = (
 EXAMPLE_MINUTES = (180, 330, 345, 345, 240)
 
 
+Block: TypeAlias = tuple[int, tuple[Decimal | Special, ...]]
+
+
+def block_of(octets: bytes) -> Block:
+    """Minutes and values of a block; a number may be encoded in more than one way."""
+    words = [int.from_bytes(octets[at : at + 2], "little") for at in range(0, len(octets), 2)]
+    return words[0], tuple(numbers.decode(numbers.SFLOAT, word) for word in words[1:])
+
+
 def kind_blocks(kind: Kind) -> list[tuple[int, str]]:
     """Five blocks that make a day (IDS 1.0.2, appendix B)."""
     return list(zip(EXAMPLE_MINUTES, kind.values, strict=True))
@@ -324,20 +336,20 @@ def write_profile(s: Session, kind: Kind, number: int, blocks: list[tuple[int, s
     return answer
 
 
-def read_profile(s: Session, kind: Kind, number: int) -> tuple[Answer, list[tuple[int, bytes]]]:
-    """A profile as it is read: the answer, and for each block its number and octets.
+def read_profile(s: Session, kind: Kind, number: int) -> tuple[Answer, list[tuple[int, Block]]]:
+    """A profile as it is read: the answer, and for each block its number and what it says.
 
     Raises:
         Failed: it cannot be read.
     """
     answer = s.code(CCP, request(kind.read, u8(number)), SUCCESS)
     octets = 4 if kind.high is None else 6
-    blocks: list[tuple[int, bytes]] = []
+    blocks: list[tuple[int, Block]] = []
     for message in answer.data:
         if decode(database.COMMAND_DATA, message, TO_CLIENT)[0] is None or message[3] != number:
             raise Failed(f"{kind.data} of template {number}", hex_of(message))
         for index, at in enumerate(range(5, len(message), octets)):
-            blocks.append((message[4] + index, message[at : at + octets]))
+            blocks.append((message[4] + index, block_of(message[at : at + octets])))
     return answer, blocks
 
 

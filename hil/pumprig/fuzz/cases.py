@@ -18,7 +18,7 @@ from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["CASES_OF_A_ROUND", "Maker"]
 
-CASES_OF_A_ROUND = 250
+CASES_OF_A_ROUND = 500
 """Cases that one fresh board gets, one after the other."""
 
 _SITUATION_EVERY = 25
@@ -87,6 +87,13 @@ class Maker:
         running = [stop, _SETTLE, profile, _SETTLE, activate, _SETTLE, run, _SETTLE]
         tbr = _message("SetTbrAdjustment", flags=0, tbr_type=0x33, value=self.dice.choice((0, 2)), duration_minutes=60)
         bolus = {"flags": 0, "bolus_type": 0x33, "extended_amount_iu": 0, "duration_minutes": 0}
+        extended = {"flags": 1, "bolus_type": 0x55, "extended_amount_iu": 3, "duration_minutes": 20, "delay_minutes": 1}
+        held = {"template_number": 7, "flags": 0, "bolus_type": 0x3C, "fast_amount_iu": 0, "extended_amount_iu": 2}
+        template = _message("SetBolusTemplate", duration_minutes=5, **held)
+        by_template = _message("SetBolus", **bolus | {"flags": 2, "fast_amount_iu": 9}, template_number=7)
+        factor = {"template_number": 4, "tbr_type": 0x3C, "value": 2, "duration_minutes": 30}
+        tbr_by_template = _message("SetTbrAdjustment", flags=1, **factor | {"value": 9, "duration_minutes": 1})
+        prime = _message("StartPriming", priming_amount_iu=10)
         report = _message("RacpReportStoredRecords", operator=0x33)
         return self.dice.choice(
             [
@@ -98,6 +105,12 @@ class Maker:
                 [*connected, *running, pause],
                 [*connected, *running, tbr],
                 [*connected, *running, _message("SetBolus", fast_amount_iu=5, **bolus), _SETTLE],
+                [*connected, *running, _message("SetBolus", fast_amount_iu=2, **extended), _SETTLE],
+                [*connected, *running, _message("SetBolus", fast_amount_iu=2, **extended), _SETTLE,
+                 _message("SetBolus", fast_amount_iu=1, **bolus), _SETTLE],
+                [*connected, *running, template, _SETTLE, by_template, _SETTLE],
+                [*connected, *running, _message("SetTbrTemplate", **factor), _SETTLE, tbr_by_template],
+                [*connected, stop, _SETTLE, prime, _SETTLE],
                 [*connected, begun],
                 [*connected, report],
                 [*connected, Step("mute"), report],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pumplink.virtual.board import VirtualBoard
-from pumprig.fuzz.authority import Authority
+from pumprig.fuzz.authority import Authority, is_valid
 from pumprig.fuzz.steps import Step
 from pumpwire import database, e2e
 from pumpwire.att import AttErrorCode, AttOpcode
@@ -271,7 +271,7 @@ class Peer:
         at_s = self.now_s
 
         def taken() -> None:
-            if message is not None and decoded.ok and self._authority is not None:
+            if message is not None and self._authority is not None and is_valid(message, decoded):
                 self._authority.asked(message, decoded.fields, at_s)
 
         return taken

@@ -10,7 +10,7 @@ from pumprig.errors import UsageError
 from pumprig.oracle import commands as c
 from pumprig.oracle.bolus import BolusPlan
 from pumprig.oracle.commands import Command, Expected
-from pumprig.oracle.events import BolusCalculated, MaxBolusChanged
+from pumprig.oracle.events import BolusCalculated, MaxBolusChanged, SettingsWritten
 from pumprig.oracle.judgement import judge_bolus, judge_tbr
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.profile import WallClock
@@ -213,6 +213,7 @@ def _configure(pump: Machine, at_s: int, command: c.Configure) -> Expected:
         return reply(ATT_VALUE_REFUSED, "D-616")
     pump.controller = settings
     pump.iob.configure(settings.dia_minutes, settings.peak_minutes)
+    pump.history.add(SettingsWritten, at_s, "D-905")
     if settings.controller != Controller.PLGS:
         pump.end_suspension(at_s, "D-616")
     return reply(ATT_OK, "D-616")

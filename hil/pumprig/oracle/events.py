@@ -35,6 +35,7 @@ __all__ = [
     "Pulse",
     "ReferenceTime",
     "ReservoirChanged",
+    "SettingsWritten",
     "TargetBlockChanged",
     "TbrChanged",
     "TbrEnded",
@@ -334,6 +335,13 @@ class MaxBolusChanged(Event):
 
     old_mu: int
     new_mu: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsWritten(Event):
+    """Controller settings written, as a pointer event (D-905)."""
+
+    codes: ClassVar[tuple[int, ...]] = (0x03A9,)
 
 
 @dataclass(frozen=True, kw_only=True)

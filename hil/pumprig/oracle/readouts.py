@@ -98,7 +98,8 @@ def _active_basal(pump: Machine, at_s: int, question: q.GetActiveBasal) -> Expec
 
 
 def _available(pump: Machine, at_s: int, question: q.GetAvailableBoluses) -> Expected:
-    free = {str(kind): pump.delivery.place(kind) is None for kind in BolusType}
+    running = pump.therapy is TherapyState.RUN
+    free = {str(kind): running and pump.delivery.place(kind) is None for kind in BolusType}
     return reply(SUCCESS, "D-403", **free)
 
 
