@@ -272,12 +272,9 @@ class Maker:
         if operator in ("at_least", "within"):
             fields["minimum_sequence"] = low
         if operator in ("at_most", "within"):
-            fields["maximum_sequence"] = low + self.pick((-3, 0, 1, 5, 40))
+            fields["maximum_sequence"] = low + self.pick((0, 1, 2, 5, 40))
         if operator in ("at_most", "at_least", "within"):
             fields["which"] = self.pick(("all", "all", "reference_times", "others"))
-            fields["maximum_sequence"] = max(0, fields.get("maximum_sequence", 0))
-            if operator == "at_least":
-                del fields["maximum_sequence"]
         return "delete_records", fields
 
     def fault(self) -> str:
