@@ -13,12 +13,14 @@ CCCD_INDICATE = const(2)
 
 
 class Characteristic:
-    # protected: the value ends with a counter and a CRC.
-    def __init__(self, handle, properties, protected=True):
+    # Whether the value ends with a counter and a CRC.
+    protected = True
+    # Most have none, and then need no room for the number.
+    e2e_failures = 0
+
+    def __init__(self, handle, properties):
         self.handle = handle
         self.properties = properties
-        self.protected = protected
-        self.e2e_failures = 0
         self.reset()
 
     # Forgets what belongs to a connection; called when one begins and when it ends.

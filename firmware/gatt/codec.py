@@ -1,10 +1,13 @@
 # Decodes and encodes every message of the wire by the programs in gatt/wire_tables.py, without allocating.
 #
-# A program is a row of instructions: an operation, a slot, its parameters. `fields` holds one int for each slot; a
-# decimal number is an int of value x scale. What cannot be such an int has a sentinel of its own below -2**29.
+# A program is a place in PROGRAMS from which instructions go on to a 0: an operation, a slot, its parameters. `fields`
+# holds one int for each slot; a decimal number is an int of value x scale. What cannot be such an int has a sentinel of
+# its own below -2**29.
+from array import array
+
 from micropython import const
 
-from gatt.wire_tables import NUMBERS, SLOTS, WORDS
+from gatt.wire_tables import NUMBERS, PROGRAMS, SLOTS, WORDS
 
 # Outcomes of decode, which IDS answers differently.
 OK = const(0)
@@ -23,8 +26,12 @@ RESERVED = const(-0x20000006)
 # A decimal with more digits than its scale has: out of range, and below every limit that anybody may look for.
 INEXACT = const(-0x20000007)
 
+# Octets of an entry in a table of opcodes.
+_ENTRY_OCTETS = const(4)
+
 _SCALED_LIMIT = const(0x1FFFFFFF)
 
+_END = const(0)
 _U8 = const(1)
 _U16 = const(2)
 _U24 = const(3)
@@ -72,18 +79,17 @@ def crc16(buf, start, end):
     return crc
 
 
-# Tells an opcode without a program from one that must be met with silence; `prohibited` is a pair of bounds or None.
-def opcode_status(programs, prohibited, opcode):
-    if opcode in programs:
-        return OK
-    if prohibited is not None and prohibited[0] <= opcode <= prohibited[1]:
-        return PROHIBITED
-    return RFU
+# What a table of gatt/wire_tables.py has beside an opcode: its program, or the opcode of its answer; -1 for none.
+def find(table, opcode):
+    for at in range(0, len(table), _ENTRY_OCTETS):
+        if table[at] | table[at + 1] << 8 == opcode:
+            return table[at + 2] | table[at + 3] << 8
+    return -1
 
 
 class Codec:
     def __init__(self):
-        self.fields = [ABSENT] * SLOTS
+        self.fields = array("i", [ABSENT] * SLOTS)
         # The field that RFU or OUT_OF_RANGE is about, or that encode could not say.
         self.bad_slot = -1
         self._inexact = False
@@ -92,14 +98,15 @@ class Codec:
     # field that breaks one; the other fields can still be used.
     #
     # Most fields are small unsigned integers, and most conditions hold: these cases come first, and call nothing.
-    def decode(self, program, buf, start, end):
+    def decode(self, at, buf, start, end):
+        program = PROGRAMS
         fields = self.fields
         status = OK
         self.bad_slot = -1
-        at = 0
-        size = len(program)
-        while at < size:
+        while True:
             op = program[at]
+            if op == _END:
+                break
             slot = program[at + 1]
             if op == _U8 and start < end:
                 fields[slot] = buf[start]
@@ -156,13 +163,14 @@ class Codec:
 
     # Writes `fields` into buf from start; returns the end, or -1 when bad_slot holds what its field cannot say. The
     # caller provides the room: 20 octets hold every message.
-    def encode(self, program, buf, start):
+    def encode(self, at, buf, start):
+        program = PROGRAMS
         fields = self.fields
         self.bad_slot = -1
-        at = 0
-        size = len(program)
-        while at < size:
+        while True:
             op = program[at]
+            if op == _END:
+                break
             slot = program[at + 1]
             value = fields[slot]
             good = True

@@ -14,12 +14,14 @@ _WEEKDAY_OF_DAY_0 = const(6)
 
 
 class CurrentTime(Characteristic):
+    protected = False
+
     # on_set(s) is called when the clock has been set.
     def __init__(self, codec, pump, on_set):
         self._codec = codec
         self._pump = pump
         self._on_set = on_set
-        super().__init__(handles.CURRENT_TIME, READ | WRITE, protected=False)
+        super().__init__(handles.CURRENT_TIME, READ | WRITE)
 
     def encode(self, s, buf, start):
         fields = self._codec.fields

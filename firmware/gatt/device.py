@@ -14,7 +14,6 @@ _SYSTEM_ID_OCTETS = const(8)
 class Shown(Characteristic):
     properties = READ
     protected = False
-    e2e_failures = 0
 
     def __init__(self, handle, octets):
         self.handle = handle
@@ -50,9 +49,11 @@ def device_information(settings, identity):
 
 
 class Battery(Characteristic):
+    protected = False
+
     def __init__(self, pump):
         self._pump = pump
-        super().__init__(handles.BATTERY_LEVEL, READ | NOTIFY, protected=False)
+        super().__init__(handles.BATTERY_LEVEL, READ | NOTIFY)
 
     def encode(self, s, buf, start):
         buf[start] = self._pump.battery_percent

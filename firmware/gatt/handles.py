@@ -4,22 +4,14 @@ from micropython import const
 
 # Insulin Delivery, on the pump.
 IDD_STATUS_CHANGED = const(0x0012)
-IDD_STATUS_CHANGED_CCCD = const(0x0013)
 IDD_STATUS = const(0x0015)
-IDD_STATUS_CCCD = const(0x0016)
 IDD_ANNUNCIATION_STATUS = const(0x0018)
-IDD_ANNUNCIATION_STATUS_CCCD = const(0x0019)
 IDD_FEATURES = const(0x001B)
 IDD_STATUS_READER_CONTROL_POINT = const(0x001E)
-IDD_STATUS_READER_CONTROL_POINT_CCCD = const(0x001F)
 IDD_COMMAND_CONTROL_POINT = const(0x0021)
-IDD_COMMAND_CONTROL_POINT_CCCD = const(0x0022)
 IDD_COMMAND_DATA = const(0x0024)
-IDD_COMMAND_DATA_CCCD = const(0x0025)
 IDD_RECORD_ACCESS_CONTROL_POINT = const(0x0027)
-IDD_RECORD_ACCESS_CONTROL_POINT_CCCD = const(0x0028)
 IDD_HISTORY_DATA = const(0x002A)
-IDD_HISTORY_DATA_CCCD = const(0x002B)
 
 # Current Time, on the pump.
 CURRENT_TIME = const(0x0032)
@@ -27,7 +19,6 @@ CURRENT_TIME = const(0x0032)
 # Controller, on the pump.
 CONTROLLER_SETTINGS = const(0x0042)
 CONTROLLER_DECISION = const(0x0045)
-CONTROLLER_DECISION_CCCD = const(0x0046)
 
 # Emulator, on the pump.
 EMULATOR_IDENTITY = const(0x0052)
@@ -48,7 +39,6 @@ PNP_ID = const(0x0084)
 
 # Battery, on the pump.
 BATTERY_LEVEL = const(0x0092)
-BATTERY_LEVEL_CCCD = const(0x0093)
 
 # Continuous Glucose Monitoring, on the rig.
 CGM_MEASUREMENT = const(0x0102)

@@ -8,6 +8,7 @@ from micropython import const
 from gatt import att, e2e
 from gatt import wire_tables as tables
 from gatt.characteristic import INDICATE, WRITE, Characteristic
+from gatt.codec import find
 from gatt.encode import encode
 
 # Outcomes of a decoding.
@@ -48,13 +49,12 @@ class Procedures:
 
 
 class ControlPoint(Characteristic):
-    # The message that carries a response code, and opcode -> program of all answers; a control point whose answers
-    # are others has its own `respond`.
+    # The message that carries a response code, and the table of all answers; a control point whose answers are others
+    # has its own `respond`.
     response_opcode = 0
-    responses = {}
+    responses = b""
 
-    # requests: opcode -> program of the operand, for all that are carried out. prohibited: first and last of the
-    # opcodes that get no answer.
+    # requests: table of the opcodes that are carried out. prohibited: first and last of those that get no answer.
     def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
         self.procedures = procedures
         self.codec = codec
@@ -88,8 +88,9 @@ class ControlPoint(Characteristic):
             self.procedures.begin(self)
         if not self.continues_write(opcode):
             self.procedures.drop_write()
-        if opcode in self._requests:
-            self.execute(s, opcode, self.codec.decode(self._requests[opcode], buf, at, end))
+        program = find(self._requests, opcode)
+        if program >= 0:
+            self.execute(s, opcode, self.codec.decode(program, buf, at, end))
         else:
             self.unsupported(opcode)
 
@@ -123,12 +124,13 @@ class ControlPoint(Characteristic):
         fields = self.codec.fields
         fields[tables.REQUEST_OPCODE] = opcode
         fields[tables.RESPONSE_CODE] = code
-        self.answer(self.response_opcode, self.responses[self.response_opcode])
+        self.answer(self.response_opcode, find(self.responses, self.response_opcode))
 
     # Ends a procedure with its answer, which the fields hold, or with a response code.
     def finish(self, opcode, code, answers):
-        if code == SUCCESS and opcode in answers:
-            self.answer(answers[opcode], self.responses[answers[opcode]])
+        answer = find(answers, opcode)
+        if code == SUCCESS and answer >= 0:
+            self.answer(answer, find(self.responses, answer))
         else:
             self.respond(opcode, code)
 

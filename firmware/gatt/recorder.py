@@ -6,7 +6,7 @@ from micropython import const
 
 from gatt import status
 from gatt import wire_tables as tables
-from gatt.codec import NAN, Codec
+from gatt.codec import NAN, Codec, find
 from gatt.encode import encode
 from pump import events
 
@@ -101,7 +101,7 @@ class Recorder:
         self._status_changed.set(bits | status.HISTORY)
 
     def _append(self, event, s):
-        end = encode(self._codec, tables.HISTORY[event], self._data, 0)
+        end = encode(self._codec, find(tables.HISTORY, event), self._data, 0)
         self._history.append(event, s, self._data, end)
 
     def _basal_changed(self, s, old_mu_per_h, new_mu_per_h, context):

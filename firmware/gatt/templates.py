@@ -6,6 +6,7 @@ from micropython import const
 from gatt import handles
 from gatt import wire_tables as tables
 from gatt.characteristic import NOTIFY, Characteristic
+from gatt.codec import find
 from gatt.encode import encode
 from gatt.procedures import NOT_APPLICABLE, PARAMETER_OUT_OF_RANGE, SUCCESS
 
@@ -96,7 +97,7 @@ class CommandData(Characteristic):
     def encode(self, s, buf, start):
         buf[start] = self.opcode & 0xFF
         buf[start + 1] = self.opcode >> 8
-        return encode(self._codec, tables.IDD_COMMAND_DATA_MESSAGES[self.opcode], buf, start + 2)
+        return encode(self._codec, find(tables.IDD_COMMAND_DATA_MESSAGES, self.opcode), buf, start + 2)
 
 
 class TemplateProcedures:

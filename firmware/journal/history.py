@@ -15,7 +15,9 @@ from micropython import const
 
 from journal.parts import RECORDS_DELETED
 from journal.ring import EVENT, PAYLOAD
-from pump.events import REFERENCE_TIME
+
+# Words of pump/events.py.
+_REFERENCE_TIME = const(0x000F)
 
 # Which records are meant, in the words of the wire.
 ANY = const(0x0F)
@@ -88,7 +90,7 @@ class History:
         for i in range(length):
             out[_DATA + i] = payload[i]
         ring.put(self.next_sequence, EVENT, 0)
-        if event == REFERENCE_TIME:
+        if event == _REFERENCE_TIME:
             self._reference_s = s
         self.next_sequence += 1
         self._store.touch(event)
@@ -168,7 +170,7 @@ class History:
 
     # Whether the loaded record is one of those that are meant.
     def matches(self, which):
-        return which == ANY or (self.event == REFERENCE_TIME) == (which == REFERENCES)
+        return which == ANY or (self.event == _REFERENCE_TIME) == (which == REFERENCES)
 
     # Finds the slot of a number; True when its record stands there, and is in the ring's `record` then.
     def _find(self, sequence):

@@ -6,29 +6,29 @@ import struct
 from micropython import const
 
 from journal.ring import PAYLOAD
-from pump.events import (
-    ANNUNCIATION,
-    BLOCK_CHANGED,
-    BOLUS_ENDED,
-    BOLUS_STARTED,
-    BOLUS_TEMPLATE_CHANGED,
-    DAILY,
-    ICHO_BLOCK_CHANGED,
-    ISF_BLOCK_CHANGED,
-    OPERATION_TIME_RESET,
-    OPERATIONAL,
-    POINTER,
-    PRIMING_DONE,
-    PRIMING_STARTED,
-    PROFILE_ACTIVATED,
-    REFERENCE_TIME,
-    TARGET_BLOCK_CHANGED,
-    TBR_TEMPLATE_CHANGED,
-    TEMPLATE_BOLUS,
-    TEMPLATE_TBR,
-    TEMPLATES_RESET,
-    THERAPY,
-)
+
+# Words of pump/events.py.
+_ANNUNCIATION = const(0x033F)
+_BLOCK_CHANGED = const(0x00F0)
+_BOLUS_ENDED = const(0x0069)
+_BOLUS_STARTED = const(0x005A)
+_BOLUS_TEMPLATE_CHANGED = const(0x03C0)
+_DAILY = const(0x00FF)
+_ICHO_BLOCK_CHANGED = const(0x0365)
+_ISF_BLOCK_CHANGED = const(0x0359)
+_OPERATION_TIME_RESET = const(0x0002)
+_OPERATIONAL = const(0x030C)
+_POINTER = const(0x03A9)
+_PRIMING_DONE = const(0x039A)
+_PRIMING_STARTED = const(0x0395)
+_PROFILE_ACTIVATED = const(0x00CC)
+_REFERENCE_TIME = const(0x000F)
+_TARGET_BLOCK_CHANGED = const(0x036A)
+_TBR_TEMPLATE_CHANGED = const(0x03F3)
+_TEMPLATE_BOLUS = const(0x55)
+_TEMPLATE_TBR = const(0x3C)
+_TEMPLATES_RESET = const(0x0001)
+_THERAPY = const(0x0303)
 
 # A change that no event tells of.
 RECORDS_DELETED = const(0x0003)
@@ -66,12 +66,11 @@ _BOLUS_TEMPLATE_OCTETS = const(10)
 _TEMPLATE_RECORDS = const(4)
 _BOLUS_TEMPLATES_EACH = const(2)
 
-# Made once: a tuple of what is imported would be made anew at each use.
-_BOLUS_EVENTS = (BOLUS_STARTED, BOLUS_ENDED)
-_DAY_EVENTS = (REFERENCE_TIME, DAILY, OPERATION_TIME_RESET)
-_PRIMING_EVENTS = (PRIMING_STARTED, PRIMING_DONE, OPERATIONAL)
-_BLOCK_EVENTS = (BLOCK_CHANGED, ISF_BLOCK_CHANGED, ICHO_BLOCK_CHANGED, TARGET_BLOCK_CHANGED)
-_TEMPLATE_EVENTS = (TEMPLATES_RESET, PROFILE_ACTIVATED, TBR_TEMPLATE_CHANGED, BOLUS_TEMPLATE_CHANGED)
+_BOLUS_EVENTS = (_BOLUS_STARTED, _BOLUS_ENDED)
+_DAY_EVENTS = (_REFERENCE_TIME, _DAILY, _OPERATION_TIME_RESET)
+_PRIMING_EVENTS = (_PRIMING_STARTED, _PRIMING_DONE, _OPERATIONAL)
+_BLOCK_EVENTS = (_BLOCK_CHANGED, _ISF_BLOCK_CHANGED, _ICHO_BLOCK_CHANGED, _TARGET_BLOCK_CHANGED)
+_TEMPLATE_EVENTS = (_TEMPLATES_RESET, _PROFILE_ACTIVATED, _TBR_TEMPLATE_CHANGED, _BOLUS_TEMPLATE_CHANGED)
 
 
 # The bit of a kind.
@@ -85,7 +84,7 @@ def touched_by(event):
         return bit(BOLUSES)
     if event in _DAY_EVENTS:
         return bit(LIFE)
-    if event == ANNUNCIATION:
+    if event == _ANNUNCIATION:
         return bit(ANNUNCIATIONS) | bit(LIFE)
     if event in _PRIMING_EVENTS:
         return bit(COUNTS)
@@ -93,12 +92,12 @@ def touched_by(event):
         return bit(PROFILES) | bit(TEMPLATES)
     if event in _TEMPLATE_EVENTS:
         return bit(TEMPLATES)
-    if event == POINTER:
+    if event == _POINTER:
         return bit(SETTINGS)
     if event == RECORDS_DELETED:
         return bit(DELETION)
     # Stop drops what was earned.
-    return bit(STATE) | bit(LIFE) if event == THERAPY else bit(STATE)
+    return bit(STATE) | bit(LIFE) if event == _THERAPY else bit(STATE)
 
 
 class Parts:
@@ -285,10 +284,10 @@ class Parts:
         if index == 0:
             templates.save_directory(out, at)
             return
-        kind = TEMPLATE_TBR if index == 1 else TEMPLATE_BOLUS
+        kind = _TEMPLATE_TBR if index == 1 else _TEMPLATE_BOLUS
         number = templates.first(kind)
         end = number + templates.count_of(kind)
-        if kind == TEMPLATE_TBR:
+        if kind == _TEMPLATE_TBR:
             tbr = templates.tbr
             for n in range(number, end):
                 struct.pack_into(_TBR_TEMPLATE, out, at, tbr.kind(n), tbr.value(n), tbr.duration_minutes(n))
@@ -310,10 +309,10 @@ class Parts:
         if index == 0:
             templates.restore_directory(record, at)
             return
-        kind = TEMPLATE_TBR if index == 1 else TEMPLATE_BOLUS
+        kind = _TEMPLATE_TBR if index == 1 else _TEMPLATE_BOLUS
         number = templates.first(kind)
         end = number + templates.count_of(kind)
-        if kind == TEMPLATE_TBR:
+        if kind == _TEMPLATE_TBR:
             for n in range(number, end):
                 templates.tbr.put(n, *struct.unpack_from(_TBR_TEMPLATE, record, at))
                 at += _TBR_TEMPLATE_OCTETS

@@ -12,7 +12,11 @@ from micropython import const
 
 from journal import parts
 from journal.ring import COMMIT, HEADER, PAYLOAD, PULSE
-from pump.events import SOURCE_BASAL, SOURCE_BOLUS, SOURCE_EXTENDED
+
+# Words of pump/events.py.
+_SOURCE_BASAL = const(0x33)
+_SOURCE_BOLUS = const(0x3C)
+_SOURCE_EXTENDED = const(0x55)
 
 _QUEUE = const(64)
 _COMMIT = "<IIIIHHHBB"
@@ -23,11 +27,11 @@ _SOURCES = const(4)
 
 # The place of a source among the sources.
 def _place(source):
-    if source == SOURCE_BASAL:
+    if source == _SOURCE_BASAL:
         return parts.BASAL
-    if source == SOURCE_BOLUS:
+    if source == _SOURCE_BOLUS:
         return parts.FAST
-    return parts.EXTENDED if source == SOURCE_EXTENDED else parts.PRIME
+    return parts.EXTENDED if source == _SOURCE_EXTENDED else parts.PRIME
 
 
 class Store:

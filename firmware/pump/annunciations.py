@@ -7,14 +7,24 @@ from array import array
 
 from micropython import const
 
-from pump.events import ANNUNCIATION, CGM_STALE, CONFIRMED, NEVER, NOT_APPLICABLE, PAUSE_OVER, PENDING, SNOOZED, SUCCESS
+# Words of pump/events.py.
+_ANNUNCIATION = const(0x033F)
+_CGM_STALE = const(0xF00F)
+_CONFIRMED = const(0x55)
+_NEVER = const(0x3FFFFFFF)
+_NOT_APPLICABLE = const(0x74)
+_PAUSE_OVER = const(0xF033)
+_PENDING = const(0x33)
+_SNOOZED = const(0x3C)
+_SUCCESS = const(0x0F)
+
 
 _ID_MAX = const(65535)
 _SAVED = "<HHiB"
 # The types of IDS 1.0.2, those that this pump raises by itself and the others, and the pump's own two.
 _TYPES = (
     0x000F, 0x0033, 0x003C, 0x0055, 0x005A, 0x0066, 0x0069, 0x0096, 0x0099, 0x00A5, 0x00AA, 0x00C3, 0x00CC, 0x00F0,
-    0x00FF, 0x0303, 0x030C, 0x0330, 0x033F, 0x0356, 0x0359, 0x0365, CGM_STALE, PAUSE_OVER,
+    0x00FF, 0x0303, 0x030C, 0x0330, 0x033F, 0x0356, 0x0359, 0x0365, _CGM_STALE, _PAUSE_OVER,
 )  # fmt: skip
 
 
@@ -33,10 +43,10 @@ class Annunciations:
         self._saved_statuses = bytearray(slots)
         self._slots = slots
         self.raised = 0
-        self.due_s = NEVER
+        self.due_s = _NEVER
         for slot in range(slots):
-            self.statuses[slot] = self._saved_statuses[slot] = CONFIRMED
-            self._until_s[slot] = NEVER
+            self.statuses[slot] = self._saved_statuses[slot] = _CONFIRMED
+            self._until_s[slot] = _NEVER
 
     def knows(self, kind):
         for slot in range(self._slots):
@@ -49,49 +59,49 @@ class Annunciations:
         slot = 0
         while self.types[slot] != kind:
             slot += 1
-        if self.statuses[slot] == CONFIRMED:
+        if self.statuses[slot] == _CONFIRMED:
             self.ids[slot] = self.raised % _ID_MAX + 1
             self.raised += 1
             self._ages[slot] = self.raised
-            self._turn(s, slot, PENDING)
+            self._turn(s, slot, _PENDING)
         return self.ids[slot]
 
     def confirm(self, s, annunciation_id):
         slot = self._find(annunciation_id)
         if slot < 0:
-            return NOT_APPLICABLE
-        self._wake(slot, NEVER)
-        self._turn(s, slot, CONFIRMED)
-        return SUCCESS
+            return _NOT_APPLICABLE
+        self._wake(slot, _NEVER)
+        self._turn(s, slot, _CONFIRMED)
+        return _SUCCESS
 
     # Snoozing what is snoozed counts its time afresh.
     def snooze(self, s, annunciation_id):
         slot = self._find(annunciation_id)
         if slot < 0:
-            return NOT_APPLICABLE
+            return _NOT_APPLICABLE
         self._wake(slot, s + self._snooze_s)
-        if self.statuses[slot] != SNOOZED:
-            self._turn(s, slot, SNOOZED)
-        return SUCCESS
+        if self.statuses[slot] != _SNOOZED:
+            self._turn(s, slot, _SNOOZED)
+        return _SUCCESS
 
     # Makes what was snoozed long enough pending again, the oldest first.
     def advance(self, s):
         while self.due_s <= s:
-            slot = self._oldest(SNOOZED, s)
-            self._wake(slot, NEVER)
-            self._turn(s, slot, PENDING)
+            slot = self._oldest(_SNOOZED, s)
+            self._wake(slot, _NEVER)
+            self._turn(s, slot, _PENDING)
 
     # The slot to show: the oldest pending one, else the oldest snoozed one, else -1.
     def shown(self):
-        slot = self._oldest(PENDING, NEVER)
-        return slot if slot >= 0 else self._oldest(SNOOZED, NEVER)
+        slot = self._oldest(_PENDING, _NEVER)
+        return slot if slot >= 0 else self._oldest(_SNOOZED, _NEVER)
 
     # After a power cut nobody knows how long a snooze still lasts: it is over.
     def wake_all(self, s):
-        slot = self._oldest(SNOOZED, NEVER)
+        slot = self._oldest(_SNOOZED, _NEVER)
         while slot >= 0:
-            self._turn(s, slot, PENDING)
-            slot = self._oldest(SNOOZED, NEVER)
+            self._turn(s, slot, _PENDING)
+            slot = self._oldest(_SNOOZED, _NEVER)
 
     # How many slots the journal does not hold as they are.
     def room(self):
@@ -115,8 +125,8 @@ class Annunciations:
 
     def forget_saved(self):
         for slot in range(self._slots):
-            self._saved_ids[slot] = self.ids[slot] if self.statuses[slot] == CONFIRMED else 0
-            self._saved_statuses[slot] = CONFIRMED
+            self._saved_ids[slot] = self.ids[slot] if self.statuses[slot] == _CONFIRMED else 0
+            self._saved_statuses[slot] = _CONFIRMED
 
     # As the journal has it. What it does not name is confirmed.
     def restore(self, buf, at):
@@ -130,7 +140,7 @@ class Annunciations:
     # Sets when a snooze ends.
     def _wake(self, slot, until_s):
         self._until_s[slot] = until_s
-        self.due_s = NEVER
+        self.due_s = _NEVER
         for i in range(self._slots):
             self.due_s = min(self.due_s, self._until_s[i])
 
@@ -138,7 +148,7 @@ class Annunciations:
     def _oldest(self, status, until_s):
         found = -1
         for slot in range(self._slots):
-            if self.statuses[slot] != status or (status == SNOOZED and self._until_s[slot] > until_s):
+            if self.statuses[slot] != status or (status == _SNOOZED and self._until_s[slot] > until_s):
                 continue
             if found < 0 or self._ages[slot] < self._ages[found]:
                 found = slot
@@ -146,10 +156,10 @@ class Annunciations:
 
     def _find(self, annunciation_id):
         for slot in range(self._slots):
-            if self.ids[slot] == annunciation_id and self.statuses[slot] != CONFIRMED:
+            if self.ids[slot] == annunciation_id and self.statuses[slot] != _CONFIRMED:
                 return slot
         return -1
 
     def _turn(self, s, slot, status):
         self.statuses[slot] = status
-        self._emit(ANNUNCIATION, s, self.ids[slot], self.types[slot], status, 0, 0)
+        self._emit(_ANNUNCIATION, s, self.ids[slot], self.types[slot], status, 0, 0)

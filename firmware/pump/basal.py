@@ -1,7 +1,11 @@
 # Basal profile: the block in force of the activated template (D-202 to D-204).
 #
 # Pure logic: rate_mu_per_h holds from the last refresh(s) until boundary_s, where the caller refreshes it again.
-from pump.events import NEVER, TEMPLATE_BASAL
+from micropython import const
+
+# Words of pump/events.py.
+_NEVER = const(0x3FFFFFFF)
+_TEMPLATE_BASAL = const(0x33)
 
 
 class Basal:
@@ -11,14 +15,14 @@ class Basal:
         # The template in force, 0 when none is activated.
         self.template = 0
         self.rate_mu_per_h = 0
-        self.boundary_s = NEVER
+        self.boundary_s = _NEVER
 
     # Finds the block in force at s. The boundary second belongs to the later block.
     def refresh(self, s):
-        self.template = self._templates.activated(TEMPLATE_BASAL)
+        self.template = self._templates.activated(_TEMPLATE_BASAL)
         if self.template == 0:
             self.rate_mu_per_h = 0
-            self.boundary_s = NEVER
+            self.boundary_s = _NEVER
             return
         templates = self._templates
         second = self._wall.second_of_day(s)

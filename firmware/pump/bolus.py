@@ -2,8 +2,15 @@
 #
 # Pure logic: earn() adds what a stretch of time brings, take() takes a pulse. Whether the pump is in Run, and whether a
 # pulse may leave it, is for the caller to know. The attributes stay as they were when the bolus has ended.
-from pump.events import EXTENDED, FAST, MULTIWAVE, NEVER
+from micropython import const
+
 from pump.portion import Portion
+
+# Words of pump/events.py.
+_EXTENDED = const(0x3C)
+_FAST = const(0x33)
+_MULTIWAVE = const(0x55)
+_NEVER = const(0x3FFFFFFF)
 
 
 class Bolus:
@@ -15,7 +22,7 @@ class Bolus:
         self._earned_s = 0
         self.active = False
         self.bolus_id = 0
-        self.kind = FAST
+        self.kind = _FAST
         # As a client programmed it: the flags of the wire's BolusFlags, numbers of which 0 is none.
         self.flags = 0
         self.template = 0
@@ -32,7 +39,7 @@ class Bolus:
 
     # Takes over what was programmed at s; what is said of it beyond the amounts is set by the caller.
     def program(self, s, fast_mu, extended_mu, duration_minutes, delay_minutes):
-        self.kind = FAST if not extended_mu else MULTIWAVE if fast_mu else EXTENDED
+        self.kind = _FAST if not extended_mu else _MULTIWAVE if fast_mu else _EXTENDED
         self.fast_mu = fast_mu
         self.extended_mu = extended_mu
         self.duration_minutes = duration_minutes
@@ -87,7 +94,7 @@ class Bolus:
     # The next second with a pulse, when all has been earned until s.
     def due_s(self, s):
         due_in_s = min(self._fast.due_in_s(), self._extended.due_in_s())
-        return NEVER if due_in_s == NEVER else max(s, self.start_s) + due_in_s
+        return _NEVER if due_in_s == _NEVER else max(s, self.start_s) + due_in_s
 
     # What it has delivered, counted anew. Both parts began together, so that the number alone tells them apart.
     def redeliver(self, pulses):

@@ -3,7 +3,12 @@ from array import array
 
 from micropython import const
 
-from pump.events import NOT_APPLICABLE, OUT_OF_RANGE, SUCCESS, TEMPLATE_BOLUS
+# Words of pump/events.py.
+_NOT_APPLICABLE = const(0x74)
+_OUT_OF_RANGE = const(0x73)
+_SUCCESS = const(0x0F)
+_TEMPLATE_BOLUS = const(0x55)
+
 
 # Amounts, duration and delay of each.
 _NUMBERS = const(4)
@@ -12,8 +17,8 @@ _NUMBERS = const(4)
 class BolusTemplates:
     def __init__(self, templates):
         self._templates = templates
-        self._first = templates.first(TEMPLATE_BOLUS)
-        count = templates.count_of(TEMPLATE_BOLUS)
+        self._first = templates.first(_TEMPLATE_BOLUS)
+        count = templates.count_of(_TEMPLATE_BOLUS)
         # A kind of 0 is a template that is not configured.
         self._kinds = bytearray(count)
         self._flags = bytearray(count)
@@ -51,9 +56,9 @@ class BolusTemplates:
 
     # Whether a template can be set, and be used.
     def settable(self, number):
-        return SUCCESS if self._templates.type_of(number) == TEMPLATE_BOLUS else OUT_OF_RANGE
+        return _SUCCESS if self._templates.type_of(number) == _TEMPLATE_BOLUS else _OUT_OF_RANGE
 
     def usable(self, number):
-        if self._templates.type_of(number) != TEMPLATE_BOLUS:
-            return OUT_OF_RANGE
-        return SUCCESS if self.kind(number) else NOT_APPLICABLE
+        if self._templates.type_of(number) != _TEMPLATE_BOLUS:
+            return _OUT_OF_RANGE
+        return _SUCCESS if self.kind(number) else _NOT_APPLICABLE

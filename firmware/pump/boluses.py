@@ -4,19 +4,18 @@
 from micropython import const
 
 from pump.bolus import Bolus
-from pump.events import (
-    BOLUS_ENDED,
-    BOLUS_STARTED,
-    EXTENDED,
-    FAST,
-    INVALID_OPERAND,
-    MULTIWAVE,
-    OUT_OF_RANGE,
-    SUCCESS,
-)
 
-# Made once: a tuple of what is imported would be made anew at each use.
-_KINDS = (FAST, EXTENDED, MULTIWAVE)
+# Words of pump/events.py.
+_BOLUS_ENDED = const(0x0069)
+_BOLUS_STARTED = const(0x005A)
+_EXTENDED = const(0x3C)
+_FAST = const(0x33)
+_INVALID_OPERAND = const(0x71)
+_MULTIWAVE = const(0x55)
+_OUT_OF_RANGE = const(0x73)
+_SUCCESS = const(0x0F)
+
+_KINDS = (_FAST, _EXTENDED, _MULTIWAVE)
 _ID_MAX = const(65535)
 _EXTENDED_MINUTES_MAX = const(720)
 _DELAY_MINUTES_MAX = const(720)
@@ -36,23 +35,23 @@ class Boluses:
     # Type, amounts, duration and delay, whatever the pump is doing.
     def judge(self, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, max_mu):
         if kind not in _KINDS:
-            return INVALID_OPERAND
-        if (kind == FAST and (extended_mu or duration_minutes)) or (kind == EXTENDED and fast_mu):
-            return INVALID_OPERAND
-        if kind != EXTENDED and not self.whole(fast_mu, max_mu):
-            return OUT_OF_RANGE
-        if kind != FAST:
+            return _INVALID_OPERAND
+        if (kind == _FAST and (extended_mu or duration_minutes)) or (kind == _EXTENDED and fast_mu):
+            return _INVALID_OPERAND
+        if kind != _EXTENDED and not self.whole(fast_mu, max_mu):
+            return _OUT_OF_RANGE
+        if kind != _FAST:
             if not self.whole(extended_mu, max_mu) or not 1 <= duration_minutes <= _EXTENDED_MINUTES_MAX:
-                return OUT_OF_RANGE
+                return _OUT_OF_RANGE
             if extended_mu > self._settings.BOLUS_SPEED_MU_PER_MINUTE * duration_minutes:
-                return OUT_OF_RANGE
+                return _OUT_OF_RANGE
         if fast_mu + extended_mu > max_mu or not 0 <= delay_minutes <= _DELAY_MINUTES_MAX:
-            return OUT_OF_RANGE
-        return SUCCESS
+            return _OUT_OF_RANGE
+        return _SUCCESS
 
     # The place of a kind.
     def place(self, kind):
-        return 0 if kind == FAST else 1
+        return 0 if kind == _FAST else 1
 
     # Starts a bolus that was judged; its place is free.
     def start(self, s, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, template, activation, flags):
@@ -65,12 +64,12 @@ class Boluses:
         bolus.activation = activation
         bolus.program(s, fast_mu, extended_mu, duration_minutes, delay_minutes)
         bolus.active = bolus.unsaved = True
-        self._emit(BOLUS_STARTED, s, place, 0, 0, 0, 0)
+        self._emit(_BOLUS_STARTED, s, place, 0, 0, 0, 0)
 
     def end(self, s, bolus, reason, annunciation_id):
         bolus.active = False
         bolus.unsaved = True
-        self._emit(BOLUS_ENDED, s, 0 if bolus is self.places[0] else 1, reason, annunciation_id, 0, 0)
+        self._emit(_BOLUS_ENDED, s, 0 if bolus is self.places[0] else 1, reason, annunciation_id, 0, 0)
 
     def count(self):
         fast, other = self.places

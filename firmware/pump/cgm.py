@@ -5,7 +5,10 @@ from array import array
 
 from micropython import const
 
-from pump.events import NEVER, NO_PREDICTION_MG_DL
+# Words of pump/events.py.
+_NEVER = const(0x3FFFFFFF)
+_NO_PREDICTION_MG_DL = const(0x7FFF)
+
 
 # What accept() says of a sample.
 USABLE = const(0)
@@ -36,7 +39,7 @@ class Cgm:
         self._numerator = 0
         self._denominator = 1
         # The second at which the newest usable sample was measured; NEVER before the first.
-        self._measured_s = NEVER
+        self._measured_s = _NEVER
 
     # A new session knows no samples yet, but an old sample goes on ageing.
     def session(self, start_s):
@@ -50,8 +53,8 @@ class Cgm:
 
     # The second at which CGM becomes stale, NEVER when it is or when there is no sample to age.
     def stale_s(self, stale_minutes):
-        if self.stale or self._measured_s == NEVER:
-            return NEVER
+        if self.stale or self._measured_s == _NEVER:
+            return _NEVER
         return self._measured_s + 60 * stale_minutes + 1
 
     # Judges a sample that takes effect at s and keeps it when it is usable.
@@ -67,7 +70,7 @@ class Cgm:
             return INVALID
         if s - measured_s > 60 * stale_minutes:
             return TOO_OLD
-        if self._measured_s == NEVER or self._measured_s < measured_s:
+        if self._measured_s == _NEVER or self._measured_s < measured_s:
             self._measured_s = measured_s
         self._newest_offset = offset_minutes
         self.stale = False
@@ -122,7 +125,7 @@ class Cgm:
     # For display: rounded half up.
     def predicted_mg_dl(self):
         if not self.predicted:
-            return NO_PREDICTION_MG_DL
+            return _NO_PREDICTION_MG_DL
         whole = self._numerator // self._denominator
         rest = self._numerator - whole * self._denominator
         return whole + 1 if 2 * rest >= self._denominator else whole

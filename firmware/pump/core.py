@@ -4,51 +4,51 @@
 # response code. The parts may be read; only commands change them.
 from micropython import const
 
-from pump.events import (
-    ABSOLUTE,
-    ACTION_RESUME,
-    ACTION_SUSPEND,
-    AP_CONTROLLER,
-    BATTERY_EMPTY,
-    BATTERY_LEVEL,
-    BATTERY_LOW,
-    BLOCK_CHANGED,
-    BOLUS_CALCULATED,
-    BOLUS_TEMPLATE_CHANGED,
-    CANCELED,
-    DECISION,
-    ERROR_ABORT,
-    FAULT_OCCLUSION,
-    FAULT_RESERVOIR_DETACHED,
-    FAULT_RESERVOIR_LEVEL,
-    ICHO_BLOCK_CHANGED,
-    INJECTED_ANNUNCIATION,
-    INVALID_OPERAND,
-    ISF_BLOCK_CHANGED,
-    MAX_BOLUS,
-    NO_MORE_BOLUSES,
-    NOT_APPLICABLE,
-    NOT_COMPLETED,
-    OPERATION_TIME_RESET,
-    OUT_OF_RANGE,
-    PAUSE,
-    PLGS,
-    POINTER,
-    PROFILE_ACTIVATED,
-    RESERVOIR_EMPTY,
-    RUN,
-    SET_DATE_TIME,
-    STOP,
-    STOPPED_BY_USER,
-    SUCCESS,
-    TARGET_BLOCK_CHANGED,
-    TBR_TEMPLATE_CHANGED,
-    TEMPLATE_BASAL,
-    TEMPLATE_ICHO,
-    TEMPLATE_ISF,
-    TEMPLATES_RESET,
-)
 from pump.machine import Machine
+
+# Words of pump/events.py.
+_ABSOLUTE = const(0x33)
+_ACTION_RESUME = const(0x55)
+_ACTION_SUSPEND = const(0x3C)
+_AP_CONTROLLER = const(0x55)
+_BATTERY_EMPTY = const(0x00AA)
+_BATTERY_LEVEL = const(0x5A)
+_BATTERY_LOW = const(0x00C3)
+_BLOCK_CHANGED = const(0x00F0)
+_BOLUS_CALCULATED = const(0x003C)
+_BOLUS_TEMPLATE_CHANGED = const(0x03C0)
+_CANCELED = const(0x3C)
+_DECISION = const(0x0000)
+_ERROR_ABORT = const(0x55)
+_FAULT_OCCLUSION = const(0x33)
+_FAULT_RESERVOIR_DETACHED = const(0x55)
+_FAULT_RESERVOIR_LEVEL = const(0x3C)
+_ICHO_BLOCK_CHANGED = const(0x0365)
+_INJECTED_ANNUNCIATION = const(0x66)
+_INVALID_OPERAND = const(0x71)
+_ISF_BLOCK_CHANGED = const(0x0359)
+_MAX_BOLUS = const(0x03FC)
+_NO_MORE_BOLUSES = const(0x76)
+_NOT_APPLICABLE = const(0x74)
+_NOT_COMPLETED = const(0x72)
+_OPERATION_TIME_RESET = const(0x0002)
+_OUT_OF_RANGE = const(0x73)
+_PAUSE = const(0x3C)
+_PLGS = const(0x3C)
+_POINTER = const(0x03A9)
+_PROFILE_ACTIVATED = const(0x00CC)
+_RESERVOIR_EMPTY = const(0x005A)
+_RUN = const(0x55)
+_SET_DATE_TIME = const(0x33)
+_STOP = const(0x33)
+_STOPPED_BY_USER = const(0x33)
+_SUCCESS = const(0x0F)
+_TARGET_BLOCK_CHANGED = const(0x036A)
+_TBR_TEMPLATE_CHANGED = const(0x03F3)
+_TEMPLATE_BASAL = const(0x33)
+_TEMPLATE_ICHO = const(0x66)
+_TEMPLATE_ISF = const(0x5A)
+_TEMPLATES_RESET = const(0x0001)
 
 _BATTERY_LOW_PERCENT = const(20)
 # Flags of a bolus that a client says beside a template, and the reasons of a template by their places in a bolus.
@@ -60,19 +60,19 @@ _REASONS_SHIFT = const(2)
 
 class Pump(Machine):
     def set_therapy_state(self, s, state):
-        if state not in (STOP, PAUSE, RUN):
-            return INVALID_OPERAND
+        if state not in (_STOP, _PAUSE, _RUN):
+            return _INVALID_OPERAND
         if state == self.therapy:
-            return SUCCESS
-        if state == PAUSE and self.therapy == STOP:
-            return NOT_APPLICABLE
-        if state == RUN and (self.priming.active or not self.reservoir.usable()):
-            return NOT_APPLICABLE
-        if state == STOP:
-            self._stop(s, CANCELED, 0)
+            return _SUCCESS
+        if state == _PAUSE and self.therapy == _STOP:
+            return _NOT_APPLICABLE
+        if state == _RUN and (self.priming.active or not self.reservoir.usable()):
+            return _NOT_APPLICABLE
+        if state == _STOP:
+            self._stop(s, _CANCELED, 0)
         else:
             self._turn_therapy(s, state)
-        return SUCCESS
+        return _SUCCESS
 
     # template: a number whose type, value and duration stand in for those given here, 0 for none.
     def set_tbr(self, s, kind, value, duration_minutes, change, context, template):
@@ -80,23 +80,23 @@ class Pump(Machine):
         if template:
             templates = self.tbr_templates
             code = templates.usable(template)
-            if code != SUCCESS:
+            if code != _SUCCESS:
                 return code
             kind = templates.kind(template)
             value = templates.value(template)
             duration_minutes = templates.duration_minutes(template)
         code = tbr.judge(kind, value, duration_minutes)
-        if code != SUCCESS:
+        if code != _SUCCESS:
             return code
-        if self.therapy != RUN or bool(change) != tbr.active:
-            return NOT_APPLICABLE
+        if self.therapy != _RUN or bool(change) != tbr.active:
+            return _NOT_APPLICABLE
         if not change:
             tbr.start(s, kind, value, duration_minutes, context, template)
         else:
             self._refuse_suspensions(s)
             tbr.change(s, kind, value, duration_minutes, context, template)
         self._rate_changed_by_tbr(s, context)
-        return SUCCESS
+        return _SUCCESS
 
     # A client takes a running suspension away: none starts for the lockout time.
     def _refuse_suspensions(self, s):
@@ -107,18 +107,18 @@ class Pump(Machine):
 
     def cancel_tbr(self, s):
         if not self.tbr.active:
-            return NOT_APPLICABLE
+            return _NOT_APPLICABLE
         self._refuse_suspensions(s)
-        self._end_tbr(s, CANCELED, 0)
-        return SUCCESS
+        self._end_tbr(s, _CANCELED, 0)
+        return _SUCCESS
 
     def set_tbr_template(self, s, template, kind, value, duration_minutes):
         code = self.tbr.judge(kind, value, duration_minutes)
-        if code == SUCCESS:
+        if code == _SUCCESS:
             code = self.tbr_templates.settable(template)
-        if code == SUCCESS:
+        if code == _SUCCESS:
             self.tbr_templates.put(template, kind, value, duration_minutes)
-            self._emit(TBR_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
+            self._emit(_TBR_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
         return code
 
     # template: a number whose type, amounts, duration, delay and reasons stand in for those given here, 0 for none.
@@ -127,7 +127,7 @@ class Pump(Machine):
         if template:
             templates = self.bolus_templates
             code = templates.usable(template)
-            if code != SUCCESS:
+            if code != _SUCCESS:
                 return code
             kind = templates.kind(template)
             fast_mu = templates.fast_mu(template)
@@ -138,28 +138,28 @@ class Pump(Machine):
             flags = flags & _FLAGS_BESIDE_TEMPLATE | own & _TEMPLATE_DELAY | (own & _TEMPLATE_REASONS) << _REASONS_SHIFT
         orders = self._orders
         code = orders.judge(kind, fast_mu, extended_mu, duration_minutes, delay_minutes, self.max_bolus_mu)
-        if code != SUCCESS:
+        if code != _SUCCESS:
             return code
-        if self.therapy != RUN:
-            return NOT_APPLICABLE
+        if self.therapy != _RUN:
+            return _NOT_APPLICABLE
         if not self.bolus_available(kind):
-            return NO_MORE_BOLUSES
+            return _NO_MORE_BOLUSES
         if fast_mu + extended_mu > self.reservoir.remaining_mu - orders.remaining_mu():
-            return NOT_COMPLETED
+            return _NOT_COMPLETED
         orders.start(s, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, template, activation, flags)
-        return SUCCESS
+        return _SUCCESS
 
     # Whether a bolus of a kind could start now.
     def bolus_available(self, kind):
-        return self.therapy == RUN and not self.boluses[self._orders.place(kind)].active
+        return self.therapy == _RUN and not self.boluses[self._orders.place(kind)].active
 
     def set_bolus_template(self, s, template, flags, kind, fast_mu, extended_mu, duration_minutes, delay_minutes):
         code = self._orders.judge(kind, fast_mu, extended_mu, duration_minutes, delay_minutes, self.max_bolus_mu)
-        if code == SUCCESS:
+        if code == _SUCCESS:
             code = self.bolus_templates.settable(template)
-        if code == SUCCESS:
+        if code == _SUCCESS:
             self.bolus_templates.put(template, flags, kind, fast_mu, extended_mu, duration_minutes, delay_minutes)
-            self._emit(BOLUS_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
+            self._emit(_BOLUS_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
         return code
 
     # The active boluses, in the order in which they are listed.
@@ -179,28 +179,28 @@ class Pump(Machine):
     def cancel_bolus(self, s, bolus_id):
         bolus = self._orders.find(bolus_id)
         if bolus is None:
-            return NOT_APPLICABLE
-        self._orders.end(s, bolus, CANCELED, 0)
-        return SUCCESS
+            return _NOT_APPLICABLE
+        self._orders.end(s, bolus, _CANCELED, 0)
+        return _SUCCESS
 
     # The word of the bolus calculator: eight amounts, of fast meal, fast correction, extended meal and extended
     # correction as recommended, and as confirmed.
     def bolus_calculated(self, s, *amounts_mu):
         for amount_mu in amounts_mu:
             if amount_mu and not self._orders.whole(amount_mu, self.settings.BOLUS_LIMIT_MU):
-                return OUT_OF_RANGE
+                return _OUT_OF_RANGE
         for i in range(len(self.calculated)):
             self.calculated[i] = amounts_mu[i]
-        self._emit(BOLUS_CALCULATED, s, 0, 0, 0, 0, 0)
-        return SUCCESS
+        self._emit(_BOLUS_CALCULATED, s, 0, 0, 0, 0, 0)
+        return _SUCCESS
 
     def set_max_bolus(self, s, amount_mu):
         if not self._orders.whole(amount_mu, self.settings.BOLUS_LIMIT_MU):
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         if amount_mu != self.max_bolus_mu:
-            self._emit(MAX_BOLUS, s, self.max_bolus_mu, amount_mu, 0, 0, 0)
+            self._emit(_MAX_BOLUS, s, self.max_bolus_mu, amount_mu, 0, 0, 0)
             self.max_bolus_mu = amount_mu
-        return SUCCESS
+        return _SUCCESS
 
     def confirm(self, s, annunciation_id):
         return self.annunciations.confirm(s, annunciation_id)
@@ -217,14 +217,14 @@ class Pump(Machine):
     def complete_profile(self, s, kind, template):
         templates = self.templates
         code = templates.complete(kind, template)
-        if code == SUCCESS:
-            event = TARGET_BLOCK_CHANGED
-            if kind == TEMPLATE_BASAL:
-                event = BLOCK_CHANGED
-            elif kind == TEMPLATE_ISF:
-                event = ISF_BLOCK_CHANGED
-            elif kind == TEMPLATE_ICHO:
-                event = ICHO_BLOCK_CHANGED
+        if code == _SUCCESS:
+            event = _TARGET_BLOCK_CHANGED
+            if kind == _TEMPLATE_BASAL:
+                event = _BLOCK_CHANGED
+            elif kind == _TEMPLATE_ISF:
+                event = _ISF_BLOCK_CHANGED
+            elif kind == _TEMPLATE_ICHO:
+                event = _ICHO_BLOCK_CHANGED
             for block in range(templates.count(template)):
                 minutes = templates.duration_minutes(template, block)
                 value = templates.value(template, block)
@@ -247,75 +247,75 @@ class Pump(Machine):
         templates = self.templates
         for i in range(first, first + count):
             if not templates.activatable(numbers[i]):
-                return NOT_APPLICABLE
+                return _NOT_APPLICABLE
         for i in range(first, first + count):
             kind = templates.type_of(numbers[i])
-            self._emit(PROFILE_ACTIVATED, s, kind, templates.activated(kind), numbers[i], 0, 0)
+            self._emit(_PROFILE_ACTIVATED, s, kind, templates.activated(kind), numbers[i], 0, 0)
             templates.activate(numbers[i])
         self._follow_profile(s)
-        return SUCCESS
+        return _SUCCESS
 
     def reset_templates(self, s, numbers, first, count):
         if not self.templates.reset(numbers, first, count):
-            return NOT_APPLICABLE
-        self.store.touch(TEMPLATES_RESET)
-        return SUCCESS
+            return _NOT_APPLICABLE
+        self.store.touch(_TEMPLATES_RESET)
+        return _SUCCESS
 
     def set_clock(self, s, year, month, day, hour, minute, second, zone, dst):
         wall = self.wall
         if not wall.valid(year, month, day, hour, minute, second):
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         old_day = self.day(s)
         wall.set(s, year, month, day, hour, minute, second, zone, dst)
         if wall.day(s) != old_day:
             self._close_day(s, old_day, 1)
         self.day_kept = -1
         self._midnight_s = wall.midnight_s(s)
-        self._record_reference(s, SET_DATE_TIME)
+        self._record_reference(s, _SET_DATE_TIME)
         self._follow_profile(s)
-        return SUCCESS
+        return _SUCCESS
 
     # The controller settings, in the order of the characteristic ControllerSettings.
     def configure(self, s, *values):
         control = self.control.settings
         if not control.write(*values):
-            return OUT_OF_RANGE
-        self._emit(POINTER, s, 0, 0, 0, 0, 0)
+            return _OUT_OF_RANGE
+        self._emit(_POINTER, s, 0, 0, 0, 0, 0)
         self.iob.configure(control.dia_minutes, control.peak_minutes)
-        if control.controller != PLGS and self.tbr.suspension:
-            self._end_tbr(s, CANCELED, 0)
-        return SUCCESS
+        if control.controller != _PLGS and self.tbr.suspension:
+            self._end_tbr(s, _CANCELED, 0)
+        return _SUCCESS
 
     # --- Reservoir, priming and battery -----------------------------------------------------------------------------
 
     def start_priming(self, s, amount_mu):
         if not self._orders.whole(amount_mu, self.settings.BOLUS_LIMIT_MU):
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         if self._moving() or not self.reservoir.usable():
-            return NOT_APPLICABLE
+            return _NOT_APPLICABLE
         if amount_mu > self.reservoir.remaining_mu:
-            return NOT_COMPLETED
+            return _NOT_COMPLETED
         self.priming.start(s, amount_mu)
-        return SUCCESS
+        return _SUCCESS
 
     def stop_priming(self, s):
         if not self.priming.active:
-            return NOT_APPLICABLE
-        self.priming.end(s, STOPPED_BY_USER, 0)
-        return SUCCESS
+            return _NOT_APPLICABLE
+        self.priming.end(s, _STOPPED_BY_USER, 0)
+        return _SUCCESS
 
     def set_fill_level(self, s, amount_mu):
         if not 0 <= amount_mu <= self.settings.RESERVOIR_CAPACITY_MU or amount_mu % self.settings.PULSE_MU:
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         if self._moving() or not self.reservoir.attached:
-            return NOT_APPLICABLE
+            return _NOT_APPLICABLE
         self.reservoir.fill(s, amount_mu // self.settings.PULSE_MU)
-        return SUCCESS
+        return _SUCCESS
 
     def reset_operation_time(self, s):
         self.counters.reset_operation_time(s)
-        self.store.touch(OPERATION_TIME_RESET)
-        return SUCCESS
+        self.store.touch(_OPERATION_TIME_RESET)
+        return _SUCCESS
 
     def counter_minutes(self, s, kind, selection):
         return self.counters.minutes(s, kind, selection)
@@ -323,31 +323,31 @@ class Pump(Machine):
     # What the emulator service injects: kind and value of the characteristic EmulatorFault.
     def inject(self, s, kind, value):
         reservoir = self.reservoir
-        if kind == FAULT_OCCLUSION and 0 <= value <= 1:
+        if kind == _FAULT_OCCLUSION and 0 <= value <= 1:
             self.delivery.occluded = value == 1
-        elif kind == FAULT_RESERVOIR_DETACHED and 0 <= value <= 1:
+        elif kind == _FAULT_RESERVOIR_DETACHED and 0 <= value <= 1:
             reservoir.attach(s, value == 0)
             if value and self._moving():
-                self._stop(s, ERROR_ABORT, 0)
-        elif kind == FAULT_RESERVOIR_LEVEL and 0 <= value <= reservoir.capacity_pulses:
+                self._stop(s, _ERROR_ABORT, 0)
+        elif kind == _FAULT_RESERVOIR_LEVEL and 0 <= value <= reservoir.capacity_pulses:
             reservoir.fill(s, value)
             if not value and self._moving():
-                self._stop_for(s, RESERVOIR_EMPTY)
-        elif kind == BATTERY_LEVEL and 0 <= value <= 100:
+                self._stop_for(s, _RESERVOIR_EMPTY)
+        elif kind == _BATTERY_LEVEL and 0 <= value <= 100:
             self._drain(s, value)
-        elif kind == INJECTED_ANNUNCIATION and self.annunciations.knows(value):
+        elif kind == _INJECTED_ANNUNCIATION and self.annunciations.knows(value):
             self.annunciations.announce(s, value)
         else:
-            return OUT_OF_RANGE
-        return SUCCESS
+            return _OUT_OF_RANGE
+        return _SUCCESS
 
     def _drain(self, s, percent):
         old_percent = self.battery_percent
         self.battery_percent = percent
         if not percent:
-            self._stop_for(s, BATTERY_EMPTY)
+            self._stop_for(s, _BATTERY_EMPTY)
         elif percent <= _BATTERY_LOW_PERCENT < old_percent:
-            self.annunciations.announce(s, BATTERY_LOW)
+            self.annunciations.announce(s, _BATTERY_LOW)
 
     # A CGM session: the pump second of its time offset 0. The same session again changes nothing.
     def cgm_session(self, s, session_start_s):
@@ -358,14 +358,14 @@ class Pump(Machine):
         control = self.control
         iob_mu = self.iob.total_mu(s)
         action = control.sample(s, offset_minutes, glucose_mg_dl, status, self.therapy, iob_mu)
-        if action == ACTION_SUSPEND:
+        if action == _ACTION_SUSPEND:
             minutes = control.suspension_minutes(s)
             if self.tbr.active:
-                self._end_tbr(s, CANCELED, 0)
+                self._end_tbr(s, _CANCELED, 0)
             control.suspensions.begin(s)
-            self.tbr.start(s, ABSOLUTE, 0, minutes, AP_CONTROLLER, 0)
+            self.tbr.start(s, _ABSOLUTE, 0, minutes, _AP_CONTROLLER, 0)
             self.tbr.suspension = True
-            self._rate_changed_by_tbr(s, AP_CONTROLLER)
-        elif action == ACTION_RESUME:
-            self._end_tbr(s, CANCELED, 0)
-        self._emit(DECISION, s, 0, 0, 0, 0, 0)
+            self._rate_changed_by_tbr(s, _AP_CONTROLLER)
+        elif action == _ACTION_RESUME:
+            self._end_tbr(s, _CANCELED, 0)
+        self._emit(_DECISION, s, 0, 0, 0, 0, 0)

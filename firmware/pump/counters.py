@@ -3,7 +3,11 @@
 # Pure logic: the lifetime goes on from where the journal last knew of it.
 from micropython import const
 
-from pump.events import COUNTER_ELAPSED, COUNTER_LOANER, COUNTER_OPERATION
+# Words of pump/events.py.
+_COUNTER_ELAPSED = const(0x33)
+_COUNTER_LOANER = const(0x3C)
+_COUNTER_OPERATION = const(0x55)
+
 
 _LIFETIME_MINUTES = const(2102400)
 _LOANER_MINUTES = const(259200)
@@ -23,9 +27,9 @@ class Counters:
     def minutes(self, s, kind, selection):
         elapsed_s = self.before_s + s
         total = _LIFETIME_MINUTES
-        if kind == COUNTER_OPERATION:
+        if kind == _COUNTER_OPERATION:
             elapsed_s -= self.operation_start_s
             total = _OPERATION_MINUTES
-        elif kind == COUNTER_LOANER:
+        elif kind == _COUNTER_LOANER:
             total = _LOANER_MINUTES
-        return elapsed_s // 60 if selection == COUNTER_ELAPSED else total - elapsed_s // 60
+        return elapsed_s // 60 if selection == _COUNTER_ELAPSED else total - elapsed_s // 60

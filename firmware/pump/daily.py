@@ -1,7 +1,10 @@
 # Total daily insulin: what was delivered since local midnight (D-901).
 #
 # Pure logic: whoever delivers a pulse counts it here; the caller closes the day.
-from pump.events import DAILY
+from micropython import const
+
+# Words of pump/events.py.
+_DAILY = const(0x00FF)
 
 
 class Daily:
@@ -15,6 +18,8 @@ class Daily:
     def close(self, s, day, date_changed):
         wall = self._wall
         wall.date(day)
-        self._emit(DAILY, s, self.bolus_mu, self.basal_mu, date_changed, wall.year, wall.month * 32 + wall.day_of_month)
+        self._emit(
+            _DAILY, s, self.bolus_mu, self.basal_mu, date_changed, wall.year, wall.month * 32 + wall.day_of_month
+        )
         self.basal_mu = 0
         self.bolus_mu = 0

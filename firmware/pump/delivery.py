@@ -5,17 +5,17 @@
 # comes near 2**30. This is the path that must not allocate.
 from micropython import const
 
-from pump.events import (
-    NEVER,
-    NO_SOURCE,
-    PAUSE,
-    RUN,
-    SOURCE_BASAL,
-    SOURCE_BOLUS,
-    SOURCE_EXTENDED,
-    SOURCE_PRIME,
-    STOP,
-)
+# Words of pump/events.py.
+_NEVER = const(0x3FFFFFFF)
+_NO_SOURCE = const(0x0F)
+_PAUSE = const(0x3C)
+_RUN = const(0x55)
+_SOURCE_BASAL = const(0x33)
+_SOURCE_BOLUS = const(0x3C)
+_SOURCE_EXTENDED = const(0x55)
+_SOURCE_PRIME = const(0x5A)
+_STOP = const(0x33)
+
 
 # What integrate() came upon.
 NOTHING = const(0)
@@ -40,7 +40,7 @@ class Delivery:
         self._owed_pulses = 0
         self._rest = 0
         # Run, Pause or Stop, and the basal rate in force; set only after integrate() has reached the same second.
-        self.therapy = STOP
+        self.therapy = _STOP
         self.rate_mu_per_h = 0
         # An injected occlusion, beside what the motor's force says.
         self.occluded = False
@@ -53,15 +53,15 @@ class Delivery:
         self.bolus_mu = 0
         # Pulses that power cuts left in doubt, and the source of the last of them. They are counted above.
         self.pulses_in_doubt = 0
-        self.doubt_source = NO_SOURCE
+        self.doubt_source = _NO_SOURCE
         # What every Stop together dropped, as pulses and a rest below one.
         self.dropped_pulses = 0
         self.dropped_rest = 0
 
     def due_s(self):
-        if self.therapy != RUN:
-            return self._at_s + self._priming.portion.due_in_s() if self._priming.active else NEVER
-        due_s = NEVER
+        if self.therapy != _RUN:
+            return self._at_s + self._priming.portion.due_in_s() if self._priming.active else _NEVER
+        due_s = _NEVER
         if self._owed_pulses:
             due_s = self._at_s + 1
         elif self.rate_mu_per_h:
@@ -77,20 +77,20 @@ class Delivery:
         if seconds <= 0:
             return NOTHING
         self._at_s = s
-        if self.therapy == STOP:
+        if self.therapy == _STOP:
             return self._deliver_prime(s, seconds) if self._priming.active else NOTHING
         rest = self._rest + self.rate_mu_per_h * seconds
         if rest >= self._full:
             self._owed_pulses += rest // self._full
             rest %= self._full
         self._rest = rest
-        if self.therapy == PAUSE:
+        if self.therapy == _PAUSE:
             return NOTHING
         outcome = NOTHING
         if self._fast.active:
-            outcome = self._deliver_bolus(s, seconds, self._fast, SOURCE_BOLUS)
+            outcome = self._deliver_bolus(s, seconds, self._fast, _SOURCE_BOLUS)
         if self._other.active and outcome == NOTHING:
-            outcome = self._deliver_bolus(s, seconds, self._other, SOURCE_EXTENDED)
+            outcome = self._deliver_bolus(s, seconds, self._other, _SOURCE_EXTENDED)
         if self._owed_pulses and outcome == NOTHING:
             outcome = self._deliver_basal(s)
         return outcome
@@ -104,7 +104,7 @@ class Delivery:
             self._iob.add(s)
             self._daily.bolus_mu += self._pulse_mu
             self.bolus_pulses += 1
-            if source == SOURCE_EXTENDED:
+            if source == _SOURCE_EXTENDED:
                 self.extended_pulses += 1
             self.bolus_mu += self._pulse_mu
             if self.bolus_mu > self._rollover_mu:
@@ -117,7 +117,7 @@ class Delivery:
         portion = self._priming.portion
         portion.earn(seconds)
         while portion.ready():
-            if not self._pulse(s, SOURCE_PRIME):
+            if not self._pulse(s, _SOURCE_PRIME):
                 return OCCLUDED
             portion.take()
             self.prime_pulses += 1
@@ -126,7 +126,7 @@ class Delivery:
         return NOTHING
 
     def _deliver_basal(self, s):
-        if not self._pulse(s, SOURCE_BASAL):
+        if not self._pulse(s, _SOURCE_BASAL):
             return OCCLUDED
         self._owed_pulses -= 1
         self._iob.add(s)

@@ -1,7 +1,8 @@
 # What the pump tells, and the words it tells it in.
 #
 # Events carry the code that the history gives the first record of their group (IDS 1.0.2, 3.10). The other words are
-# the Hamming code words of IDS 1.0.2 and of the vendor services; MicroPython folds `const` at compile time.
+# the Hamming code words of IDS 1.0.2 and of the vendor services. Modules write those that they need as private
+# constants, which MicroPython folds at compile time and which take no memory; a test holds them against these.
 from micropython import const
 
 # Later than any pump second: 34 years. One below 2**30, the first int that a 32-bit board would keep on its heap.

@@ -5,7 +5,9 @@
 # and are never used again; a full ring overwrites its oldest record.
 from micropython import const
 
-from pump.events import REFERENCE_TIME
+# Words of pump/events.py.
+_REFERENCE_TIME = const(0x000F)
+
 
 DATA_OCTETS_MAX = const(10)
 # In a slot: event (2 octets), relative offset (2), length of the data (1), data (10).
@@ -40,7 +42,7 @@ class History:
         at += _DATA
         for i in range(length):
             ring[at + i] = payload[i]
-        if event == REFERENCE_TIME:
+        if event == _REFERENCE_TIME:
             self._reference_s = s
         self.next_sequence += 1
         return self.next_sequence - 1

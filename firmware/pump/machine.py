@@ -11,29 +11,6 @@ from pump.control.control import Control
 from pump.counters import Counters
 from pump.daily import Daily
 from pump.delivery import NOTHING, OCCLUDED, Delivery
-from pump.events import (
-    AMOUNT_REACHED,
-    BASAL_CHANGED,
-    CANCELED,
-    CGM_STALE,
-    COMPLETE,
-    DATE_TIME_LOSS,
-    DEVICE,
-    ERROR_ABORT,
-    NEVER,
-    OCCLUSION_DETECTED,
-    PAUSE,
-    PAUSE_OVER,
-    PERIODIC,
-    PRIMING,
-    READY,
-    REFERENCE_TIME,
-    RESERVOIR_EMPTY,
-    RUN,
-    STOP,
-    SYSTEM_ISSUE,
-    THERAPY,
-)
 from pump.iob import Iob
 from pump.priming import Priming
 from pump.reservoir import Reservoir
@@ -41,6 +18,29 @@ from pump.tbr import Tbr
 from pump.templates import Templates
 from pump.volatile import Volatile
 from pump.wall import Wall
+
+# Words of pump/events.py.
+_AMOUNT_REACHED = const(0x3C)
+_BASAL_CHANGED = const(0x0099)
+_CANCELED = const(0x3C)
+_CGM_STALE = const(0xF00F)
+_COMPLETE = const(0x33)
+_DATE_TIME_LOSS = const(0x55)
+_DEVICE = const(0x33)
+_ERROR_ABORT = const(0x55)
+_NEVER = const(0x3FFFFFFF)
+_OCCLUSION_DETECTED = const(0x003C)
+_PAUSE = const(0x3C)
+_PAUSE_OVER = const(0xF033)
+_PERIODIC = const(0x3C)
+_PRIMING = const(0x5A)
+_READY = const(0x96)
+_REFERENCE_TIME = const(0x000F)
+_RESERVOIR_EMPTY = const(0x005A)
+_RUN = const(0x55)
+_STOP = const(0x33)
+_SYSTEM_ISSUE = const(0x000F)
+_THERAPY = const(0x0303)
 
 _CALCULATED = const(8)
 
@@ -54,7 +54,7 @@ class Machine:
         self.store = store or Volatile()
         self._emit = emit
         self.now_s = -1
-        self.therapy = STOP
+        self.therapy = _STOP
         self.battery_percent = 100
         self.max_bolus_mu = settings.BOLUS_MAX_MU
         self.wall = Wall()
@@ -82,7 +82,7 @@ class Machine:
         # The delivered rate that was told last.
         self.reported_mu_per_h = 0
         self._midnight_s = self.wall.midnight_s(0)
-        self._pause_over_s = NEVER
+        self._pause_over_s = _NEVER
         self._reference_s = 0
         # The day that total daily insulin belongs to, when a power cut took the clock; -1 when the clock tells it.
         self.day_kept = -1
@@ -107,10 +107,10 @@ class Machine:
     # What falls on second s, in the order of D-003.
     def _second(self, s):
         if s >= self._reference_s:
-            self._record_reference(s, PERIODIC if s else DATE_TIME_LOSS)
+            self._record_reference(s, _PERIODIC if s else _DATE_TIME_LOSS)
         found = self.delivery.integrate(s)
         if found != NOTHING:
-            self._stop_for(s, OCCLUSION_DETECTED if found == OCCLUDED else RESERVOIR_EMPTY)
+            self._stop_for(s, _OCCLUSION_DETECTED if found == OCCLUDED else _RESERVOIR_EMPTY)
         self._end_complete(s)
         if s == self._midnight_s:
             self._close_day(s, self.wall.day(s) - 1, 0)
@@ -118,10 +118,10 @@ class Machine:
         if s == self.basal.boundary_s:
             self._follow_profile(s)
         if s == self.tbr.end_s:
-            self._end_tbr(s, COMPLETE, 0)
+            self._end_tbr(s, _COMPLETE, 0)
         if s == self._pause_over_s:
-            self.annunciations.announce(s, PAUSE_OVER)
-            self._stop(s, CANCELED, 0)
+            self.annunciations.announce(s, _PAUSE_OVER)
+            self._stop(s, _CANCELED, 0)
         if s == self.annunciations.due_s:
             self.annunciations.advance(s)
         if s >= self.control.stale_s():
@@ -132,15 +132,15 @@ class Machine:
         first = self._orders.nth(0)
         second = self._orders.nth(1)
         if first.active and first.complete():
-            self._orders.end(s, first, COMPLETE, 0)
+            self._orders.end(s, first, _COMPLETE, 0)
         if second.active and second.complete():
-            self._orders.end(s, second, COMPLETE, 0)
+            self._orders.end(s, second, _COMPLETE, 0)
         if self.priming.active and self.priming.complete():
-            self.priming.end(s, AMOUNT_REACHED, 0)
+            self.priming.end(s, _AMOUNT_REACHED, 0)
 
     def _record_reference(self, s, reason):
         self._reference_s = s + self.settings.REFERENCE_TIME_S
-        self._emit(REFERENCE_TIME, s, reason, 0, 0, 0, 0)
+        self._emit(_REFERENCE_TIME, s, reason, 0, 0, 0, 0)
 
     # The number of the day that total daily insulin belongs to.
     def day(self, s):
@@ -154,13 +154,13 @@ class Machine:
 
     def _turn_stale(self, s):
         self.control.cgm.stale = True
-        self.annunciations.announce(s, CGM_STALE)
+        self.annunciations.announce(s, _CGM_STALE)
         if self.tbr.suspension:
-            self._end_tbr(s, CANCELED, 0)
+            self._end_tbr(s, _CANCELED, 0)
 
     # A fault that the wearer must know stops therapy.
     def _stop_for(self, s, kind):
-        self._stop(s, ERROR_ABORT, self.annunciations.announce(s, kind))
+        self._stop(s, _ERROR_ABORT, self.annunciations.announce(s, kind))
 
     # A bolus or a priming whose last pulse came at this very second is complete, and ends as such in its own step. What
     # is asked to stop is not priming: only a fault comes here then.
@@ -174,17 +174,17 @@ class Machine:
         if self.tbr.active:
             self._end_tbr(s, reason, annunciation_id)
         self.delivery.drop()
-        self._turn_therapy(s, STOP)
+        self._turn_therapy(s, _STOP)
         if self.priming.active and not self.priming.complete():
-            self.priming.end(s, ERROR_ABORT, annunciation_id)
+            self.priming.end(s, _ERROR_ABORT, annunciation_id)
 
     def _turn_therapy(self, s, state):
         if state != self.therapy:
             old = self.therapy
             self.therapy = state
             self.delivery.therapy = state
-            self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == PAUSE else NEVER
-            self._emit(THERAPY, s, old, state, 0, 0, 0)
+            self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == _PAUSE else _NEVER
+            self._emit(_THERAPY, s, old, state, 0, 0, 0)
             self._rate_changed(s)
 
     # Second 0 after a power cut, with all that survived in its place: what ran has ended (D-922). The pulses are those
@@ -195,9 +195,9 @@ class Machine:
         self.delivery.settle(0, basal_pulses, fast_pulses, extended_pulses, prime_pulses)
         annunciation_id = 0
         if in_doubt:
-            annunciation_id = self.annunciations.announce(0, SYSTEM_ISSUE)
+            annunciation_id = self.annunciations.announce(0, _SYSTEM_ISSUE)
         if self._moving() and not self.reservoir.remaining_pulses:
-            annunciation_id = self.annunciations.announce(0, RESERVOIR_EMPTY)
+            annunciation_id = self.annunciations.announce(0, _RESERVOIR_EMPTY)
         self.annunciations.wake_all(0)
         first = self._orders.nth(0)
         second = self._orders.nth(1)
@@ -205,23 +205,23 @@ class Machine:
             self._end_at_restart(first, annunciation_id)
         if second.active:
             self._end_at_restart(second, annunciation_id)
-        self._stop(0, ERROR_ABORT, annunciation_id)
+        self._stop(0, _ERROR_ABORT, annunciation_id)
         self._end_complete(0)
 
     def _end_at_restart(self, bolus, annunciation_id):
         if bolus.complete():
-            self._orders.end(0, bolus, COMPLETE, 0)
+            self._orders.end(0, bolus, _COMPLETE, 0)
         else:
-            self._orders.end(0, bolus, ERROR_ABORT, annunciation_id)
+            self._orders.end(0, bolus, _ERROR_ABORT, annunciation_id)
 
     # Ready, or priming.
     @property
     def operational(self):
-        return PRIMING if self.priming.active else READY
+        return _PRIMING if self.priming.active else _READY
 
     # Whether pulses may fall due now or after a Pause.
     def _moving(self):
-        return self.therapy != STOP or self.priming.active
+        return self.therapy != _STOP or self.priming.active
 
     # The last ID and the controller settings as the journal holds them.
     def restore_bolus_id(self, bolus_id):
@@ -234,20 +234,20 @@ class Machine:
 
     # The rate that leaves the pump: 0 outside Run.
     def delivered_rate_mu_per_h(self):
-        return self.delivery.rate_mu_per_h if self.therapy == RUN else 0
+        return self.delivery.rate_mu_per_h if self.therapy == _RUN else 0
 
     # Puts TBR or profile in force, and tells a change of the delivered rate.
     def _rate_changed(self, s):
         old = self.reported_mu_per_h
         self._apply_rate()
         if old != self.reported_mu_per_h:
-            self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, DEVICE, 0, 0)
+            self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, _DEVICE, 0, 0)
 
     # The second half of a TBR's group: told even when the delivered rate stays the same.
     def _rate_changed_by_tbr(self, s, context):
         old = self.reported_mu_per_h
         self._apply_rate()
-        self._emit(BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
+        self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
 
     def _apply_rate(self):
         profile_mu_per_h = self.basal.rate_mu_per_h
@@ -258,7 +258,7 @@ class Machine:
         if self.tbr.suspension:
             self.control.suspensions.end(s)
         self.tbr.end(s, reason, annunciation_id)
-        self._rate_changed_by_tbr(s, DEVICE)
+        self._rate_changed_by_tbr(s, _DEVICE)
 
     # Puts the block of the basal profile in force that s falls into.
     def _follow_profile(self, s):

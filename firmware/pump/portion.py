@@ -2,7 +2,10 @@
 #
 # Pure logic: each second adds gain, a pulse takes full. The caller earns over one stretch of time and then takes what
 # is ready; it never jumps over due_in_s().
-from pump.events import NEVER
+from micropython import const
+
+# Words of pump/events.py.
+_NEVER = const(0x3FFFFFFF)
 
 
 class Portion:
@@ -35,7 +38,7 @@ class Portion:
     # Seconds until the next pulse, at least one.
     def due_in_s(self):
         if self.delivered == self.pulses:
-            return NEVER
+            return _NEVER
         lacking = self._full - self._held
         return (lacking + self._gain - 1) // self._gain if lacking > 0 else 1
 

@@ -7,15 +7,15 @@ from array import array
 
 from micropython import const
 
-from pump.events import (
-    NOT_PLAUSIBLE,
-    OUT_OF_RANGE,
-    SUCCESS,
-    TEMPLATE_BASAL,
-    TEMPLATE_ICHO,
-    TEMPLATE_ISF,
-    TEMPLATE_TARGET,
-)
+# Words of pump/events.py.
+_NOT_PLAUSIBLE = const(0x75)
+_OUT_OF_RANGE = const(0x73)
+_SUCCESS = const(0x0F)
+_TEMPLATE_BASAL = const(0x33)
+_TEMPLATE_ICHO = const(0x66)
+_TEMPLATE_ISF = const(0x5A)
+_TEMPLATE_TARGET = const(0x96)
+
 
 _DAY_MINUTES = const(1440)
 # In tenths of the wire's units.
@@ -52,32 +52,32 @@ class Profiles:
     # Takes one block into the transaction; index counts from 1.
     def _take(self, number, kind, index, duration_minutes, value, high):
         code = self._judge(number, kind, index, duration_minutes, value, high)
-        if code != SUCCESS:
+        if code != _SUCCESS:
             self.drop()
             return code
         self._writing = number
         self._durations[index - 1] = duration_minutes
         self._values[index - 1] = value
         self._highs[index - 1] = high
-        return SUCCESS
+        return _SUCCESS
 
     def _judge(self, number, kind, index, duration_minutes, value, high):
         if not (1 <= index <= self.blocks_max and 1 <= duration_minutes <= _DAY_MINUTES):
-            return OUT_OF_RANGE
-        if not self._within(kind, value) or (kind == TEMPLATE_TARGET and not self._within(kind, high)):
-            return OUT_OF_RANGE
-        if kind == TEMPLATE_TARGET and value > high:
-            return NOT_PLAUSIBLE
+            return _OUT_OF_RANGE
+        if not self._within(kind, value) or (kind == _TEMPLATE_TARGET and not self._within(kind, high)):
+            return _OUT_OF_RANGE
+        if kind == _TEMPLATE_TARGET and value > high:
+            return _NOT_PLAUSIBLE
         if self._writing not in (0, number) or self._durations[index - 1]:
-            return NOT_PLAUSIBLE
-        return SUCCESS
+            return _NOT_PLAUSIBLE
+        return _SUCCESS
 
     def _within(self, kind, value):
-        if kind == TEMPLATE_BASAL:
+        if kind == _TEMPLATE_BASAL:
             return 0 <= value <= self._rate_mu_per_h_max
-        if kind == TEMPLATE_ISF:
+        if kind == _TEMPLATE_ISF:
             return _ISF_MIN <= value <= _ISF_MAX
-        if kind == TEMPLATE_ICHO:
+        if kind == _TEMPLATE_ICHO:
             return _ICHO_MIN <= value <= _ICHO_MAX
         return _TARGET_MIN <= value <= _TARGET_MAX
 
@@ -94,7 +94,7 @@ class Profiles:
             beyond_gap += self._durations[block]
         if self._writing != number or minutes != _DAY_MINUTES or beyond_gap:
             self.drop()
-            return NOT_PLAUSIBLE
+            return _NOT_PLAUSIBLE
         cell = row * self.blocks_max
         for block in range(self.blocks_max):
             self._durations[cell + block] = self._durations[block]
@@ -103,7 +103,7 @@ class Profiles:
         self.counts[row] = count
         self.unsaved |= 1 << row
         self.drop()
-        return SUCCESS
+        return _SUCCESS
 
     # Forgets a transaction that has begun.
     def drop(self):

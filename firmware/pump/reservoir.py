@@ -1,7 +1,11 @@
 # Reservoir: counted in pulses (D-811 to D-814).
 #
 # Pure logic: take() counts one pulse out. What an empty reservoir stops is for the caller to do.
-from pump.events import RESERVOIR, RESERVOIR_LOW
+from micropython import const
+
+# Words of pump/events.py.
+_RESERVOIR = const(0x0330)
+_RESERVOIR_LOW = const(0x0066)
 
 
 class Reservoir:
@@ -26,7 +30,7 @@ class Reservoir:
         if self.remaining_mu % self._record_step_mu == 0:
             self._record(s)
         if self.remaining_pulses == self._low_pulses:
-            self._annunciations.announce(s, RESERVOIR_LOW)
+            self._annunciations.announce(s, _RESERVOIR_LOW)
 
     # As the journal says after a power cut: nothing is told.
     def restore(self, pulses):
@@ -44,4 +48,4 @@ class Reservoir:
             self._record(s)
 
     def _record(self, s):
-        self._emit(RESERVOIR, s, self.remaining_mu, 0, 0, 0, 0)
+        self._emit(_RESERVOIR, s, self.remaining_mu, 0, 0, 0, 0)

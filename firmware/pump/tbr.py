@@ -4,17 +4,17 @@
 # change that the caller emits right after it. The attributes stay as they were when the TBR has ended.
 from micropython import const
 
-from pump.events import (
-    ABSOLUTE,
-    INVALID_OPERAND,
-    NEVER,
-    OUT_OF_RANGE,
-    RELATIVE,
-    SUCCESS,
-    TBR_CHANGED,
-    TBR_ENDED,
-    TBR_STARTED,
-)
+# Words of pump/events.py.
+_ABSOLUTE = const(0x33)
+_INVALID_OPERAND = const(0x71)
+_NEVER = const(0x3FFFFFFF)
+_OUT_OF_RANGE = const(0x73)
+_RELATIVE = const(0x3C)
+_SUCCESS = const(0x0F)
+_TBR_CHANGED = const(0x00C3)
+_TBR_ENDED = const(0x00AA)
+_TBR_STARTED = const(0x00A5)
+
 
 # A factor is held in thousandths.
 _FACTOR_MAX = const(2500)
@@ -28,7 +28,7 @@ class Tbr:
         self.active = False
         # Whether a controller set it; a client's TBR of 0 is no suspension.
         self.suspension = False
-        self.kind = ABSOLUTE
+        self.kind = _ABSOLUTE
         # mU/h when absolute, thousandths of the profile's rate when relative.
         self.value = 0
         self.duration_minutes = 0
@@ -36,26 +36,26 @@ class Tbr:
         # The template that it came from, 0 for none.
         self.template = 0
         self.start_s = 0
-        self.end_s = NEVER
+        self.end_s = _NEVER
 
     # Type, value and duration, whatever the pump is doing.
     def judge(self, kind, value, duration_minutes):
-        if kind != ABSOLUTE and kind != RELATIVE:
-            return INVALID_OPERAND
-        if not 0 <= value <= (self._rate_mu_per_h_max if kind == ABSOLUTE else _FACTOR_MAX):
-            return OUT_OF_RANGE
-        return SUCCESS if 1 <= duration_minutes <= self._minutes_max else OUT_OF_RANGE
+        if kind != _ABSOLUTE and kind != _RELATIVE:
+            return _INVALID_OPERAND
+        if not 0 <= value <= (self._rate_mu_per_h_max if kind == _ABSOLUTE else _FACTOR_MAX):
+            return _OUT_OF_RANGE
+        return _SUCCESS if 1 <= duration_minutes <= self._minutes_max else _OUT_OF_RANGE
 
     def start(self, s, kind, value, duration_minutes, context, template):
         self.active = True
         self.start_s = s
         self._program(s, kind, value, duration_minutes, context, template)
-        self._emit(TBR_STARTED, s, 0, 0, 0, 0, 0)
+        self._emit(_TBR_STARTED, s, 0, 0, 0, 0, 0)
 
     # The duration counts from the change; the TBR stays the same one, started when it first was.
     def change(self, s, kind, value, duration_minutes, context, template):
         self._program(s, kind, value, duration_minutes, context, template)
-        self._emit(TBR_CHANGED, s, (s - self.start_s) // 60, 0, 0, 0, 0)
+        self._emit(_TBR_CHANGED, s, (s - self.start_s) // 60, 0, 0, 0, 0)
 
     def _program(self, s, kind, value, duration_minutes, context, template):
         self.kind = kind
@@ -69,12 +69,12 @@ class Tbr:
     def end(self, s, reason, annunciation_id):
         self.active = False
         self.suspension = False
-        self.end_s = NEVER
-        self._emit(TBR_ENDED, s, (s - self.start_s) // 60, reason, annunciation_id, 0, 0)
+        self.end_s = _NEVER
+        self._emit(_TBR_ENDED, s, (s - self.start_s) // 60, reason, annunciation_id, 0, 0)
 
     # The rate in force while it runs, over the rate of the profile.
     def rate_over(self, profile_mu_per_h):
-        if self.kind == ABSOLUTE:
+        if self.kind == _ABSOLUTE:
             return self.value
         return min(profile_mu_per_h * self.value // 1000, self._rate_mu_per_h_max)
 

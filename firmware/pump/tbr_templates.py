@@ -3,7 +3,13 @@ from array import array
 
 from micropython import const
 
-from pump.events import NOT_APPLICABLE, OUT_OF_RANGE, RELATIVE, SUCCESS, TEMPLATE_TBR
+# Words of pump/events.py.
+_NOT_APPLICABLE = const(0x74)
+_OUT_OF_RANGE = const(0x73)
+_RELATIVE = const(0x3C)
+_SUCCESS = const(0x0F)
+_TEMPLATE_TBR = const(0x3C)
+
 
 # The preset is the last one.
 _PRESET_FACTOR = const(500)
@@ -13,14 +19,14 @@ _PRESET_MINUTES = const(60)
 class TbrTemplates:
     def __init__(self, templates):
         self._templates = templates
-        self._first = templates.first(TEMPLATE_TBR)
-        count = templates.count_of(TEMPLATE_TBR)
+        self._first = templates.first(_TEMPLATE_TBR)
+        count = templates.count_of(_TEMPLATE_TBR)
         self.preset = self._first + count - 1
         # A kind of 0 is a template that is not configured.
         self._kinds = bytearray(count)
         self._values = array("H", bytes(2 * count))
         self._minutes = array("H", bytes(2 * count))
-        self.put(self.preset, RELATIVE, _PRESET_FACTOR, _PRESET_MINUTES)
+        self.put(self.preset, _RELATIVE, _PRESET_FACTOR, _PRESET_MINUTES)
 
     def kind(self, number):
         return self._kinds[number - self._first]
@@ -40,11 +46,11 @@ class TbrTemplates:
 
     # Whether a template can be set, and be used.
     def settable(self, number):
-        if self._templates.type_of(number) != TEMPLATE_TBR:
-            return OUT_OF_RANGE
-        return NOT_APPLICABLE if number == self.preset else SUCCESS
+        if self._templates.type_of(number) != _TEMPLATE_TBR:
+            return _OUT_OF_RANGE
+        return _NOT_APPLICABLE if number == self.preset else _SUCCESS
 
     def usable(self, number):
-        if self._templates.type_of(number) != TEMPLATE_TBR:
-            return OUT_OF_RANGE
-        return SUCCESS if self.kind(number) else NOT_APPLICABLE
+        if self._templates.type_of(number) != _TEMPLATE_TBR:
+            return _OUT_OF_RANGE
+        return _SUCCESS if self.kind(number) else _NOT_APPLICABLE

@@ -2,9 +2,14 @@
 from micropython import const
 
 from pump.bolus_templates import BolusTemplates
-from pump.events import OUT_OF_RANGE, TEMPLATE_BOLUS, TEMPLATE_TARGET, TEMPLATE_TBR
 from pump.profiles import Profiles
 from pump.tbr_templates import TbrTemplates
+
+# Words of pump/events.py.
+_OUT_OF_RANGE = const(0x73)
+_TEMPLATE_BOLUS = const(0x55)
+_TEMPLATE_TARGET = const(0x96)
+_TEMPLATE_TBR = const(0x3C)
 
 _ACTIVATED = const(0x80)
 
@@ -19,10 +24,10 @@ class Templates(Profiles):
         rows = high_rows = 0
         for number in range(1, len(self._types)):
             kind = self._types[number]
-            if kind not in (TEMPLATE_TBR, TEMPLATE_BOLUS):
+            if kind not in (_TEMPLATE_TBR, _TEMPLATE_BOLUS):
                 rows += 1
                 self._row_of[number] = rows
-                high_rows |= (kind == TEMPLATE_TARGET) << rows
+                high_rows |= (kind == _TEMPLATE_TARGET) << rows
         super().__init__(settings, rows, high_rows)
         self.tbr = TbrTemplates(self)
         self.bolus = BolusTemplates(self)
@@ -55,9 +60,9 @@ class Templates(Profiles):
 
     def configured(self, number):
         kind = self.type_of(number)
-        if kind == TEMPLATE_TBR:
+        if kind == _TEMPLATE_TBR:
             return self.tbr.kind(number) != 0
-        if kind == TEMPLATE_BOLUS:
+        if kind == _TEMPLATE_BOLUS:
             return self.bolus.kind(number) != 0
         return kind != 0 and self.counts[self._row_of[number]] > 0
 
@@ -81,13 +86,13 @@ class Templates(Profiles):
     def write(self, kind, number, index, duration_minutes, value, high):
         if not self._is_profile(kind, number):
             self.drop()
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         return self._take(number, kind, index, duration_minutes, value, high)
 
     def complete(self, kind, number):
         if not self._is_profile(kind, number):
             self.drop()
-            return OUT_OF_RANGE
+            return _OUT_OF_RANGE
         return self._finish(number, self._row_of[number])
 
     def _is_profile(self, kind, number):
@@ -114,9 +119,9 @@ class Templates(Profiles):
                 return False
         for i in range(first, first + count):
             kind = self._types[numbers[i]]
-            if kind == TEMPLATE_TBR:
+            if kind == _TEMPLATE_TBR:
                 self.tbr.put(numbers[i], 0, 0, 0)
-            elif kind == TEMPLATE_BOLUS:
+            elif kind == _TEMPLATE_BOLUS:
                 self.bolus.put(numbers[i], 0, 0, 0, 0, 0, 0)
             else:
                 self.counts[self._row_of[numbers[i]]] = 0

@@ -259,7 +259,7 @@ def test_what_is_activated_or_not_there_is_neither_reset_nor_activated(bench, pr
 
 
 def test_a_block_needs_its_flag(bench, profile):
-    """SPEC.md, choices: in a write the second block has bit 1; a target range has two at most, and no bit for a third."""
+    """SPEC.md, choices: in a write the second block has bit 1; a target range has no bit for a third."""
     message = MESSAGES[f"Write{profile.name}"]
     block = b"\xd0\x02" + b"\x64\x00" * len(profile.values)
     for flags in (0x02, 0x04, 0x07):

@@ -36,7 +36,7 @@ def answer(line):
     table, opcode, slots, octets, values = json.loads(line)
     program = getattr(wire_tables, table)
     if opcode is not None:
-        program = program[opcode]
+        program = codec_module.find(program, opcode)
     buf = b"\xaa\xaa\xaa" + bytes(int(octets[i : i + 2], 16) for i in range(0, len(octets), 2))
     end = len(buf)
     fields = CODEC.fields

@@ -231,16 +231,17 @@ sys.path.insert(0, sys.argv[1])
 from gatt import codec, wire_tables as tables
 assert codec.crc16(b"xx123456789y", 2, 11) == 0x6F91
 assert codec.crc16(b"", 0, 0) == 0xFFFF
-def check(name, known):
-    requests = getattr(tables, name + "_REQUESTS")
-    prohibited = getattr(tables, name + "_PROHIBITED", None)
-    for opcode, status in known:
-        assert codec.opcode_status(requests, prohibited, opcode) == status, (name, opcode)
-OK, RFU, SILENT = codec.OK, codec.RFU, codec.PROHIBITED
-check("IDD_STATUS_READER_CONTROL_POINT",
-      ((0x0330, OK), (0x033F, RFU), (0x03FC, RFU), (0x03FD, SILENT), (0x0504, SILENT), (0x0505, RFU)))
-check("IDD_COMMAND_CONTROL_POINT", ((0x114B, OK), (0x148D, OK), (0x148E, SILENT), (0x14B0, SILENT), (0x14B1, RFU)))
-check("IDD_RECORD_ACCESS_CONTROL_POINT", ((0x33, OK), (0x0F, RFU)))
+def check(name, known, others):
+    for opcode in known:
+        assert codec.find(getattr(tables, name), opcode) >= 0, (name, opcode)
+    for opcode in others:
+        assert codec.find(getattr(tables, name), opcode) == -1, (name, opcode)
+check("IDD_STATUS_READER_CONTROL_POINT_REQUESTS", (0x030C, 0x0330, 0x03F3), (0, 0x0303, 0x033F, 0x03FC, 0x3003, 0xFFFF))
+check("IDD_COMMAND_CONTROL_POINT_REQUESTS", (0x0F5A, 0x114B, 0x144E), (0x0F55, 0x1177, 0x148E, 0x4B11))
+check("IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS", (0x33, 0x55), (0x0F, 0x66))
+assert codec.find(tables.IDD_COMMAND_CONTROL_POINT_ANSWERS, 0x114B) == 0x1177
+assert codec.find(tables.IDD_COMMAND_CONTROL_POINT_ANSWERS, 0x0FFF) == -1
+codec.Codec().decode(codec.find(tables.IDD_COMMAND_CONTROL_POINT_REQUESTS, 0x1111), b"", 0, 0)
 """
 
 

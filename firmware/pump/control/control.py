@@ -8,16 +8,16 @@ from pump.control.manual import Manual
 from pump.control.plgs import Plgs
 from pump.control.settings import ControllerSettings
 from pump.control.suspensions import Suspensions
-from pump.events import (
-    ACTION_NONE,
-    NO_PREDICTION_MG_DL,
-    PLGS,
-    REASON_INVALID_SAMPLE,
-    REASON_MANUAL,
-    REASON_NOT_RUNNING,
-    REASON_STALE,
-    RUN,
-)
+
+# Words of pump/events.py.
+_ACTION_NONE = const(0x0F)
+_NO_PREDICTION_MG_DL = const(0x7FFF)
+_PLGS = const(0x3C)
+_REASON_INVALID_SAMPLE = const(0xC3)
+_REASON_MANUAL = const(0x0F)
+_REASON_NOT_RUNNING = const(0xAA)
+_REASON_STALE = const(0x99)
+_RUN = const(0x55)
 
 _SEQUENCE_MAX = const(65535)
 # What a decision has room for (D-704).
@@ -31,10 +31,10 @@ class Decision:
         self.offset_minutes = 0
         self.at_s = 0
         self.glucose_mg_dl = 0
-        self.predicted_mg_dl = NO_PREDICTION_MG_DL
+        self.predicted_mg_dl = _NO_PREDICTION_MG_DL
         self.iob_mu = 0
-        self.action = ACTION_NONE
-        self.reason = REASON_MANUAL
+        self.action = _ACTION_NONE
+        self.reason = _REASON_MANUAL
 
 
 class Control:
@@ -58,21 +58,21 @@ class Control:
         decision.offset_minutes = offset_minutes
         decision.at_s = s
         decision.glucose_mg_dl = glucose_mg_dl if 1 <= glucose_mg_dl <= GLUCOSE_MG_DL_MAX else 0
-        decision.predicted_mg_dl = NO_PREDICTION_MG_DL
+        decision.predicted_mg_dl = _NO_PREDICTION_MG_DL
         decision.iob_mu = min(iob_mu, _IOB_SHOWN_MU_MAX)
-        decision.action = ACTION_NONE
+        decision.action = _ACTION_NONE
         if usable == USABLE:
             self.cgm.predict(self.settings.horizon_minutes)
             decision.predicted_mg_dl = self.cgm.predicted_mg_dl()
             self._decide(s, therapy)
         else:
-            decision.reason = REASON_STALE if usable == TOO_OLD else REASON_INVALID_SAMPLE
+            decision.reason = _REASON_STALE if usable == TOO_OLD else _REASON_INVALID_SAMPLE
         return decision.action
 
     def _decide(self, s, therapy):
-        controller = self._plgs if self.settings.controller == PLGS else self._manual
-        if controller is self._plgs and therapy != RUN:
-            self.decision.reason = REASON_NOT_RUNNING
+        controller = self._plgs if self.settings.controller == _PLGS else self._manual
+        if controller is self._plgs and therapy != _RUN:
+            self.decision.reason = _REASON_NOT_RUNNING
             return
         self.decision.action = controller.decide(s, self.cgm, self.settings, self.suspensions)
         self.decision.reason = controller.reason

@@ -1,10 +1,14 @@
 # Controller manual: the wearer doses, samples are only kept (D-615).
-from pump.events import ACTION_NONE, REASON_MANUAL
+from micropython import const
+
+# Words of pump/events.py.
+_ACTION_NONE = const(0x0F)
+_REASON_MANUAL = const(0x0F)
 
 
 class Manual:
     def __init__(self):
-        self.reason = REASON_MANUAL
+        self.reason = _REASON_MANUAL
 
     def decide(self, s, cgm, settings, suspensions):
-        return ACTION_NONE
+        return _ACTION_NONE

@@ -4,20 +4,20 @@
 # action and the reason.
 from micropython import const
 
-from pump.events import (
-    ACTION_KEEP,
-    ACTION_RESUME,
-    ACTION_SUSPEND,
-    REASON_LIMIT_REACHED,
-    REASON_LOCKOUT,
-    REASON_LOW_NOW,
-    REASON_MANUAL,
-    REASON_MINIMUM_TIME,
-    REASON_NO_PREDICTION,
-    REASON_NOT_LOW,
-    REASON_PREDICTED_LOW,
-    REASON_RISING,
-)
+# Words of pump/events.py.
+_ACTION_KEEP = const(0x33)
+_ACTION_RESUME = const(0x55)
+_ACTION_SUSPEND = const(0x3C)
+_REASON_LIMIT_REACHED = const(0x69)
+_REASON_LOCKOUT = const(0x96)
+_REASON_LOW_NOW = const(0x55)
+_REASON_MANUAL = const(0x0F)
+_REASON_MINIMUM_TIME = const(0xA5)
+_REASON_NO_PREDICTION = const(0x33)
+_REASON_NOT_LOW = const(0x66)
+_REASON_PREDICTED_LOW = const(0x3C)
+_REASON_RISING = const(0x5A)
+
 
 # The shortest suspension, and the least allowance that lets one start.
 _MINIMUM_S = const(300)
@@ -25,33 +25,33 @@ _MINIMUM_S = const(300)
 
 class Plgs:
     def __init__(self):
-        self.reason = REASON_MANUAL
+        self.reason = _REASON_MANUAL
 
     def decide(self, s, cgm, settings, suspensions):
         low_now = cgm.glucose_mg_dl() < settings.suspend_now_mg_dl
         low = low_now or cgm.prediction_below(settings.suspend_predicted_mg_dl)
-        low_reason = REASON_LOW_NOW if low_now else REASON_PREDICTED_LOW
+        low_reason = _REASON_LOW_NOW if low_now else _REASON_PREDICTED_LOW
         if suspensions.running:
             return self._while_suspended(s - suspensions.start_s, cgm, low, low_reason)
         if not low:
-            return self._keep(REASON_NOT_LOW if cgm.predicted else REASON_NO_PREDICTION)
+            return self._keep(_REASON_NOT_LOW if cgm.predicted else _REASON_NO_PREDICTION)
         if cgm.rising():
-            return self._keep(REASON_RISING)
+            return self._keep(_REASON_RISING)
         if suspensions.locked_out(s):
-            return self._keep(REASON_LOCKOUT)
+            return self._keep(_REASON_LOCKOUT)
         if suspensions.allowance_s(s, settings.suspend_limit_minutes, settings.limit_window_minutes) < _MINIMUM_S:
-            return self._keep(REASON_LIMIT_REACHED)
+            return self._keep(_REASON_LIMIT_REACHED)
         self.reason = low_reason
-        return ACTION_SUSPEND
+        return _ACTION_SUSPEND
 
     def _while_suspended(self, suspended_s, cgm, low, low_reason):
         if suspended_s < _MINIMUM_S:
-            return self._keep(REASON_MINIMUM_TIME)
+            return self._keep(_REASON_MINIMUM_TIME)
         if low and not cgm.rising():
             return self._keep(low_reason)
-        self.reason = REASON_RISING if cgm.rising() else REASON_NOT_LOW
-        return ACTION_RESUME
+        self.reason = _REASON_RISING if cgm.rising() else _REASON_NOT_LOW
+        return _ACTION_RESUME
 
     def _keep(self, reason):
         self.reason = reason
-        return ACTION_KEEP
+        return _ACTION_KEEP

@@ -1,10 +1,14 @@
 # The settings of the controllers, as a client may write them (D-616, DOSING.md section 10).
-from pump.events import MANUAL, PLGS
+from micropython import const
+
+# Words of pump/events.py.
+_MANUAL = const(0x33)
+_PLGS = const(0x3C)
 
 
 class ControllerSettings:
     def __init__(self, settings):
-        self.controller = MANUAL
+        self.controller = _MANUAL
         self.suspend_predicted_mg_dl = settings.SUSPEND_PREDICTED_MG_DL
         self.suspend_now_mg_dl = settings.SUSPEND_NOW_MG_DL
         self.horizon_minutes = settings.HORIZON_MINUTES
@@ -19,7 +23,7 @@ class ControllerSettings:
     def write(self, controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes,
               limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes):  # fmt: skip
         if not (
-            controller in (MANUAL, PLGS)
+            controller in (_MANUAL, _PLGS)
             and 60 <= suspend_predicted_mg_dl <= 120
             and 50 <= suspend_now_mg_dl <= 100
             and 10 <= horizon_minutes <= 60

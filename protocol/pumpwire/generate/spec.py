@@ -74,8 +74,8 @@ def specification() -> str:
     lines = [_INTRODUCTION.rstrip(), *_frames(), *_att(), *_handles(), ""]
     lines += [*exchanges(), *errors(), *sizes(), *choices(), "## Messages", ""]
     lines += ["Examples are without end-to-end protection. *Delivery* marks what can change the insulin given. The"]
-    lines += ["pump serves all but what it *never sends*, the other time base. Of the sensor's services, whose client it"]
-    lines += ["is, some is *not used*.", ""]
+    lines += ["pump serves all but what it *never sends*, the other time base. Of the sensor's services, whose client"]
+    lines += ["it is, some is *not used*.", ""]
     for service in database.SERVICES:
         for characteristic in service.characteristics:
             lines += _characteristic(characteristic)
