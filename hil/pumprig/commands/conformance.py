@@ -78,9 +78,9 @@ def command(
     from pumprig.conformance.show import list_of
 
     form = "json" if as_json else form
-    if prove:
-        return _prove(only, jobs, form, output, firmware)
     cases = chosen_cases(include, exclude)
+    if prove:
+        return _prove(cases, only, jobs, form, output, firmware)
     if as_list:
         _write(list_of(cases, form), output)
         return 0
@@ -121,7 +121,9 @@ def _run(
     return exit_code_of(results)
 
 
-def _prove(only: tuple[str, ...], jobs: int, form: str, output: Path | None, firmware: Path | None) -> int:
+def _prove(
+    cases: Sequence[Case], only: tuple[str, ...], jobs: int, form: str, output: Path | None, firmware: Path | None
+) -> int:
     from pumprig.conformance.prove import chosen_servers, exit_code_of, load_servers, prove, table
 
     if form not in ("text", "json"):
@@ -129,7 +131,7 @@ def _prove(only: tuple[str, ...], jobs: int, form: str, output: Path | None, fir
     servers = chosen_servers(load_servers(), only)
     with tempfile.TemporaryDirectory(prefix="pumprig-conformance-") as work:
         proofs = prove(
-            servers, work=Path(work), jobs=jobs, firmware=firmware,
+            servers, work=Path(work), jobs=jobs, firmware=firmware, cases=cases,
             on_proof=lambda proof: click.echo(f"{proof.name}: {proof.problem or 'ok'}", err=True),
         )  # fmt: skip
     shown = {"exit_code": exit_code_of(proofs), "servers": [proof.as_dict() for proof in proofs]}

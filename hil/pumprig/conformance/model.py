@@ -144,7 +144,7 @@ def all_cases() -> tuple[Case, ...]:
     for module in pkgutil.iter_modules(package.__path__):
         if module.name.startswith("cases_"):
             importlib.import_module(f"pumprig.conformance.{module.name}")
-    return tuple(sorted(_CASES.values(), key=lambda one: one.last))
+    return tuple(sorted(_CASES.values(), key=lambda one: (one.last, one.run.__module__)))
 
 
 def chosen_cases(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Case, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 from pumplink.boards import default_firmware
 from pumplink.virtual.clocks import Lockstep
 from pumprig.conformance.bench import Bench
-from pumprig.conformance.model import Verdict, all_cases
+from pumprig.conformance.model import Case, Verdict, all_cases
 from pumprig.conformance.runner import run_cases
 from pumprig.errors import PumprigError, RigError, UsageError
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
@@ -127,21 +127,24 @@ def prove(
     work: Path,
     jobs: int = 2,
     firmware: Path | None = None,
+    cases: Sequence[Case] | None = None,
     on_proof: Callable[[Proof], None] = lambda proof: None,
 ) -> list[Proof]:
-    """Run every case against the correct firmware and against each wrong server.
+    """Run cases against the correct firmware and against each wrong server.
 
     Args:
         servers: the wrong ones.
         work: folder for the firmware copies.
         jobs: how many servers at a time.
         firmware: the correct firmware; the installed one when None.
+        cases: which; all when None.
         on_proof: called with each proof when it is complete.
 
     Returns:
         The proof of the correct firmware, then one for each wrong server in their order.
     """
     source = firmware or default_firmware()
+    ids = tuple(one.id for one in cases or all_cases())
     proofs = [Proof(CORRECT), *(Proof(server.name, server) for server in servers)]
     # Processes of their own: a board keeps a processor busy, and Python uses one at a time.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
@@ -153,7 +156,7 @@ def prove(
                 proof.problem, proof.exit_code = error.message, error.exit_code
                 on_proof(proof)
                 continue
-            waiting[pool.submit(failures, str(folder))] = proof
+            waiting[pool.submit(failures, str(folder), ids)] = proof
         for future in as_completed(waiting):
             proof = waiting[future]
             try:
@@ -169,9 +172,10 @@ def _copy(source: Path, server: WrongServer, work: Path) -> Path:
     return copy_firmware(source, work / server.name, patched(source, server.edits, server.name))
 
 
-def failures(firmware: str) -> dict[str, str]:
+def failures(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:
     """The cases that a firmware fails, with what they say."""
-    results = run_cases(Bench("virtual", Lockstep(), firmware=Path(firmware)), all_cases())
+    cases = [one for one in all_cases() if one.id in ids]
+    results = run_cases(Bench("virtual", Lockstep(), firmware=Path(firmware)), cases)
     return {result.case.id: result.text for result in results if result.verdict is Verdict.FAIL}
 
 
