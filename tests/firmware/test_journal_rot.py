@@ -10,7 +10,16 @@ from functools import cache
 
 import pytest
 
-from firmware.journal_bench import BLOCK_BYTES, HISTORY_BLOCKS, KINDS, STATE_BLOCKS, Device, JournalBench, apply, program
+from firmware.journal_bench import (
+    BLOCK_BYTES,
+    HISTORY_BLOCKS,
+    KINDS,
+    STATE_BLOCKS,
+    Device,
+    JournalBench,
+    apply,
+    program,
+)
 from firmware.journal_bench import image_after_cut as after_cut
 from journal.history import ANY, DATA_CORRUPTION, OTHERS, REFERENCES
 from pump import events
