@@ -82,7 +82,7 @@ class Judge:
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
         self.suspended = SuspendedTime(checks)
         self.status = StatusWitness(checks)
-        self.history = HistoryWitness(checks, self._record_read)
+        self.history = HistoryWitness(checks, self._record_read, self.suspended.read)
         self._on_record = on_record
         self._on_event = on_event
         self._on_decision = on_decision

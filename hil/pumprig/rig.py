@@ -437,9 +437,13 @@ class Rig:
 
     def _drive(self) -> None:
         while self._queue:
-            at_s, _, _, action = heapq.heappop(self._queue)
+            at_s, order, _, action = heapq.heappop(self._queue)
             if at_s > self.plan.schedule.end_s:
                 break
+            if order and self.pace.now_s >= at_s:
+                # The pump took so long over an input, as it may over a deletion: what the rig asks on its own can wait.
+                self._later(floor(self.pace.now_s) + 2, order, action)
+                continue
             self._do(at_s, action)
 
     def _action_of(self, stimulus: Stimulus) -> Callable[[int], None]:

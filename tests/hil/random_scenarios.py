@@ -423,13 +423,25 @@ class Maker:
         entries += [self.fault() for _ in range(self.pick((0, 1, 2, 4, 8)))]
         # A pump that has stopped shows little: most are sent back to Run now and then.
         entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
-        return head + tables + [entry for entry in entries if not _unreachable(entry, downs)]
+        entries = [entry for entry in entries if not _unreachable(entry, downs)]
+        deletions = {_at_s(entry) for entry in entries if '"delete_records"' in entry}
+        # A deletion may take longer than its second: whatever else comes then, comes too late.
+        return head + tables + [
+            entry
+            for entry in entries
+            if '"delete_records"' in entry or not deletions & set(range(_at_s(entry) - 2, _at_s(entry) + 1))
+        ]
+
+
+def _at_s(entry: str) -> int:
+    """The second of an entry."""
+    hours, minutes, seconds = entry.split('"')[1].split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds)
 
 
 def _unreachable(entry: str, downs: list[tuple[int, int]]) -> bool:
     """Whether an entry needs the connection while it is down."""
-    hours, minutes, seconds = entry.split('"')[1].split(":")
-    at_s = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+    at_s = _at_s(entry)
     if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"', '"occlusion"')):
         return False
     if '"repeat_command"' in entry:
