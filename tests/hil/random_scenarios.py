@@ -424,13 +424,21 @@ class Maker:
         # A pump that has stopped shows little: most are sent back to Run now and then.
         entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
         entries = [entry for entry in entries if not _unreachable(entry, downs)]
-        deletions = {_at_s(entry) for entry in entries if '"delete_records"' in entry}
-        # A deletion may take longer than its second: whatever else comes then, comes too late.
-        return head + tables + [
-            entry
-            for entry in entries
-            if '"delete_records"' in entry or not deletions & set(range(_at_s(entry) - 2, _at_s(entry) + 1))
-        ]
+        return head + tables + _apart(entries)
+
+
+def _apart(entries: list[str]) -> list[str]:
+    """Entries without those that come while a deletion may be under way, which can take longer than its second."""
+    busy: set[int] = set()
+    kept = []
+    for entry in sorted(entries, key=lambda entry: '"delete_records"' not in entry):
+        at_s = _at_s(entry)
+        if at_s in busy:
+            continue
+        if '"delete_records"' in entry:
+            busy |= set(range(at_s, at_s + 3))
+        kept.append(entry)
+    return [entry for entry in entries if entry in kept]
 
 
 def _at_s(entry: str) -> int:
