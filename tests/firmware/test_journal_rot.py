@@ -218,6 +218,15 @@ def check_cut(image, truth, kept, following, nth):
         apply(before, operation)
 
 
+@pytest.mark.parametrize(("number", "operations_max"), [(0, 2), (1, 31 + 4)])
+def test_what_a_delete_costs(number, operations_max):
+    """D-911: from the oldest on two operations, whatever it deletes; else one for each record."""
+    bench = boot(wrapped()[0])
+    before = len(bench.device.operations)
+    delete(bench, *deletes()[number])
+    assert len(bench.device.operations) - before <= operations_max
+
+
 def test_what_is_deleted_stays_so_while_the_store_goes_round():
     """D-911: floors and holes are overtaken by what is written, and numbers go on."""
     image, _, _ = wrapped()
