@@ -46,11 +46,19 @@ class HistoryWitness:
     Args:
         checks: where each judgement goes.
         on_record: called with (record, pump second) for every record read.
+        on_unread: called with (record, pump second) for every record that was deleted before it was read, as the rules
+            give it.
     """
 
-    def __init__(self, checks: CheckBook, on_record: Callable[[Record, int], None]) -> None:
+    def __init__(
+        self,
+        checks: CheckBook,
+        on_record: Callable[[Record, int], None],
+        on_unread: Callable[[Record, int], None] = lambda record, at_s: None,
+    ) -> None:
         self._checks = checks
         self._on_record = on_record
+        self._on_unread = on_unread
         self._due: deque[_Due] = deque()
         self._read: deque[Record] = deque()
         self._reference_s = 0
@@ -93,6 +101,7 @@ class HistoryWitness:
             self.next_sequence += 1
             if due.is_reference:
                 self._reference_s = due.at_s
+            self._on_unread(Record(due.sequence, due.offset_s, due.name, due.fields), due.at_s)
 
     @property
     def stored(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pumplink.results import Decision
 from pumprig.checks import CheckBook
 from pumprig.history import HistoryWitness, Record
 from pumprig.oracle import ExpectedDecision, Oracle
@@ -16,10 +17,26 @@ from pumprig.oracle import events as expected
 from pumprig.pulses import DuePulse, PulseWitness, SeenPulse
 from pumprig.status_changed import StatusWitness
 from pumprig.suspended import SuspendedTime
+from pumpwire.enums import DecisionReason
 
 __all__ = ["Judge", "SeenDecision"]
 
 DECISION_DEADLINE_S = 1.0
+
+_REASONS = {
+    DecisionReason.MANUAL: "manual",
+    DecisionReason.NO_PREDICTION_KEEP: "no prediction",
+    DecisionReason.PREDICTED_LOW: "predicted low",
+    DecisionReason.LOW_NOW: "low now",
+    DecisionReason.RISING: "rising",
+    DecisionReason.NOT_LOW: "not low",
+    DecisionReason.LIMIT_REACHED: "limit reached",
+    DecisionReason.LOCKOUT: "lockout",
+    DecisionReason.STALE: "stale",
+    DecisionReason.MINIMUM_TIME: "minimum time",
+    DecisionReason.THERAPY_STOPPED: "therapy not running",
+    DecisionReason.INVALID_SAMPLE: "invalid sample",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,14 @@ class SeenDecision:
     iob_mu: int
     action: str
     reason: str
+
+    @classmethod
+    def of(cls, told: Decision) -> SeenDecision:
+        """What the pump told, in these words."""
+        return cls(
+            told.sequence, told.offset_minutes, told.at_s, told.glucose_mg_dl or 0, told.predicted_mg_dl, told.iob_mu,
+            told.action.name.lower(), _REASONS[told.reason],
+        )  # fmt: skip
 
 
 @dataclass
@@ -82,7 +107,7 @@ class Judge:
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
         self.suspended = SuspendedTime(checks)
         self.status = StatusWitness(checks)
-        self.history = HistoryWitness(checks, self._record_read)
+        self.history = HistoryWitness(checks, self._record_read, self.suspended.read)
         self._on_record = on_record
         self._on_event = on_event
         self._on_decision = on_decision

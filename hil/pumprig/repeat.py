@@ -12,8 +12,17 @@ from pumprig.checks import CheckBook
 from pumprig.errors import ScenarioError
 from pumpwire import att, database
 from pumpwire.att import AttErrorCode, AttOpcode
+from pumpwire.declare import TO_PUMP
+from pumpwire.registry import messages_of
 
 __all__ = ["Repeater"]
+
+# What only asks, and moves nothing when it comes twice: the rig's own audits.
+_QUESTIONS = frozenset(
+    message.opcode.to_bytes(2, "little")
+    for message in messages_of(database.COMMAND_CONTROL_POINT, TO_PUMP)
+    if message.opcode is not None and message.name.startswith(("Get", "Read"))
+)
 
 
 class Repeater:
@@ -64,7 +73,7 @@ class Repeater:
         if direction != "to_pump" or data[0] != AttOpcode.WRITE_REQUEST:
             return
         pdu = att.parse(data)
-        if pdu.handle == database.COMMAND_CONTROL_POINT.handle:
+        if pdu.handle == database.COMMAND_CONTROL_POINT.handle and pdu.value[:2] not in _QUESTIONS:
             self._newest = pdu
 
     def _forget(self) -> None:

@@ -48,7 +48,7 @@ from pumprig.schedule import Stimulus
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
-from pumpwire.enums import DecisionReason, RecordingReason, StatusChangedFlags
+from pumpwire.enums import RecordingReason, StatusChangedFlags
 
 __all__ = ["Rig"]
 
@@ -67,21 +67,6 @@ CLOCK_DRIFT_S_MAX = 0.25
 DUE_EARLY_S = 0.25
 # The pump tells its time in whole milliseconds, so its seconds are known to one.
 CLOCK_STEP_S = 0.002
-
-_REASONS = {
-    DecisionReason.MANUAL: "manual",
-    DecisionReason.NO_PREDICTION_KEEP: "no prediction",
-    DecisionReason.PREDICTED_LOW: "predicted low",
-    DecisionReason.LOW_NOW: "low now",
-    DecisionReason.RISING: "rising",
-    DecisionReason.NOT_LOW: "not low",
-    DecisionReason.LIMIT_REACHED: "limit reached",
-    DecisionReason.LOCKOUT: "lockout",
-    DecisionReason.STALE: "stale",
-    DecisionReason.MINIMUM_TIME: "minimum time",
-    DecisionReason.THERAPY_STOPPED: "therapy not running",
-    DecisionReason.INVALID_SAMPLE: "invalid sample",
-}
 
 
 class Rig:
@@ -437,9 +422,13 @@ class Rig:
 
     def _drive(self) -> None:
         while self._queue:
-            at_s, _, _, action = heapq.heappop(self._queue)
+            at_s, order, _, action = heapq.heappop(self._queue)
             if at_s > self.plan.schedule.end_s:
                 break
+            if order and self.pace.now_s >= at_s:
+                # The pump took so long over an input, as it may over a deletion: what the rig asks on its own can wait.
+                self._later(floor(self.pace.now_s) + 2, order, action)
+                continue
             self._do(at_s, action)
 
     def _action_of(self, stimulus: Stimulus) -> Callable[[int], None]:
@@ -510,10 +499,7 @@ class Rig:
             self._hands.command(at_s, parts.ConfirmAnnunciation.model_construct(annunciation_id=None))
 
     def _decided(self, decision: Decision, arrived_s: float) -> None:
-        seen = SeenDecision(
-            decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl or 0,
-            decision.predicted_mg_dl, decision.iob_mu, decision.action.name.lower(), _REASONS[decision.reason],
-        )  # fmt: skip
+        seen = SeenDecision.of(decision)
         due_s = self.judge.pending_s()
         if due_s is not None and seen.at_s != due_s:
             # In real time a virtual board that got the sample a second late may have a busy host to thank.

@@ -301,6 +301,8 @@ class DeleteRecords(At):
             if given != (self.operator in operators):
                 allowed = " and ".join(operators)
                 raise FieldProblem(field, f"belongs to {allowed} alone" if given else "is missing")
+        if self.operator == "within" and (self.maximum_sequence or 0) < (self.minimum_sequence or 0):
+            raise FieldProblem("maximum_sequence", "lies below minimum_sequence")
         if self.which != "all" and self.operator in ("all", "first", "last"):
             raise FieldProblem("which", "belongs to at_most, at_least and within alone")
         return self

@@ -272,12 +272,9 @@ class Maker:
         if operator in ("at_least", "within"):
             fields["minimum_sequence"] = low
         if operator in ("at_most", "within"):
-            fields["maximum_sequence"] = low + self.pick((-3, 0, 1, 5, 40))
+            fields["maximum_sequence"] = low + self.pick((0, 1, 2, 5, 40))
         if operator in ("at_most", "at_least", "within"):
             fields["which"] = self.pick(("all", "all", "reference_times", "others"))
-            fields["maximum_sequence"] = max(0, fields.get("maximum_sequence", 0))
-            if operator == "at_least":
-                del fields["maximum_sequence"]
         return "delete_records", fields
 
     def fault(self) -> str:
@@ -426,13 +423,33 @@ class Maker:
         entries += [self.fault() for _ in range(self.pick((0, 1, 2, 4, 8)))]
         # A pump that has stopped shows little: most are sent back to Run now and then.
         entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
-        return head + tables + [entry for entry in entries if not _unreachable(entry, downs)]
+        entries = [entry for entry in entries if not _unreachable(entry, downs)]
+        return head + tables + _apart(entries)
+
+
+def _apart(entries: list[str]) -> list[str]:
+    """Entries without those that come while a deletion may be under way, which can take longer than its second."""
+    busy: set[int] = set()
+    kept = []
+    for entry in sorted(entries, key=lambda entry: '"delete_records"' not in entry):
+        at_s = _at_s(entry)
+        if at_s in busy:
+            continue
+        if '"delete_records"' in entry:
+            busy |= set(range(at_s, at_s + 3))
+        kept.append(entry)
+    return [entry for entry in entries if entry in kept]
+
+
+def _at_s(entry: str) -> int:
+    """The second of an entry."""
+    hours, minutes, seconds = entry.split('"')[1].split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds)
 
 
 def _unreachable(entry: str, downs: list[tuple[int, int]]) -> bool:
     """Whether an entry needs the connection while it is down."""
-    hours, minutes, seconds = entry.split('"')[1].split(":")
-    at_s = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+    at_s = _at_s(entry)
     if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"', '"occlusion"')):
         return False
     if '"repeat_command"' in entry:

@@ -21,7 +21,7 @@ def state(at_s, to):
 def test_stop_delivers_nothing_makes_nothing_good_and_drops_the_remainder(bench):
     run = bench.run(MANUAL, pump(), state(1000, "stop"), state(2000, "run"))
     assert run.verdict is Verdict.PASS, run.explain()
-    assert run.pulses == [170, 350, 530, 710, 890, *range(2180, 3601, 180)]
+    assert [s for s in run.pulses if s <= 3600] == [170, 350, 530, 710, 890, *range(2180, 3601, 180)]
     assert run.outcome.summary["ledger_mu"]["basal"]["dropped"] == pytest.approx(110 / 3.6)
 
 

@@ -239,7 +239,7 @@ def _shown(s: Session) -> dict[str, object]:
     return dict(s.fields(ANNUNCIATION))
 
 
-@case("annunciation.none", "3.4", "Without an annunciation the value is one octet of flags, bit 0 clear.")
+@case("annunciation.none", "3.4", "Without an annunciation the value is one octet of flags, bit 0 clear.", fresh=True)
 def _none(s: Session) -> None:
     octets = s.read(ANNUNCIATION)
     if octets[:1] != b"\x00":

@@ -260,12 +260,24 @@ class Session:
 
     def _note_format(self, characteristic: Characteristic, message: bytes) -> None:
         known, understood = decode(characteristic, message, TO_CLIENT)
-        if understood.outcome in (Outcome.OK, Outcome.OUT_OF_RANGE):
+        if known is not None and understood.outcome in (Outcome.OK, Outcome.OUT_OF_RANGE):
+            self._note_rfu_bits(known, message, understood.fields)
             return
         vendor = characteristic is database.HISTORY_DATA and len(message) > 1 and message[1] >= 0xF0
         if known is None and vendor:
             return
         self.bench.note("format", f"{characteristic.name}: {hex_of(message)}: {understood.detail}")
+
+    # Who receives RFU bits ignores them, but who sends them sends 0.
+    def _note_rfu_bits(self, known: Message, message: bytes, values: dict[str, Any]) -> None:
+        at = 0 if known.opcode is None else known.on.opcode_octets
+        for part in known.fields:
+            octets = part.length_in(values)
+            if part.is_flags and octets:
+                rfu = int.from_bytes(message[at : at + octets], "little") & ~sum(part.members)
+                if rfu:
+                    self.bench.note("format", f"{known.name}: RFU bits 0x{rfu:X} of {part.name}: {hex_of(message)}")
+            at += octets
 
     def _note_protection(self, characteristic: Characteristic, octets: bytes) -> None:
         if not self.bench.is_protected(characteristic):
