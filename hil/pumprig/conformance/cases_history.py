@@ -30,6 +30,7 @@ from pumpwire import database
 from pumpwire.clock import from_datetime, to_datetime
 from pumpwire.enums import (
     BolusType,
+    FaultKind,
     IddFeatureFlags,
     RecordingReason,
     TbrType,
@@ -474,6 +475,36 @@ def _bolus_template(s: Session) -> None:
     first, second = together(s, records, "HistoryBolusTemplateChanged1", "HistoryBolusTemplateChanged2")
     says(s, "part 1", first, 0, operand[:1] + operand[2:])
     s.equal("flags of part 2", second.octets[8], 0)
+
+
+@case("history.bolus-calculated", "3.10",
+      "What a bolus calculator recommended and what was confirmed is one group of two.",
+      history=True)  # fmt: skip
+def _calculated(s: Session) -> None:
+    characteristic = database.EMULATOR_BOLUS_CALCULATION
+    if not s.bench.has(characteristic):
+        raise NotPossible("the server has no emulator service to tell of a bolus calculation")
+    amounts = [sf(value) for value in ("2", "0.5", "0", "0", "1.5", "0.5", "0", "0")]
+
+    def tell() -> None:
+        s.write_octets(characteristic.handle, s.protected(characteristic, b"".join(amounts)))
+
+    first, second = together(s, since(s, tell), "HistoryBolusCalculated1", "HistoryBolusCalculated2")
+    says(s, "recommended", first, 0, b"".join(amounts[:4]))
+    says(s, "confirmed", second, 0, b"".join(amounts[4:]))
+
+
+@case("history.reservoir", "3.10", "A reservoir that is attached again is recorded with what it holds.", history=True)
+def _reservoir(s: Session) -> None:
+    def change() -> None:
+        for detached in (1, 0):
+            s.bench.fault(s, FaultKind.RESERVOIR_DETACHED, detached)
+            s.wait(2.0)
+
+    found = named(since(s, change), "HistoryReservoirRemainingChanged")
+    s.holds(bool(found), "HistoryReservoirRemainingChanged", "none")
+    held = s.fields(database.STATUS)["reservoir_remaining_iu"]
+    s.equal("reservoir", found[-1].fields["reservoir_remaining_iu"], held)
 
 
 @case("history.max-bolus", "3.10", "A maximum bolus that is set is recorded with old and new.", history=True,

@@ -293,6 +293,17 @@ def _abort_long(s: Session) -> None:
     _refused(s, request("RacpAbort", selection(RacpOperator.NULL, b"\x00")), OPERAND)
 
 
+@case("racp.interrupted", "3.9", "A report whose notifications are taken back ends: no more records, and 0x08.",
+      history=True)  # fmt: skip
+def _interrupted(s: Session) -> None:
+    count = len(some_records(s, 60))
+    _begin(s, selection(ALL))
+    s.configure(database.HISTORY_DATA, 0)
+    answer = s.finish(Answer(RACP, request(_REPORT, selection(ALL)), 0))
+    s.holds(len(answer.data) + 1 < count, f"fewer than {count} records", f"{len(answer.data) + 1}")
+    s.has_code(answer, RacpResponseCode.PROCEDURE_NOT_COMPLETED)
+
+
 # --- Thousands --------------------------------------------------------------------------------------------------
 
 
