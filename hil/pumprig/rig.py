@@ -37,10 +37,12 @@ from pumprig.errors import BlockedError, BuildMismatch
 from pumprig.expectations import judge_expectations
 from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
-from pumprig.oracle import Oracle, OracleSettings
+from pumprig.lives import Lives
+from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
 from pumprig.pace import Pace, Unfit
 from pumprig.plan import BRING_UP_S, RunPlan
+from pumprig.power import PowerCuts
 from pumprig.pulses import SeenPulse
 from pumprig.record import RunRecord
 from pumprig.repeat import Repeater
@@ -277,7 +279,7 @@ class Rig:
 
     def _start_judging(self, settings: OracleSettings) -> None:
         judge = self._judge = Judge(
-            Oracle(settings),
+            Lives(settings),
             self.checks,
             on_pulse=self._pulse_judged,
             on_record=lambda record, at_s: self.story.history(self.pace.now_s, record, at_s),
@@ -293,6 +295,7 @@ class Rig:
         self._hands = Hands(
             self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
         )
+        self._power = PowerCuts(self.dut, self.pump, self.pace, judge, self.checks, self._hands)
 
     def _refuse_used_pump(self) -> None:
         counters = self.pump.pulse_counters()
@@ -448,9 +451,17 @@ class Rig:
                 return hands.bearer_down
             case "bearer_up":
                 return self._reconnect
+            case "power_cut":
+                return lambda at_s: self._cut_power(at_s, payload)
 
     def _reconnect(self, at_s: int) -> None:
         self._hands.connect(at_s, self.plan.schedule.missed(at_s))
+
+    def _cut_power(self, at_s: int, fault: Any) -> None:
+        clock_s, sensor_s = self._power.cut(at_s, fault)
+        self._command(clock_s, self._power.clock_command(clock_s))
+        self._do(sensor_s, self._hands.find_sensor)
+        self._do(sensor_s + 1, self._reset_status)
 
     def _give(self, at_s: int, command: Any) -> None:
         self._hands.command(at_s, command)
@@ -499,7 +510,7 @@ class Rig:
             self._hands.command(at_s, parts.ConfirmAnnunciation.model_construct(annunciation_id=None))
 
     def _decided(self, decision: Decision, arrived_s: float) -> None:
-        seen = SeenDecision.of(decision)
+        seen = SeenDecision.of(decision, self.judge.oracle.epoch_s)
         due_s = self.judge.pending_s()
         if due_s is not None and seen.at_s != due_s:
             # In real time a virtual board that got the sample a second late may have a busy host to thank.

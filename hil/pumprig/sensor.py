@@ -67,6 +67,13 @@ class Sensor:
         """Whether the pump asked for measurements on this connection."""
         return self._server is not None and self._server.subscribed
 
+    def renew(self) -> None:
+        """Nothing of its session is left: the pump that starts again finds a sensor without stored samples."""
+        self._server = None
+        self._samples.clear()
+        self._owed.clear()
+        self._newest_minutes = -1
+
     def before_connection(self, missed: Iterable[Sample]) -> None:
         """A connection is about to be opened.
 
