@@ -20,6 +20,7 @@ from typing import Any
 
 from hil.rig_bench import Bench, Run, command, fault, pump
 from pumprig.errors import PumprigError
+from pumprig.scenario import POWER_BACK_S
 from pumprig.verdict import Verdict
 
 START = datetime(2026, 3, 4)
@@ -393,16 +394,17 @@ class Maker:
         """A second after another one, within the run."""
         return max(0, min(at_s + by_s, 60 * self.minutes - 1))
 
-    def downs(self) -> list[tuple[int, int]]:
-        """Times at which the bearer is down: from, and for how long."""
-        made: list[tuple[int, int]] = []
+    def downs(self) -> list[tuple[int, int, str]]:
+        """Times at which the bearer is down or the power away: from, for how long, and which of them."""
+        made: list[tuple[int, int, str]] = []
         from_s = 0
         for _ in range(self.pick((0, 0, 1, 2))):
             at_s = from_s + self.chance.randrange(60, 3600)
             for_s = self.pick((1, 2, 30, 60, 61, 300, 1200, 4000))
-            if at_s + for_s < 60 * self.minutes:
-                made.append((at_s, for_s))
-                from_s = at_s + for_s + 1
+            kind = self.pick(("bearer_down", "bearer_down", "power_cut"))
+            if at_s + for_s + POWER_BACK_S < 60 * self.minutes:
+                made.append((at_s, for_s, kind))
+                from_s = at_s + for_s + POWER_BACK_S + 1
         return made
 
     def parts(self) -> list[str]:
@@ -413,9 +415,9 @@ class Maker:
         tables = ["\n".join(["[settings]", *(f"{name} = {value}" for name, value in settings.items())])]
         tables.append(pump(*self.profile(), max_bolus_iu=Decimal(self.pick(("10", "2", "25"))), reservoir_iu=reservoir))
         downs = self.downs()
-        tables += [fault(at_s, "bearer_down", for_seconds=for_s) for at_s, for_s in downs]
+        tables += [fault(at_s, kind, for_seconds=for_s) for at_s, for_s, kind in downs]
         # Near where the connection goes and comes, and where the rig puts its own questions.
-        self.times += [second for at_s, for_s in downs for second in (at_s, at_s + for_s)]
+        self.times += [second for at_s, for_s, _ in downs for second in (at_s, at_s + for_s)]
         self.times += [3600 * self.chance.randint(1, self.hours - 1) + self.chance.randint(95, 108)]
         entries = [self.command() for _ in range(self.chance.randrange(0, 45))]
         for _ in range(self.pick((0, 2, 6, 12))):
@@ -447,15 +449,20 @@ def _at_s(entry: str) -> int:
     return 3600 * int(hours) + 60 * int(minutes) + int(seconds)
 
 
-def _unreachable(entry: str, downs: list[tuple[int, int]]) -> bool:
-    """Whether an entry needs the connection while it is down."""
+def _unreachable(entry: str, downs: list[tuple[int, int, str]]) -> bool:
+    """Whether an entry needs the connection while it is down, or the pump while it has no power."""
     at_s = _at_s(entry)
-    if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"', '"occlusion"')):
+    cuts = [(cut_s, cut_s + for_s + POWER_BACK_S) for cut_s, for_s, kind in downs if kind == "power_cut"]
+    if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"')):
+        return False
+    if any(cut_s < at_s < back_s for cut_s, back_s in cuts):
+        return True
+    if '"occlusion"' in entry:
         return False
     if '"repeat_command"' in entry:
         # A connection that begins has no command yet that could be repeated.
-        return any(down_s < at_s for down_s, _ in downs)
-    return any(down_s < at_s < down_s + for_s for down_s, for_s in downs)
+        return any(down_s < at_s for down_s, _, _ in downs)
+    return any(down_s < at_s < down_s + for_s for down_s, for_s, _ in downs)
 
 
 def run_seed(seed: int, folder: Path) -> Run:
