@@ -225,9 +225,11 @@ class Maker:
             case "set_bolus_template":
                 return kind, self.bolus() | {"template_number": self.pick((7, 7, 8, 8, 9, 6, 10))}
             case "activate_templates" | "reset_templates":
-                # At most one of a type.
+                # Mostly one of a type; two of one are refused.
                 types = ((1, 1, 2, 3), (4, 5, 6), (7, 8), (10, 10, 11), (12, 13), (14, 15), (16,))
                 numbers = [self.pick(of_type) for of_type in self.chance.sample(types, self.pick((1, 1, 2, 3)))]
+                if kind == "activate_templates" and self.maybe(0.1):
+                    numbers.append(numbers[0])
                 return kind, {"template_numbers": numbers}
             case "bolus_calculated":
                 names = ("fast_meal_iu", "fast_correction_iu", "extended_meal_iu", "extended_correction_iu")
