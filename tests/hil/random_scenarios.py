@@ -225,9 +225,11 @@ class Maker:
             case "set_bolus_template":
                 return kind, self.bolus() | {"template_number": self.pick((7, 7, 8, 8, 9, 6, 10))}
             case "activate_templates" | "reset_templates":
-                # At most one of a type.
+                # Mostly one of a type; two of one are refused.
                 types = ((1, 1, 2, 3), (4, 5, 6), (7, 8), (10, 10, 11), (12, 13), (14, 15), (16,))
                 numbers = [self.pick(of_type) for of_type in self.chance.sample(types, self.pick((1, 1, 2, 3)))]
+                if kind == "activate_templates" and self.maybe(0.1):
+                    numbers.append(numbers[0])
                 return kind, {"template_numbers": numbers}
             case "bolus_calculated":
                 names = ("fast_meal_iu", "fast_correction_iu", "extended_meal_iu", "extended_correction_iu")
@@ -342,6 +344,17 @@ class Maker:
                     "set_tbr", {"rate_iu_per_h": 3, "duration_minutes": 5})))  # fmt: skip
                 again_s = self.later(at_s, self.pick((0, 1, 5)))
                 return [command(at_s, name, **fields), fault(again_s, "repeat_command")]
+            case "extended" | "delay" | "relative" | "priming":
+                after = self.spread(kind, at_s, near)
+            case "snooze":
+                again_s = self.pick((60, 1799, 1800, 1801))
+                after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",
+                         "confirm_annunciation")), {})]  # fmt: skip
+        return [command(self.later(at_s, dt), name, **rest) for dt, name, rest in after]
+
+    def spread(self, kind: str, at_s: int, near: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """What belongs to a bolus that takes its time, a relative TBR or a priming: seconds after, command, fields."""
+        match kind:
             case "extended":
                 minutes, pulses = self.pick((1, 2, 3, 10, 31)), self.chance.randint(1, 20)
                 fields = {"extended_iu": Decimal(pulses) / 20, "duration_minutes": minutes}
@@ -351,7 +364,7 @@ class Maker:
                 then = self.pick(("cancel_bolus", "set_bolus", "set_therapy_state", "set_therapy_state"))
                 rest = {"set_bolus": fields, "set_therapy_state": {"state": self.pick(("pause", "stop"))}}.get(then, {})
                 beside = {"amount_iu": Decimal(self.chance.randint(1, 40)) / 20}
-                after = [(0, "set_bolus", fields), (self.pick((0, 1, end_s)), "set_bolus", beside),
+                return [(0, "set_bolus", fields), (self.pick((0, 1, end_s)), "set_bolus", beside),
                          (end_s, then, rest), (end_s + 45, "set_therapy_state", {"state": "run"})]  # fmt: skip
             case "delay":
                 minutes = self.pick((0, 1, 5))
@@ -359,9 +372,9 @@ class Maker:
                 then = self.pick(("cancel_bolus", "set_therapy_state"))
                 rest = {"state": self.pick(("pause", "stop"))} if then == "set_therapy_state" else {}
                 end_s = 60 * minutes + self.pick((-1, 0, 0, 1, 2, 30))
-                after = [(0, "set_bolus", fields), (end_s, then, rest)]
+                return [(0, "set_bolus", fields), (end_s, then, rest)]
             case "relative":
-                after = [(0, "set_tbr", {"factor": self.pick(FACTORS), "duration_minutes": 30}),
+                return [(0, "set_tbr", {"factor": self.pick(FACTORS), "duration_minutes": 30}),
                          (self.pick((1, 60)), "write_basal_profile", {"basal_profile": [
                              {"duration_minutes": minutes, "rate_iu_per_h": rate} for minutes, rate in self.profile()
                          ]}),
@@ -373,13 +386,9 @@ class Maker:
                 amount = {"amount_iu": Decimal(pulses) / 20}
                 rest = {"start_priming": amount, "set_therapy_state": {"state": "run"}, "set_fill_level": {
                     "amount_iu": self.pick((5, 300))}}.get(then, {})  # fmt: skip
-                after = [(0, "set_therapy_state", {"state": "stop"}), (1, "start_priming", amount),
+                return [(0, "set_therapy_state", {"state": "stop"}), (1, "start_priming", amount),
                          (1 + end_s, then, rest), (200, "set_therapy_state", {"state": "run"})]  # fmt: skip
-            case "snooze":
-                again_s = self.pick((60, 1799, 1800, 1801))
-                after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",
-                         "confirm_annunciation")), {})]  # fmt: skip
-        return [command(self.later(at_s, dt), name, **rest) for dt, name, rest in after]
+        return []
 
     def sample(self, at_s: int) -> dict[str, Any]:
         """A sample beside the trace's: early, old, without glucose, or of a sensor that is not well."""
