@@ -18,8 +18,8 @@ __all__ = ["FOLDER", "LEFT_OUT", "Mutant", "all_mutants", "mutants_of", "pick"]
 
 FOLDER = "pump"
 LEFT_OUT = ("pump/__init__.py", "pump/events.py", "pump/history.py")
-"""A package's mark, the words of the wire, of which any change is seen at once, and the history in memory, which a board
-does not load: its history is the journal's."""
+"""A package's mark; the words of the wire, of which any change is seen at once; the history in memory, which no board
+loads: its history is the journal's."""
 
 _COMPARE = {"<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"), "==": ("!=",), "!=": ("==",)}
 _ARITHMETIC = {
