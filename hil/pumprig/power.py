@@ -96,11 +96,17 @@ class PowerCuts:
     def _agreed(self, pulses: int, told: list[HistoryRecord], first: int | None) -> tuple[NextLife, int]:
         lives = self._judge.oracle
         least_s = min(self._judge.history.last_s_before(first), lives.now_s)
+        best: NextLife | None = None
+        fewest = 0
         for durable_s in (least_s, *range(lives.now_s, least_s, -1)):
             life = lives.after_cut(pulses, records=first, durable_s=durable_s)
-            if _matches(life, told):
-                return life, lives.now_s - least_s
-        return lives.after_cut(pulses, records=first, durable_s=lives.now_s), lives.now_s - least_s
+            differences = _differences(life, told)
+            if best is None or differences < fewest:
+                best, fewest = life, differences
+            if not differences:
+                break
+        assert best is not None
+        return best, lives.now_s - least_s
 
     def clock_command(self, at_s: int) -> SetClock:
         """What sets the clock to the time that it would have shown at the second at which it takes effect."""
@@ -112,9 +118,11 @@ def _is_restart(record: HistoryRecord) -> bool:
     return record.event == "HistoryReferenceTime" and record.fields["recording_reason"] == lost
 
 
-def _matches(life: NextLife, told: list[HistoryRecord]) -> bool:
+# In how many fields the records of second 0 are not those that the rules give.
+def _differences(life: NextLife, told: list[HistoryRecord]) -> int:
     due = [item for event in life.events for item in records_of(event)]
-    return len(told) >= len(due) and all(
-        record.event == name and all(record.fields.get(field) == value for field, value in fields.items())
+    missing = sum(len(fields) + 1 for _, fields in due[len(told) :])
+    return missing + sum(
+        (record.event != name) + sum(record.fields.get(field) != value for field, value in fields.items())
         for record, (name, fields) in zip(told, due, strict=False)
     )

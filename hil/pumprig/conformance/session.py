@@ -106,6 +106,7 @@ class Session:
     def __init__(self, bench: Bench, channel: Channel) -> None:
         self.bench = bench
         self.channel = channel
+        channel.on_arrival = self._arrived
         self.touched = False
         self._sent: dict[int, int] = {}
         self._received: dict[int, int] = {}
@@ -161,7 +162,6 @@ class Session:
             return None
         if response.opcode is AttOpcode.ERROR_RESPONSE:
             return response.error
-        self._note(characteristic, response.value)
         return response.value
 
     def protected(self, characteristic: Characteristic, message: bytes, counter: int | None = None) -> bytes:
@@ -223,9 +223,7 @@ class Session:
         return None if value is None else self._message(value)
 
     def _message(self, value: Value) -> bytes:
-        characteristic = _VALUES[value.handle]
-        self._note(characteristic, value.octets)
-        return self.unprotected(characteristic, value.octets)
+        return self.unprotected(_VALUES[value.handle], value.octets)
 
     def ask(self, on: Characteristic, message: bytes, timeout_s: float = ANSWER_S) -> Answer:
         """Writes a message to a control point and waits for its indication."""
@@ -250,6 +248,10 @@ class Session:
         return answer
 
     # --- What every value must be -------------------------------------------------------------------------------
+
+    def _arrived(self, handle: int, octets: bytes) -> None:
+        if handle in _VALUES:
+            self._note(_VALUES[handle], octets)
 
     def _note(self, characteristic: Characteristic, octets: bytes) -> None:
         self._note_protection(characteristic, octets)
