@@ -74,4 +74,3 @@ def patient_trace(plan: PatientPlan, start: float | datetime | None, hours: floa
     first = FIRST_MIDNIGHT + timedelta(hours=start or 0) if not isinstance(start, datetime) else start
     samples = tuple(Sample(minute, 0) for minute in range(0, -(-int(hours * 3600) // 60), INTERVAL_MINUTES))
     return Trace(samples, first, plan.sha256, "patient", INTERVAL_MINUTES, (), 0, ())
-

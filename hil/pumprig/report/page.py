@@ -268,15 +268,19 @@ def ledger(record: Record) -> Html:
     return section("Ledger", body, id_="ledger", note="The pump's word, its motor and its reservoir, to the pulse.")
 
 
-def range_bar(metrics: GlucoseMetrics) -> Html:
-    """Time in ranges as a bar, with its shares in words."""
-    parts = (
+def range_shares(metrics: GlucoseMetrics) -> tuple[tuple[str, str, float], ...]:
+    """The ranges from low to high: class, words in mg/dL, and share in percent."""
+    return (
         ("very-low", "Below 54", metrics.very_low_percent),
         ("low", "54 to 69", metrics.low_percent - metrics.very_low_percent),
         ("in-range", "70 to 180", metrics.in_range_percent),
         ("high", "181 to 250", metrics.high_percent - metrics.very_high_percent),
         ("very-high", "Above 250", metrics.very_high_percent),
     )
+
+
+def _range_bar(metrics: GlucoseMetrics) -> Html:
+    parts = range_shares(metrics)
     bar = [
         tag("i", class_=name, style=f"flex-grow:{share:.4f}", title=f"{text}: {share:.1f} %")
         for name, text, share in parts
@@ -312,7 +316,7 @@ def _outcome(metrics: GlucoseMetrics) -> tuple[Html, Html]:
         ("CV", f"{metrics.cv_percent:.1f} %"), ("GMI", f"{metrics.gmi_percent:.1f} %"),
         ("LBGI", f"{metrics.lbgi:.2f}"), ("HBGI", f"{metrics.hbgi:.2f}"),
     ]  # fmt: skip
-    return range_bar(metrics), _pairs(rows)
+    return _range_bar(metrics), _pairs(rows)
 
 
 def decisions(record: Record) -> Html:
@@ -427,4 +431,4 @@ def body(record: Record) -> Html:
     ])  # fmt: skip
 
 
-__all__ = ["body", "esc", "title_of"]
+__all__ = ["body", "esc", "range_shares", "title_of"]
