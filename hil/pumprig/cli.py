@@ -30,6 +30,7 @@ _COMMANDS = {
     "replay": ("pumprig.commands.replay", "Repeat a run from its record and compare the doses."),
     "report": ("pumprig.commands.report", "Make the report of a run again, also while it goes on."),
     "verify-suite": ("pumprig.commands.verify_suite", "Show that the rig catches pumps that are wrong on purpose."),
+    "cohort": ("pumprig.commands.cohort", "Run virtual patients through real firmware, and tell how each fared."),
     "conformance": ("pumprig.commands.conformance", "Hold a live Insulin Delivery Service against the standard."),
     "spec": ("pumprig.commands.spec", "Read, decode, build and judge the messages of the wire."),
     "fuzz": ("pumprig.commands.fuzz", "Throw damaged and hostile octets at the pump, and see that it stays safe."),
