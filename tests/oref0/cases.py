@@ -138,7 +138,9 @@ def _meal(r: Random, now: int) -> dict[str, Any]:
         carbs = r.choice([5, 20, 40, 60, 100, 150])
         left = r.choice([0, 0, carbs, round(carbs * r.random(), 1), round(carbs * r.random(), 1)])
         meal |= {"carbs": carbs, "mealCOB": left}
-        meal["lastCarbTime"] = now - r.choice([0, -2 * MINUTE_MS, r.randrange(360) * MINUTE_MS, r.randrange(21600000)])
+        meal["lastCarbTime"] = now - r.choice(
+            [0, -2 * MINUTE_MS, -120 * MINUTE_MS, r.randrange(360) * MINUTE_MS, r.randrange(21600000)]
+        )
     if r.random() < 0.6:
         meal["slopeFromMaxDeviation"] = r.choice([0, -0.1, -0.456, -1, -3.5, round(r.uniform(-4, 0), 3)])
         meal["slopeFromMinDeviation"] = r.choice([999, 0, 0.3, 1.234, 2, round(r.uniform(0, 5), 3)])
@@ -152,6 +154,10 @@ def _meal(r: Random, now: int) -> dict[str, Any]:
 # The share of a dose that is still to work, as a curve of five hours; only its shape matters here.
 def _activity(minutes: float) -> float:
     return minutes * math.exp(-minutes / 55) / 3025 if minutes < 360 else 0.0
+
+
+# The activity of a unit every 5 min, at each point.
+_SINCE = [sum(_activity(5 * (i - j)) for j in range(i)) for i in range(POINTS)]
 
 
 def _iob(r: Random, given: dict[str, Any], now: int) -> Any:
@@ -170,7 +176,7 @@ def _iob(r: Random, given: dict[str, Any], now: int) -> Any:
     points = []
     for i in range(POINTS):
         activity = sum(scale * part * _activity(age + 5 * i) for age, part in ages)
-        deficit = sum(zero / 12 * _activity(5 * (i - j)) for j in range(i))
+        deficit = zero / 12 * _SINCE[i]
         left = iob * max(0.0, 1 - i / 40)
         points.append(_point(r.random() < 0.95, left, activity, activity - deficit))
     points[0] |= _history(r, given["currenttemp"], now)

@@ -120,6 +120,7 @@ class Forecast:
         seen = greater(0, carbs.impact)
         fading_points = greater(carbs.seen_points * 2, 1)
         self._cob_top = iob_top = mg_dl
+        expected = carbs.expected()
         for i in range(1, steps + 1):
             fading = min(0, carbs.impact * (1 - min(1, i / _FADING_POINTS)))
             impact = greater(0, seen * (1 - i / fading_points))
@@ -129,7 +130,7 @@ class Forecast:
             points[i] = mg_dl
             if self.iob.points[i] > iob_top:
                 iob_top = self.iob.points[i]
-            if mg_dl > iob_top and carbs.expected():
+            if expected and mg_dl > iob_top:
                 self._cob_top = mg_dl
 
     def _uam(self, mg_dl, steps, carbs):

@@ -42,11 +42,9 @@ def greater(a, b):
     return a if a > b or a != a else b
 
 
-# A quotient that has a value for a divisor of zero, too.
+# A quotient that a divisor of zero makes infinite, or nothing when it divides zero.
 def over(a, b):
-    if b != 0:
-        return a / b
-    return NOTHING if a == 0 or a != a else a * float("inf")
+    return a / b if b != 0 else a * float("inf")
 
 
 # Whether there is a number, and not zero.

@@ -58,7 +58,6 @@ def amount(insulin_required, inputs, settings):
 def _minutes(inputs, settings):
     if settings.smb_basal_minutes != settings.smb_basal_minutes:
         return _BASAL_MINUTES
-    iob = inputs.iob.iob
-    if iob > thousandth(inputs.meal.cob / settings.carb_ratio) and iob > 0:
+    if inputs.iob.iob > thousandth(inputs.meal.cob / settings.carb_ratio):
         return settings.uam_smb_basal_minutes if given(settings.uam_smb_basal_minutes) else _BASAL_MINUTES
     return settings.smb_basal_minutes
