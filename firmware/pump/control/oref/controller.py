@@ -1,4 +1,4 @@
-# Controller oref: from inputs to a decision (D-1011 to D-1050).
+# Controller oref: from inputs to a decision (D-1014 to D-1050).
 #
 # decide() is pure: it reads inputs and settings and fills its decision. Every rule that ends a decision says its number
 # in `rule`.
