@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ __all__ = ["FIELDS", "NOTHING", "Field", "Line"]
 
 NOTHING = math.nan
 
+# No number of insulin, glucose or time left is larger; beyond, sums would end in what is no number.
+_LARGEST = 1e6
+# Moments up to the year 2100.
+_LATEST_MS = 4_102_444_800_000
+
 
 @dataclass(frozen=True)
 class Field:
@@ -24,7 +30,7 @@ class Field:
         slot: `holder.attribute` in the firmware.
         flag: it is true or false; otherwise a number.
         required: it may not be left out.
-        above, least: bounds, `above` not included.
+        least, most: bounds.
         absent: what stands for it when it is left out.
         null: null means left out; otherwise null is refused, because oref0 takes it for a zero.
     """
@@ -33,8 +39,8 @@ class Field:
     slot: str
     flag: bool = False
     required: bool = False
-    above: float = -math.inf
-    least: float = -math.inf
+    least: float = -_LARGEST
+    most: float = _LARGEST
     absent: float = NOTHING
     null: bool = False
 
@@ -43,8 +49,9 @@ class Field:
         """What may stand there, in words."""
         if self.flag:
             return "true or false"
-        bound = f" greater than {self.above:g}" if self.above > -math.inf else ""
-        return f"a number{bound}" + (f" from {self.least:g} on" if self.least > -math.inf else "")
+        if self.least > -_LARGEST or self.most < _LARGEST:
+            return f"a number from {self.least:g} to {self.most:g}"
+        return "a number"
 
 
 def _flag(key: str, slot: str, absent: float = 0.0) -> Field:
@@ -52,7 +59,7 @@ def _flag(key: str, slot: str, absent: float = 0.0) -> Field:
 
 
 FIELDS = (
-    Field("glucose_status.glucose", "glucose.mg_dl", required=True, least=0),
+    Field("glucose_status.glucose", "glucose.mg_dl", required=True, least=0, most=1000),
     Field("glucose_status.delta", "glucose.delta", required=True),
     Field("glucose_status.short_avgdelta", "glucose.short_delta", required=True),
     Field("glucose_status.long_avgdelta", "glucose.long_delta", required=True),
@@ -64,16 +71,16 @@ FIELDS = (
     Field("meal.slopeFromMaxDeviation", "meal.slope_from_max"),
     Field("meal.slopeFromMinDeviation", "meal.slope_from_min"),
     _flag("meal.bwFound", "meal.bolus_wizard"),
-    Field("autosens.ratio", "inputs.autosens_ratio", above=0),
+    Field("autosens.ratio", "inputs.autosens_ratio", least=0.1, most=10),
     _flag("microBolusAllowed", "inputs.micro_bolus_allowed"),
     Field("profile.current_basal", "settings.current_basal", required=True, least=0),
     Field("profile.max_basal", "settings.max_basal", required=True, least=0),
     Field("profile.max_daily_basal", "settings.max_daily_basal", required=True, least=0),
     Field("profile.max_iob", "settings.max_iob", required=True),
-    Field("profile.sens", "settings.isf", required=True, above=0),
-    Field("profile.carb_ratio", "settings.carb_ratio", required=True, above=0),
-    Field("profile.min_bg", "settings.min_bg", required=True, above=0),
-    Field("profile.max_bg", "settings.max_bg", required=True, above=0),
+    Field("profile.sens", "settings.isf", required=True, least=1, most=10000),
+    Field("profile.carb_ratio", "settings.carb_ratio", required=True, least=0.1, most=10000),
+    Field("profile.min_bg", "settings.min_bg", required=True, least=1, most=1000),
+    Field("profile.max_bg", "settings.max_bg", required=True, least=1, most=1000),
     _flag("profile.temptargetSet", "settings.temp_target"),
     _flag("profile.exercise_mode", "settings.exercise_mode"),
     _flag("profile.high_temptarget_raises_sensitivity", "settings.high_target_raises_sensitivity"),
@@ -81,8 +88,8 @@ FIELDS = (
     _flag("profile.sensitivity_raises_target", "settings.sensitivity_raises_target"),
     _flag("profile.resistance_lowers_target", "settings.resistance_lowers_target"),
     Field("profile.half_basal_exercise_target", "settings.half_basal_target", null=True),
-    Field("profile.autosens_max", "settings.autosens_ratio_max", above=0),
-    Field("profile.noisyCGMTargetMultiplier", "settings.noisy_target_multiplier", above=0),
+    Field("profile.autosens_max", "settings.autosens_ratio_max", least=0.1, most=10),
+    Field("profile.noisyCGMTargetMultiplier", "settings.noisy_target_multiplier", least=0.1, most=10),
     Field("profile.max_daily_safety_multiplier", "settings.daily_basal_multiplier", null=True),
     Field("profile.current_basal_safety_multiplier", "settings.current_basal_multiplier", null=True),
     _flag("profile.skip_neutral_temps", "settings.skip_neutral_temps"),
@@ -132,7 +139,7 @@ class Line:
             if holder is None:
                 return None
             if not isinstance(holder, dict):
-                raise self.wrong(".".join(outer[: depth + 1]), f"is {_shown(holder)}", "an object")
+                raise self.wrong(".".join(outer[: depth + 1]), f"is {shown(holder)}", "an object")
         return holder.get(last)
 
     def has(self, key: str) -> bool:
@@ -152,17 +159,17 @@ class Line:
             return field.absent
         if field.flag:
             if not isinstance(value, bool):
-                raise self.wrong(field.key, f"is {_shown(value)}", field.allowed)
+                raise self.wrong(field.key, f"is {shown(value)}", field.allowed)
             return float(value)
         number = self.plain_number(field.key, value, field.allowed)
-        if number <= field.above or number < field.least:
-            raise self.wrong(field.key, f"is {_shown(value)}", field.allowed)
+        if not field.least <= number <= field.most:
+            raise self.wrong(field.key, f"is {shown(value)}", field.allowed)
         return number
 
-    def plain_number(self, key: str, value: Any, allowed: str = "a number") -> float:
-        """A value that must be a number."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.wrong(key, f"is {_shown(value)}", allowed)
+    def plain_number(self, key: str, value: Any, allowed: str = "a number", largest: float = _LARGEST) -> float:
+        """A value that must be a number, and not beyond reason."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -largest <= value <= largest:
+            raise self.wrong(key, f"is {shown(value)}", allowed)
         return float(value)
 
     def time_ms(self, key: str) -> float:
@@ -175,16 +182,17 @@ class Line:
         if value is None:
             return NOTHING
         if not isinstance(value, str):
-            return self.plain_number(key, value, allowed)
+            return self.plain_number(key, value, allowed, _LATEST_MS)
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            raise self.wrong(key, f"is {_shown(value)}", allowed) from None
+            raise self.wrong(key, f"is {shown(value)}", allowed) from None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         since = at - datetime(1970, 1, 1, tzinfo=UTC)
         return float((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """A value as it stood in the input, cut short when it is long."""
+    text = json.dumps(value, default=repr)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pumprig.decide.board import POINTS, Answer, OrefBoard
-from pumprig.decide.fields import FIELDS, NOTHING, Line
+from pumprig.decide.fields import FIELDS, NOTHING, Line, shown
 from pumprig.errors import UsageError
 
 __all__ = ["FLAT_CGM", "KEYS", "SLOTS", "OrefDecider", "Request", "request_of"]
@@ -147,7 +147,7 @@ def _parsed(text: str, number: int) -> dict[str, Any]:
         what = f"no JSON: {error.msg} at column {error.colno}"
         raise UsageError(what, where=f"line {number}", allowed="one JSON object a line") from None
     if not isinstance(data, dict):
-        raise UsageError(f"is a {type(data).__name__}", where=f"line {number}", allowed="one JSON object a line")
+        raise UsageError(f"is {shown(data)}", where=f"line {number}", allowed="one JSON object a line")
     return data
 
 
@@ -160,7 +160,7 @@ def _check_keys(line: Line) -> None:
     for key in _OBJECTS:
         value = line.data.get(key)
         if not isinstance(value, dict):
-            what = "is missing" if value is None else f"is a {type(value).__name__}"
+            what = "is missing" if value is None else f"is {shown(value)}"
             raise line.wrong(key, what, "an object" + (", {} without carbs" if key == "meal" else ""))
     if line.find("autosens") is not None and line.find("autosens.ratio") is None:
         raise line.wrong("autosens.ratio", "is missing", "a number greater than 0, or no autosens")
@@ -186,7 +186,7 @@ def _check_together(line: Line, of: Mapping[str, float]) -> None:
 def _text(line: Line, key: str) -> str:
     value = line.find(key)
     if value is not None and not isinstance(value, str):
-        raise line.wrong(key, f"is {value!r}", "a text")
+        raise line.wrong(key, f"is {shown(value)}", "a text")
     return value or ""
 
 
@@ -198,7 +198,7 @@ def _around(line: Line, now_ms: float) -> list[float]:
         glucose_ms = float(math.trunc(glucose_ms))
     flat = line.find("flatBGsDetected")
     if not (flat is None or isinstance(flat, bool)):
-        raise line.wrong("flatBGsDetected", f"is {flat!r}", "true or false")
+        raise line.wrong("flatBGsDetected", f"is {shown(flat)}", "true or false")
     return [
         float(model.endswith(("54", "23"))),
         now_ms - glucose_ms,
@@ -223,12 +223,12 @@ def _iob(line: Line) -> tuple[dict[str, Any], list[float], list[float]]:
     for i, point in enumerate(points):
         key = f"iob[{i}]"
         if not isinstance(point, dict):
-            raise line.wrong(key, f"is {point!r}", "an object")
+            raise line.wrong(key, f"is {shown(point)}", "an object")
         without = point.get("iobWithZeroTemp")
         if without is None:
             break
         if not isinstance(without, dict):
-            raise line.wrong(f"{key}.iobWithZeroTemp", f"is {without!r}", "an object")
+            raise line.wrong(f"{key}.iobWithZeroTemp", f"is {shown(without)}", "an object")
         activities.append(line.plain_number(f"{key}.activity", point.get("activity")))
         zero_temp.append(line.plain_number(f"{key}.iobWithZeroTemp.activity", without.get("activity")))
     return first, activities, zero_temp
@@ -246,7 +246,7 @@ def _first(line: Line, first: Mapping[str, Any], now_ms: float) -> list[float]:
     if last is None:
         return [*numbers, 0.0, NOTHING, NOTHING, NOTHING]
     if not isinstance(last, dict):
-        raise line.wrong(f"{where}.lastTemp", f"is {last!r}", "an object with date, rate and duration")
+        raise line.wrong(f"{where}.lastTemp", f"is {shown(last)}", "an object with date, rate and duration")
     numbers += [1.0, number("lastTemp.rate", last.get("rate"), True)]
     numbers.append(number("lastTemp.duration", last.get("duration"), True))
     numbers.append(now_ms - line.moment_ms(f"{where}.lastTemp.date", last.get("date")))
