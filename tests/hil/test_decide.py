@@ -105,6 +105,8 @@ def test_who_says_that_the_cgm_is_flat(option, told, rule):
         ("iob", [POINT] * 49, "line 2: iob: has 49 points"),
         ("iob.7.activity", "x", 'line 2: iob[7].activity: is "x".'),
         ("iob.0", {"iob": 1, "activity": 0, "lastTemp": 5}, "line 2: iob[0].lastTemp: is 5"),
+        ("glucose_status.date", None, "line 2: glucose_status.date: is null."),
+        ("iob.0", POINT | {"lastBolusTime": None}, "line 2: iob[0].lastBolusTime: is null."),
         ("now", ..., "line 2: now: is missing"),
         ("now", "noon", 'line 2: now: is "noon"'),
         ("micro_bolus_allowed", True, "line 2: micro_bolus_allowed: is no key. Allowed: microBolusAllowed."),

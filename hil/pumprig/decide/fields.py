@@ -174,7 +174,10 @@ class Line:
 
     def time_ms(self, key: str) -> float:
         """A moment, in milliseconds since 1970; NaN when it is not there."""
-        return self.moment_ms(key, self.find(key))
+        value = self.find(key)
+        if value is None and self.has(key):
+            raise self.wrong(key, "is null", "a moment, or no such key")
+        return self.moment_ms(key, value)
 
     def moment_ms(self, key: str, value: Any) -> float:
         """A value that must be a moment or None, in milliseconds since 1970."""

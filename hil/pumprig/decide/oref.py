@@ -237,20 +237,28 @@ def _iob(line: Line) -> tuple[dict[str, Any], list[float], list[float]]:
 def _first(line: Line, first: Mapping[str, Any], now_ms: float) -> list[float]:
     where = "iob[0]" if isinstance(line.find("iob"), list) else "iob"
 
-    def number(key: str, value: Any, absent: bool = False) -> float:
-        return NOTHING if absent and value is None else line.plain_number(f"{where}.{key}", value)
+    def value(holder: Mapping[str, Any], name: str, key: str) -> Any:
+        # oref0 takes null for a zero: for a bolus or a TBR of 1970.
+        if name in holder and holder[name] is None:
+            raise line.wrong(f"{where}.{key}", "is null", "a number, or no such key")
+        return holder.get(name)
 
-    numbers = [number("iob", first.get("iob")), number("activity", first.get("activity"))]
-    numbers.append(now_ms - line.moment_ms(f"{where}.lastBolusTime", first.get("lastBolusTime")))
+    def number(holder: Mapping[str, Any], name: str, key: str) -> float:
+        given = value(holder, name, key)
+        return NOTHING if given is None else line.plain_number(f"{where}.{key}", given)
+
+    def age_ms(holder: Mapping[str, Any], name: str, key: str) -> float:
+        return now_ms - line.moment_ms(f"{where}.{key}", value(holder, name, key))
+
+    numbers = [line.plain_number(f"{where}.{name}", first.get(name)) for name in ("iob", "activity")]
+    numbers.append(age_ms(first, "lastBolusTime", "lastBolusTime"))
     last = first.get("lastTemp")
     if last is None:
         return [*numbers, 0.0, NOTHING, NOTHING, NOTHING]
     if not isinstance(last, dict):
         raise line.wrong(f"{where}.lastTemp", f"is {shown(last)}", "an object with date, rate and duration")
-    numbers += [1.0, number("lastTemp.rate", last.get("rate"), True)]
-    numbers.append(number("lastTemp.duration", last.get("duration"), True))
-    numbers.append(now_ms - line.moment_ms(f"{where}.lastTemp.date", last.get("date")))
-    return numbers
+    numbers += [1.0, number(last, "rate", "lastTemp.rate"), number(last, "duration", "lastTemp.duration")]
+    return [*numbers, age_ms(last, "date", "lastTemp.date")]
 
 
 # --- what is printed ---
