@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import importlib
 import importlib.machinery
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pumprig.decide.oref import SLOTS, request_of
 
-__all__ = ["FOLDER", "Conditions", "Controller"]
+__all__ = ["FOLDER", "Conditions", "Controller", "Single"]
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "firmware/pump/control/oref"
 PACKAGE = "pump.control.oref"
 
 
 class Controller:
-    """The controller in this process: imported as it stands in the firmware, or as `Conditions` has changed it."""
+    """The controller in this process: as it stands in the firmware, or as `Conditions` or `Single` has changed it.
 
-    def __init__(self) -> None:
+    Args:
+        single: inputs are rounded to single precision.
+    """
+
+    def __init__(self, single: bool = False) -> None:
+        self._number = Single.single if single else float
         inputs = importlib.import_module(f"{PACKAGE}.inputs")
         self.inputs, self.settings = inputs.Inputs(), inputs.Settings()
         self.oref = importlib.import_module(f"{PACKAGE}.controller").Oref()
@@ -34,7 +40,7 @@ class Controller:
         """The firmware's decision on an input with oref0's keys."""
         request = request_of(case, **settings)
         for (holder, name), number in zip(self._slots, request.numbers, strict=True):
-            setattr(holder, name, number)
+            setattr(holder, name, self._number(number))
         iob = self.inputs.iob
         iob.count = len(request.activities)
         for i, (activity, zero_temp) in enumerate(zip(request.activities, request.zero_temp, strict=True)):
@@ -111,30 +117,69 @@ class Conditions(ast.NodeTransformer):
     @contextmanager
     def watching(self) -> Iterator[None]:
         """While this holds, the controller is imported with its conditions noted."""
-        conditions = self
-
-        class Loader(importlib.machinery.SourceFileLoader):
-            def get_code(self, fullname: str) -> Any:
-                return conditions.compile(self.get_data(self.path), self.path)
-
-            def exec_module(self, module: Any) -> None:
-                module._reached = conditions.reached
-                super().exec_module(module)
-
-        class Finder(importlib.machinery.PathFinder):
-            @classmethod
-            def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
-                spec = super().find_spec(fullname, path, target) if fullname.startswith(PACKAGE) else None
-                if spec is not None and spec.origin is not None:
-                    spec.loader = Loader(fullname, spec.origin)
-                return spec
-
-        kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(PACKAGE)}
-        sys.meta_path.insert(0, Finder)
-        try:
+        with _rewritten(self.compile, {"_reached": self.reached}):
             yield
-        finally:
-            sys.meta_path.remove(Finder)
-            for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
-                del sys.modules[name]
-            sys.modules.update(kept)
+
+
+class Single(ast.NodeTransformer):
+    """The controller with the floats of a board: the result of each operation is rounded to single precision."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        return _called("_single", self.generic_visit(node))
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return _called("_single", node) if isinstance(node.value, float) else node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        source = ast.parse(ast.unparse(node.target), mode="eval").body
+        return ast.Assign([node.target], self.visit(ast.BinOp(source, node.op, node.value)))
+
+    @staticmethod
+    def single(value: Any) -> Any:
+        """A number as a board holds it."""
+        return ctypes.c_float(value).value if isinstance(value, float) else value
+
+    @contextmanager
+    def rounding(self) -> Iterator[None]:
+        """While this holds, the controller is imported with single precision."""
+
+        def rewrite(source: bytes, path: str) -> Any:
+            return compile(ast.fix_missing_locations(self.visit(ast.parse(source))), path, "exec")
+
+        with _rewritten(rewrite, {"_single": self.single}):
+            yield
+
+
+def _called(name: str, argument: Any) -> ast.expr:
+    return ast.Call(ast.Name(name, ast.Load()), [argument], [])
+
+
+@contextmanager
+def _rewritten(rewrite: Callable[[bytes, str], Any], names: dict[str, Any]) -> Iterator[None]:
+    """While this holds, the controller's modules are imported as `rewrite` makes them, with more names in them."""
+
+    class Loader(importlib.machinery.SourceFileLoader):
+        def get_code(self, fullname: str) -> Any:
+            return rewrite(self.get_data(self.path), self.path)
+
+        def exec_module(self, module: Any) -> None:
+            module.__dict__.update(names)
+            super().exec_module(module)
+
+    class Finder(importlib.machinery.PathFinder):
+        @classmethod
+        def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
+            spec = super().find_spec(fullname, path, target) if fullname.startswith(PACKAGE) else None
+            if spec is not None and spec.origin is not None:
+                spec.loader = Loader(fullname, spec.origin)
+            return spec
+
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(PACKAGE)}
+    sys.meta_path.insert(0, Finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Finder)
+        for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
+            del sys.modules[name]
+        sys.modules.update(kept)
