@@ -4,6 +4,8 @@ Method: random pulses, boluses and deficits go to total.js as treatments, and to
 left and activity at 48 points, with and without a zero temp from now on, are equal to the last digit shown.
 """
 
+from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -110,3 +112,71 @@ def test_a_full_history_counts_the_oldest_doses_as_one_and_younger():
     for s in (0, 60, 120, 180):
         doses.add(s, 50)
     assert (list(doses.seconds), list(doses.mu)) == ([60, 120, 180], [100, 50, 50])
+
+
+# --- against oref0's own reading of a pump's history ---
+
+BASAL_MU_PER_H = 1000
+PULSE_MU = 50
+TEMP_HOURS = 8
+
+
+def at(s):
+    return datetime.fromtimestamp(NOW_MS / 1000 + s, UTC).isoformat()
+
+
+def temps_of(r, now):
+    """TBRs of the last hours as (second, rate, minutes), one after the other, with pauses."""
+    s, temps = now - TEMP_HOURS * HOUR_S, []
+    while s < now - 1800:
+        minutes = r.choice([30, 30, 60, 90, 120])
+        temps.append((s, r.choice([0, 0, 300, 650, 1500, 2750, 4000]), minutes))
+        s += 60 * r.choice([minutes, minutes, r.randrange(5, minutes), minutes + r.randrange(5, 60)])
+    return temps
+
+
+def delivered_of(temps, now):
+    """The pulses that TBRs and basal earn second after second, and those that the basal alone had earned."""
+    doses, delivered, scheduled = Doses(ROOM), 0, 0
+    for s in range(now - TEMP_HOURS * HOUR_S + 1, now + 1):
+        running = [rate for start, rate, minutes in temps[-1:] if start < s <= start + 60 * minutes]
+        for (start, rate, minutes), (following, _, _) in pairwise(temps):
+            if start < s <= min(start + 60 * minutes, following):
+                running = [rate]
+        delivered += running[0] if running else BASAL_MU_PER_H
+        scheduled += BASAL_MU_PER_H
+        if delivered >= PULSE_MU * HOUR_S:
+            delivered -= PULSE_MU * HOUR_S
+            doses.add(s, PULSE_MU)
+        if scheduled >= PULSE_MU * HOUR_S:
+            scheduled -= PULSE_MU * HOUR_S
+            doses.add(s, -PULSE_MU)
+    return doses
+
+
+def history_of(temps):
+    history = []
+    for s, rate, minutes in temps:
+        history.append({"_type": "TempBasalDuration", "duration (min)": minutes, "timestamp": at(s)})
+        history.append({"_type": "TempBasal", "temp": "absolute", "rate": rate / 1000, "timestamp": at(s)})
+    return history[::-1]
+
+
+def test_insulin_on_board_is_near_what_oref0_makes_of_the_same_temps(reference):
+    """Whole pulses against oref0's small boluses of 0.05 U: at most that much apart for each piece of 30 min."""
+    curve, worst, worst_a_piece = Curve(EXPONENTIAL, 300, 75), 0.0, 0.0
+    profile = {
+        "dia": 5, "curve": "rapid-acting", "current_basal": 1, "max_daily_basal": 1,
+        "basalprofile": [{"i": 0, "start": "00:00:00", "minutes": 0, "rate": 1}],
+    }  # fmt: skip
+    for seed in range(20):
+        now = 12 * HOUR_S
+        temps = temps_of(Random(seed), now)
+        there = reference.ask("iob", history=history_of(temps), profile=profile, clock=at(now))
+        insulin = Insulin(curve, ROOM)
+        here = insulin.left(delivered_of(temps, now), now)
+        pieces = sum(-(-minutes // 30) for s, _, minutes in temps if s + 60 * minutes > now - 5 * HOUR_S)
+        apart = abs(here - there[0]["iob"])
+        worst, worst_a_piece = max(worst, apart), max(worst_a_piece, apart / pieces)
+    print(f"20 histories: at most {worst:.3f} U apart, {worst_a_piece:.4f} U a piece")
+    assert worst_a_piece <= 0.05
