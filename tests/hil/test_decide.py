@@ -122,6 +122,9 @@ def test_a_bad_line_is_named_with_its_key(key, value, said):
         ("{", "line 1: no JSON: "),
         ("[]", "line 1: is []. Allowed: one JSON object a line."),
         ('{"now": NaN}', "line 1: NaN is no JSON."),
+        ('{"now": ' + "1" * 5000 + "}", "line 1: a number too long"),
+        ("[" * 100_000, "line 1: a number too long, or nested too deep."),
+        (b"\xff\xfe", "after line 0: is no UTF-8."),
         ('{"now": 1e999}', "line 1: glucose_status: is missing"),
     ],
 )

@@ -7,6 +7,8 @@ from typing import TextIO
 
 import click
 
+from pumprig.errors import UsageError
+
 __all__ = ["command"]
 
 
@@ -47,8 +49,12 @@ def command(source: TextIO, controller: str, exact: bool, flat_cgm: str) -> int:
     """
     from pumprig.decide.oref import OrefDecider
 
+    number = 0
     with OrefDecider(exact=exact, flat_cgm=flat_cgm) as decider:
-        for number, line in enumerate(source, 1):
-            if line.strip():
-                click.echo(json.dumps(decider.decide(line, number)))
+        try:
+            for number, line in enumerate(source, 1):
+                if line.strip():
+                    click.echo(json.dumps(decider.decide(line, number)))
+        except UnicodeDecodeError:
+            raise UsageError("is no UTF-8", where=f"after line {number}", allowed="one JSON object a line") from None
     return 0

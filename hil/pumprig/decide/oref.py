@@ -146,6 +146,8 @@ def _parsed(text: str, number: int) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         what = f"no JSON: {error.msg} at column {error.colno}"
         raise UsageError(what, where=f"line {number}", allowed="one JSON object a line") from None
+    except (ValueError, RecursionError):
+        raise UsageError("a number too long, or nested too deep", where=f"line {number}") from None
     if not isinstance(data, dict):
         raise UsageError(f"is {shown(data)}", where=f"line {number}", allowed="one JSON object a line")
     return data
