@@ -31,7 +31,6 @@ _ENTRY_OCTETS = const(4)
 
 _SCALED_LIMIT = const(0x1FFFFFFF)
 
-_END = const(0)
 _U8 = const(1)
 _U16 = const(2)
 _U24 = const(3)
@@ -103,10 +102,8 @@ class Codec:
         fields = self.fields
         status = OK
         self.bad_slot = -1
-        while True:
+        while program[at]:
             op = program[at]
-            if op == _END:
-                break
             slot = program[at + 1]
             if op == _U8 and start < end:
                 fields[slot] = buf[start]
@@ -167,10 +164,8 @@ class Codec:
         program = PROGRAMS
         fields = self.fields
         self.bad_slot = -1
-        while True:
+        while program[at]:
             op = program[at]
-            if op == _END:
-                break
             slot = program[at + 1]
             value = fields[slot]
             good = True

@@ -6,7 +6,7 @@ from gatt import wire_tables as tables
 from gatt.characteristic import READ, WRITE, Characteristic
 from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
-from pump.events import SUCCESS
+from gatt.procedures import SUCCESS
 from pump.wall import DST_UNKNOWN, ZONE_UNKNOWN
 
 # Day numbers count from a Saturday; Monday is 1.

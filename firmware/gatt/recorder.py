@@ -8,7 +8,36 @@ from gatt import status
 from gatt import wire_tables as tables
 from gatt.codec import NAN, Codec, find
 from gatt.encode import encode
-from pump import events
+
+# Words of pump/events.py.
+_REFERENCE_TIME = const(0x000F)
+_BOLUS_CALCULATED = const(0x003C)
+_BOLUS_STARTED = const(0x005A)
+_BOLUS_ENDED = const(0x0069)
+_BASAL_CHANGED = const(0x0099)
+_TBR_STARTED = const(0x00A5)
+_TBR_ENDED = const(0x00AA)
+_TBR_CHANGED = const(0x00C3)
+_PROFILE_ACTIVATED = const(0x00CC)
+_BLOCK_CHANGED = const(0x00F0)
+_DAILY = const(0x00FF)
+_THERAPY = const(0x0303)
+_OPERATIONAL = const(0x030C)
+_RESERVOIR = const(0x0330)
+_ANNUNCIATION = const(0x033F)
+_ISF_BLOCK_CHANGED = const(0x0359)
+_ICHO_BLOCK_CHANGED = const(0x0365)
+_TARGET_BLOCK_CHANGED = const(0x036A)
+_PRIMING_STARTED = const(0x0395)
+_PRIMING_DONE = const(0x039A)
+_BOLUS_TEMPLATE_CHANGED = const(0x03C0)
+_TBR_TEMPLATE_CHANGED = const(0x03F3)
+_MAX_BOLUS = const(0x03FC)
+_DECISION = const(0x0000)
+_TEMPLATE_BASAL = const(0x33)
+_TEMPLATE_ISF = const(0x5A)
+_TEMPLATE_ICHO = const(0x66)
+_TEMPLATE_TARGET = const(0x96)
 
 _HISTORY_BOLUS_CALCULATED_2 = const(0x0055)
 _HISTORY_BOLUS_PROGRAMMED_2 = const(0x0066)
@@ -26,24 +55,23 @@ _PRIMING_DONE_FLAGS_ANNUNCIATION_ID_PRESENT = const(1)
 _BASAL_RATE_CHANGED_FLAGS_CONTEXT_PRESENT = const(1)
 _DAY_BITS = const(5)
 
-# Made once: a tuple of what is imported would be made anew at each use.
-_TBR_EVENTS = (events.TBR_STARTED, events.TBR_CHANGED, events.TBR_ENDED)
-_STATE_EVENTS = (events.THERAPY, events.OPERATIONAL, events.RESERVOIR)
-_PRIMING_EVENTS = (events.PRIMING_STARTED, events.PRIMING_DONE)
-_BOLUS_EVENTS = (events.BOLUS_STARTED, events.BOLUS_ENDED, events.BOLUS_CALCULATED, events.BOLUS_TEMPLATE_CHANGED)
+_TBR_EVENTS = (_TBR_STARTED, _TBR_CHANGED, _TBR_ENDED)
+_STATE_EVENTS = (_THERAPY, _OPERATIONAL, _RESERVOIR)
+_PRIMING_EVENTS = (_PRIMING_STARTED, _PRIMING_DONE)
+_BOLUS_EVENTS = (_BOLUS_STARTED, _BOLUS_ENDED, _BOLUS_CALCULATED, _BOLUS_TEMPLATE_CHANGED)
 # The slot of a block's value; that of a second value follows it.
 _BLOCK_VALUES = {
-    events.BLOCK_CHANGED: tables.RATE_IU_PER_H,
-    events.ISF_BLOCK_CHANGED: tables.ISF_MG_DL_PER_IU,
-    events.ICHO_BLOCK_CHANGED: tables.ICHO_RATIO_G_PER_IU,
-    events.TARGET_BLOCK_CHANGED: tables.TARGET_LOW_MG_DL,
+    _BLOCK_CHANGED: tables.RATE_IU_PER_H,
+    _ISF_BLOCK_CHANGED: tables.ISF_MG_DL_PER_IU,
+    _ICHO_BLOCK_CHANGED: tables.ICHO_RATIO_G_PER_IU,
+    _TARGET_BLOCK_CHANGED: tables.TARGET_LOW_MG_DL,
 }
 # The history has other words for the types of profiles than the template status has.
 _PROFILE_TEMPLATE_TYPES = {
-    events.TEMPLATE_BASAL: 0x33,
-    events.TEMPLATE_ISF: 0x3C,
-    events.TEMPLATE_ICHO: 0x55,
-    events.TEMPLATE_TARGET: 0x5A,
+    _TEMPLATE_BASAL: 0x33,
+    _TEMPLATE_ISF: 0x3C,
+    _TEMPLATE_ICHO: 0x55,
+    _TEMPLATE_TARGET: 0x5A,
 }
 # The amounts of a calculated bolus, in the order of pump.calculated.
 _CALCULATED = (
@@ -77,18 +105,18 @@ class Recorder:
 
     # Takes an event of pump/events.py at second s.
     def emit(self, event, s, a, b, c, d, e):
-        if event == events.DECISION:
+        if event == _DECISION:
             self._server.notify(s, self._decision)
             return
-        if event == events.BASAL_CHANGED:
+        if event == _BASAL_CHANGED:
             bits = self._basal_changed(s, a, b, c)
         elif event in _TBR_EVENTS:
             bits = self._tbr(event, s, a, b, c)
         elif event in _BOLUS_EVENTS:
             bits = self._bolus(event, s, a, b, c)
-        elif event == events.REFERENCE_TIME:
+        elif event == _REFERENCE_TIME:
             bits = self._reference_time(s, a)
-        elif event == events.ANNUNCIATION:
+        elif event == _ANNUNCIATION:
             bits = self._annunciation(s, a, b, c)
         elif event in _STATE_EVENTS:
             bits = self._state(event, s, a, b)
@@ -110,7 +138,7 @@ class Recorder:
         fields[tables.OLD_RATE_IU_PER_H] = old_mu_per_h
         fields[tables.NEW_RATE_IU_PER_H] = new_mu_per_h
         fields[tables.CONTEXT] = context
-        self._append(events.BASAL_CHANGED, s)
+        self._append(_BASAL_CHANGED, s)
         return _BASAL_BITS
 
     def _tbr(self, event, s, a, reason, annunciation_id):
@@ -119,7 +147,7 @@ class Recorder:
         flags = _TBR_EVENT_FLAGS_TEMPLATE_NUMBER_PRESENT if tbr.template else 0
         fields[tables.TBR_TYPE] = tbr.kind
         fields[tables.TEMPLATE_NUMBER] = tbr.template
-        if event == events.TBR_ENDED:
+        if event == _TBR_ENDED:
             if annunciation_id:
                 flags |= _TBR_ENDED_FLAGS_ANNUNCIATION_ID_PRESENT
             fields[tables.EFFECTIVE_DURATION_MINUTES] = a
@@ -135,13 +163,13 @@ class Recorder:
 
     # What is in two parts.
     def _bolus(self, event, s, a, reason, annunciation_id):
-        if event == events.BOLUS_STARTED:
+        if event == _BOLUS_STARTED:
             self._bolus_started(s, self._pump.boluses[a])
             return status.ACTIVE_BOLUS
-        if event == events.BOLUS_ENDED:
+        if event == _BOLUS_ENDED:
             self._bolus_ended(s, self._pump.boluses[a], reason, annunciation_id)
             return status.ACTIVE_BOLUS | status.TOTAL_DAILY_INSULIN
-        if event == events.BOLUS_CALCULATED:
+        if event == _BOLUS_CALCULATED:
             self._calculated(event, s, 0)
             self._calculated(_HISTORY_BOLUS_CALCULATED_2, s, len(_CALCULATED))
         else:
@@ -160,7 +188,7 @@ class Recorder:
         fields[tables.FAST_AMOUNT_IU] = templates.fast_mu(template)
         fields[tables.EXTENDED_AMOUNT_IU] = templates.extended_mu(template)
         fields[tables.DURATION_MINUTES] = templates.duration_minutes(template)
-        self._append(events.BOLUS_TEMPLATE_CHANGED, s)
+        self._append(_BOLUS_TEMPLATE_CHANGED, s)
         fields[tables.FLAGS] = templates.flags(template)
         fields[tables.DELAY_MINUTES] = templates.delay_minutes(template)
         self._append(_HISTORY_BOLUS_TEMPLATE_CHANGED_2, s)
@@ -172,7 +200,7 @@ class Recorder:
         fields[tables.FAST_AMOUNT_IU] = bolus.fast_mu
         fields[tables.EXTENDED_AMOUNT_IU] = bolus.extended_mu
         fields[tables.DURATION_MINUTES] = bolus.duration_minutes
-        self._append(events.BOLUS_STARTED, s)
+        self._append(_BOLUS_STARTED, s)
         fields[tables.FLAGS] = bolus.flags
         fields[tables.DELAY_MINUTES] = bolus.delay_minutes
         fields[tables.TEMPLATE_NUMBER] = bolus.template
@@ -186,7 +214,7 @@ class Recorder:
         fields[tables.FAST_DELIVERED_IU] = bolus.fast_delivered_mu
         fields[tables.EXTENDED_DELIVERED_IU] = bolus.extended_delivered_mu
         fields[tables.EFFECTIVE_DURATION_MINUTES] = bolus.effective_minutes(s)
-        self._append(events.BOLUS_ENDED, s)
+        self._append(_BOLUS_ENDED, s)
         flags = _BOLUS_DELIVERED_FLAGS_END_REASON_PRESENT
         if bolus.flags & _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT:
             flags |= _BOLUS_DELIVERED_FLAGS_ACTIVATION_TYPE_PRESENT
@@ -215,7 +243,7 @@ class Recorder:
         fields[tables.SECOND] = wall.second
         fields[tables.TIME_ZONE_QUARTER_HOURS] = wall.zone
         fields[tables.DST_OFFSET] = wall.dst
-        self._append(events.REFERENCE_TIME, s)
+        self._append(_REFERENCE_TIME, s)
         return 0
 
     def _annunciation(self, s, annunciation_id, kind, state):
@@ -224,7 +252,7 @@ class Recorder:
         fields[tables.ANNUNCIATION_ID] = annunciation_id
         fields[tables.ANNUNCIATION_TYPE] = kind
         fields[tables.ANNUNCIATION_STATUS] = state
-        self._append(events.ANNUNCIATION, s)
+        self._append(_ANNUNCIATION, s)
         fields[tables.FLAGS] = 0
         self._append(_HISTORY_ANNUNCIATION_STATUS_CHANGED_2, s)
         self._annunciation_status.changed()
@@ -233,11 +261,11 @@ class Recorder:
     # What IDD Status shows.
     def _state(self, event, s, a, b):
         fields = self._codec.fields
-        if event == events.THERAPY:
+        if event == _THERAPY:
             fields[tables.OLD_THERAPY_CONTROL_STATE] = a
             fields[tables.NEW_THERAPY_CONTROL_STATE] = b
             bits = status.THERAPY
-        elif event == events.OPERATIONAL:
+        elif event == _OPERATIONAL:
             fields[tables.OLD_OPERATIONAL_STATE] = a
             fields[tables.NEW_OPERATIONAL_STATE] = b
             bits = status.OPERATIONAL
@@ -250,7 +278,7 @@ class Recorder:
 
     def _priming(self, event, s, amount_mu, reason, annunciation_id):
         fields = self._codec.fields
-        if event == events.PRIMING_STARTED:
+        if event == _PRIMING_STARTED:
             fields[tables.PRIMING_AMOUNT_IU] = amount_mu
         else:
             fields[tables.FLAGS] = _PRIMING_DONE_FLAGS_ANNUNCIATION_ID_PRESENT if annunciation_id else 0
@@ -266,7 +294,7 @@ class Recorder:
         fields[tables.BLOCK_NUMBER] = block
         fields[tables.DURATION_MINUTES] = duration_minutes
         fields[_BLOCK_VALUES[event]] = value
-        if event == events.TARGET_BLOCK_CHANGED:
+        if event == _TARGET_BLOCK_CHANGED:
             fields[tables.TARGET_HIGH_MG_DL] = high
         self._append(event, s)
         return 0
@@ -274,12 +302,12 @@ class Recorder:
     def _setting(self, event, s, a, b, c, d, e):
         fields = self._codec.fields
         bits = 0
-        if event == events.PROFILE_ACTIVATED:
+        if event == _PROFILE_ACTIVATED:
             fields[tables.PROFILE_TEMPLATE_TYPE] = _PROFILE_TEMPLATE_TYPES[a]
             fields[tables.OLD_TEMPLATE_NUMBER] = b
             fields[tables.NEW_TEMPLATE_NUMBER] = c
             bits = status.ACTIVE_BASAL_RATE
-        elif event == events.DAILY:
+        elif event == _DAILY:
             fields[tables.FLAGS] = c
             fields[tables.BOLUS_DELIVERED_IU] = a
             fields[tables.BASAL_DELIVERED_IU] = b
@@ -287,10 +315,10 @@ class Recorder:
             fields[tables.MONTH] = e >> _DAY_BITS
             fields[tables.DAY] = e & (1 << _DAY_BITS) - 1
             bits = status.TOTAL_DAILY_INSULIN
-        elif event == events.MAX_BOLUS:
+        elif event == _MAX_BOLUS:
             fields[tables.OLD_MAX_BOLUS_IU] = a
             fields[tables.NEW_MAX_BOLUS_IU] = b
-        elif event == events.TBR_TEMPLATE_CHANGED:
+        elif event == _TBR_TEMPLATE_CHANGED:
             templates = self._pump.tbr_templates
             fields[tables.TEMPLATE_NUMBER] = a
             fields[tables.TBR_TYPE] = templates.kind(a)

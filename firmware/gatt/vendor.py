@@ -8,7 +8,7 @@ from gatt import wire_tables as tables
 from gatt.characteristic import NOTIFY, READ, WRITE, Characteristic
 from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
-from pump.events import SUCCESS
+from gatt.procedures import SUCCESS
 
 _U8_MAX = const(0xFF)
 _U16_MAX = const(0xFFFF)

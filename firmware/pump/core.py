@@ -241,13 +241,16 @@ class Pump(Machine):
     def activated(self, kind):
         return self.templates.activated(kind)
 
-    # numbers[first:first + count] are template numbers: all of them or none. Of several of a type, the last stays
-    # activated; activating the activated one again is recorded, too.
+    # numbers[first:first + count] are template numbers, one of a type at most: all of them or none. Activating the
+    # activated one again is recorded, too.
     def activate(self, s, numbers, first, count):
         templates = self.templates
         for i in range(first, first + count):
             if not templates.activatable(numbers[i]):
                 return _NOT_APPLICABLE
+            for j in range(first, i):
+                if templates.type_of(numbers[j]) == templates.type_of(numbers[i]):
+                    return _NOT_APPLICABLE
         for i in range(first, first + count):
             kind = templates.type_of(numbers[i])
             self._emit(_PROFILE_ACTIVATED, s, kind, templates.activated(kind), numbers[i], 0, 0)

@@ -18,8 +18,7 @@ class Daily:
     def close(self, s, day, date_changed):
         wall = self._wall
         wall.date(day)
-        self._emit(
-            _DAILY, s, self.bolus_mu, self.basal_mu, date_changed, wall.year, wall.month * 32 + wall.day_of_month
-        )
+        month_and_day = wall.month * 32 + wall.day_of_month
+        self._emit(_DAILY, s, self.bolus_mu, self.basal_mu, date_changed, wall.year, month_and_day)
         self.basal_mu = 0
         self.bolus_mu = 0

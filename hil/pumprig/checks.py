@@ -63,7 +63,8 @@ CHECKS: dict[str, Check] = _declare(
         "D-002", "D-201", "D-204", "D-301", "D-303", "D-304", "D-307", "D-401", "D-402", "D-403", "D-404", "D-405",
         "D-412", "D-501", "D-511", "D-512", "D-513", "D-802", "D-831", "D-909", "D-910", "D-911")),
     Check("response-deadline", "A command is answered within 250 ms", ("D-952",), speed=True),
-    Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse", ("D-811", "D-903", "D-904")),
+    Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse",
+          ("D-811", "D-903", "D-904", "D-921", "D-925")),
     Check("delivered-insulin", "Get Delivered Insulin is exact to the pulse", ("D-902",)),
     Check("daily-insulin", "Total daily insulin is what was delivered since midnight", ("D-901",)),
     Check("active-bolus", "The active boluses are those commanded, with the amounts delivered and left",
@@ -80,7 +81,7 @@ CHECKS: dict[str, Check] = _declare(
     Check("history", "Each change is recorded once, at its second, with its numbers", (
         "D-001", "D-003", "D-203", "D-302", "D-303", "D-305", "D-306", "D-307", "D-308", "D-404", "D-412", "D-413",
         "D-414", "D-415", "D-502", "D-503", "D-511", "D-512", "D-603", "D-812", "D-813", "D-814", "D-821", "D-841",
-        "D-842", "D-905", "D-907", "D-909", "D-910")),
+        "D-842", "D-905", "D-907", "D-909", "D-910", "D-922", "D-924", "D-926", "D-927", "D-928")),
     Check("history-sequence", "History has no gap and no repetition", ("D-905",)),
     Check("stored-records", "The history holds what was recorded and not deleted", ("D-911",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),
@@ -89,6 +90,7 @@ CHECKS: dict[str, Check] = _declare(
     Check("pump-data", "The pump is made as the specification says", ("D-101", "D-106", "D-801", "D-811")),
     Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
+    Check("power-cut", "A pump that lost its power starts as the rules say", ("D-922", "D-923")),
     Check("bench-fitness", "The rig sends every stimulus in time", ("D-955",), fitness=True),
     Check("expectation", "The scenario's own expectations hold", ()),
 )

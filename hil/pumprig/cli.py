@@ -78,8 +78,9 @@ def _cli() -> None:
 
 
 def _tell_json(argv: list[str], message: str, exit_code: int, error: PumprigError | None = None) -> None:
-    # Who asked for JSON gets the refusal as JSON, too; standard error has it in words either way.
-    if "--json" in argv:
+    # Who asked for JSON gets the refusal as JSON, too; standard error has it in words either way. What `spec encode`
+    # takes after --json is its input.
+    if "--json" in argv and argv[:2] != ["spec", "encode"]:
         refusal: dict[str, Any] = {"error": message, "exit_code": exit_code}
         if error is not None:
             refusal |= {"what": error.what, "where": error.where, "allowed": error.allowed, "remedy": error.remedy}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,7 @@ class Hands:
         self._dut, self._pump, self._pace = dut, pump, pace
         self._judge, self._checks, self._story = judge, checks, story
         self._repeater = repeater
+        self._force: Callable[[], None] | None = None
         self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, real_time=dut.real_time)
 
     @property
@@ -68,10 +69,15 @@ class Hands:
         sensor.before_connection(missed)
         self._link.open()
         self._pace.connected = True
+        self._wait_for_sensor(at_s, subscribe=True)
+
+    def _wait_for_sensor(self, at_s: int, *, subscribe: bool = False) -> None:
+        sensor = self._sensor
         while not sensor.subscribed and self._pace.now_s < at_s:
             self._pace.run_until(self._pace.now_s + SUBSCRIBE_STEP_S)
         self._pace.in_time(at_s)
-        self._pump.subscribe()
+        if subscribe:
+            self._pump.subscribe()
         self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(sensor.session_start))
         self._judge.take()
         self._judge.status.connection(up=True)
@@ -86,6 +92,30 @@ class Hands:
         self._pace.connected = False
         self._judge.forget_pending()
         self._judge.status.connection(up=False)
+
+    def lose_power(self, at_s: int, back_s: int) -> None:
+        """The pump loses its power; the connection goes with it, without a word.
+
+        Args:
+            at_s: the second of the cut.
+            back_s: the second at which the power is back.
+        """
+        self._link.is_open = False
+        self._pace.connected = False
+        self._judge.forget_pending()
+        self._judge.status.power_lost()
+        self._sensor.renew()
+        self._sensor.before_connection(())
+        self._story.fault(self._pace.now_s, at_s, "power_cut", {"for_seconds": back_s - at_s})
+
+    def restore_force(self) -> None:
+        """A board that starts again finds its line as blocked as it was."""
+        if self._force:
+            self._force()
+
+    def find_sensor(self, at_s: int) -> None:
+        """Wait until a pump that knows the time again asks the sensor."""
+        self._wait_for_sensor(at_s)
 
     def bearer_down(self, at_s: int) -> None:
         """The connection goes, as a fault."""
@@ -177,6 +207,8 @@ class Hands:
         name, fields, told, do = fault_of(fault, self._dut, pulse_mu)
         do(self._pump)
         self._pace.in_time(at_s)
+        if isinstance(told, oracle_commands.SetForce):
+            self._force = lambda: do(self._pump)
         self._judge.oracle.command(at_s, told)
         self._judge.take()
         if not bring_up:

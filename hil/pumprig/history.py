@@ -46,16 +46,25 @@ class HistoryWitness:
     Args:
         checks: where each judgement goes.
         on_record: called with (record, pump second) for every record read.
+        on_unread: called with (record, pump second) for every record that was deleted before it was read, as the rules
+            give it.
     """
 
-    def __init__(self, checks: CheckBook, on_record: Callable[[Record, int], None]) -> None:
+    def __init__(
+        self,
+        checks: CheckBook,
+        on_record: Callable[[Record, int], None],
+        on_unread: Callable[[Record, int], None] = lambda record, at_s: None,
+    ) -> None:
         self._checks = checks
         self._on_record = on_record
+        self._on_unread = on_unread
         self._due: deque[_Due] = deque()
         self._read: deque[Record] = deque()
         self._reference_s = 0
         self._lost = False
-        self._stored: dict[int, bool] = {}
+        self._stored: dict[int, _Due] = {}
+        self._restarts_s: dict[int, int] = {}
         self._unread: dict[int, _Due] = {}
         self.next_sequence = 0
 
@@ -64,7 +73,7 @@ class HistoryWitness:
         for sequence, (name, fields) in enumerate(records_of(event), event.sequence):
             due = _Due(sequence, event.at_s, event.offset_s, event.rule, name, fields)
             self._due.append(due)
-            self._stored[sequence] = due.is_reference
+            self._stored[sequence] = due
 
     def deleted(self, least: int | None, most: int | None, only: str | None) -> None:
         """Records that the rules have given were deleted (D-911); those that were not read yet, never will be.
@@ -76,10 +85,10 @@ class HistoryWitness:
         kind = None if only is None else only == "reference"
         gone = {
             sequence
-            for sequence, is_reference in self._stored.items()
+            for sequence, due in self._stored.items()
             if (least is None or sequence >= least)
             and (most is None or sequence <= most)
-            and kind in (None, is_reference)
+            and kind in (None, due.is_reference)
         }
         for sequence in gone:
             del self._stored[sequence]
@@ -88,11 +97,28 @@ class HistoryWitness:
         self._due = deque(due for due in self._due if due.sequence not in unread)
         self._skip()
 
+    def last_s_before(self, sequence: int | None) -> int:
+        """The second of the last record before a sequence number; of all records without one."""
+        seconds = [due.at_s for number, due in self._stored.items() if sequence is None or number < sequence]
+        return max(seconds, default=0)
+
+    def restarted(self, first: int, at_s: int) -> None:
+        """The pump has lost its power: what was due from a sequence number on was not durable and never was (D-926).
+
+        Args:
+            first: sequence number of the first record after the restart.
+            at_s: the second at which it was recorded.
+        """
+        self._due = deque(due for due in self._due if due.sequence < first)
+        self._stored = {sequence: due for sequence, due in self._stored.items() if sequence < first}
+        self._restarts_s[first] = at_s
+
     def _skip(self) -> None:
         while (due := self._unread.pop(self.next_sequence, None)) is not None:
             self.next_sequence += 1
             if due.is_reference:
                 self._reference_s = due.at_s
+            self._on_unread(Record(due.sequence, due.offset_s, due.name, due.fields), due.at_s)
 
     @property
     def stored(self) -> int:
@@ -118,7 +144,7 @@ class HistoryWitness:
         if not in_order:
             # Sequence numbers skipped or repeated: what follows cannot be told apart from what was missed.
             self._lost = True
-        recorded_s = self._reference_s + record.offset_s
+        recorded_s = self._restarts_s.get(record.sequence, self._reference_s + record.offset_s)
         if record.name == _REFERENCE:
             self._reference_s = recorded_s
         self._skip()

@@ -9,17 +9,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pumplink.results import Decision
 from pumprig.checks import CheckBook
 from pumprig.history import HistoryWitness, Record
-from pumprig.oracle import ExpectedDecision, Oracle
+from pumprig.lives import Lives, NextLife
+from pumprig.oracle import ExpectedDecision
 from pumprig.oracle import events as expected
 from pumprig.pulses import DuePulse, PulseWitness, SeenPulse
 from pumprig.status_changed import StatusWitness
 from pumprig.suspended import SuspendedTime
+from pumpwire.enums import DecisionReason
 
 __all__ = ["Judge", "SeenDecision"]
 
 DECISION_DEADLINE_S = 1.0
+
+_REASONS = {
+    DecisionReason.MANUAL: "manual",
+    DecisionReason.NO_PREDICTION_KEEP: "no prediction",
+    DecisionReason.PREDICTED_LOW: "predicted low",
+    DecisionReason.LOW_NOW: "low now",
+    DecisionReason.RISING: "rising",
+    DecisionReason.NOT_LOW: "not low",
+    DecisionReason.LIMIT_REACHED: "limit reached",
+    DecisionReason.LOCKOUT: "lockout",
+    DecisionReason.STALE: "stale",
+    DecisionReason.MINIMUM_TIME: "minimum time",
+    DecisionReason.THERAPY_STOPPED: "therapy not running",
+    DecisionReason.INVALID_SAMPLE: "invalid sample",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,14 @@ class SeenDecision:
     action: str
     reason: str
 
+    @classmethod
+    def of(cls, told: Decision, epoch_s: int) -> SeenDecision:
+        """What the pump told, in these words; `epoch_s` is the second of the run that is the pump's second 0."""
+        return cls(
+            told.sequence, told.offset_minutes, told.at_s + epoch_s, told.glucose_mg_dl or 0, told.predicted_mg_dl,
+            told.iob_mu, told.action.name.lower(), _REASONS[told.reason],
+        )  # fmt: skip
+
 
 @dataclass
 class _Pending:
@@ -68,7 +94,7 @@ class Judge:
 
     def __init__(
         self,
-        oracle: Oracle,
+        oracle: Lives,
         checks: CheckBook,
         *,
         on_pulse: Callable[[SeenPulse, str], None],
@@ -82,7 +108,7 @@ class Judge:
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
         self.suspended = SuspendedTime(checks)
         self.status = StatusWitness(checks)
-        self.history = HistoryWitness(checks, self._record_read)
+        self.history = HistoryWitness(checks, self._record_read, self.suspended.read)
         self._on_record = on_record
         self._on_event = on_event
         self._on_decision = on_decision
@@ -118,6 +144,20 @@ class Judge:
                 # Pulses within it would have been told apart already; this counts that the suspension was watched.
                 self.checks.expect("suspension", True, event.at_s)
             self._on_event(event)
+
+    def restarted(self, life: NextLife, epoch_s: int, doubtful_s: int, first: int | None) -> None:
+        """The pump has started again after a power cut.
+
+        Args:
+            life: what the rules give from then on.
+            epoch_s: the second of the run that is its second 0.
+            doubtful_s: how many seconds before the cut need not have been durable.
+            first: sequence number of its first record.
+        """
+        self.oracle.go_on(life, epoch_s, doubtful_s)
+        if first is not None:
+            self.history.restarted(first, epoch_s)
+        self.take()
 
     @property
     def _suspension_open(self) -> bool:

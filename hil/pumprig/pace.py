@@ -43,6 +43,7 @@ class Pace:
         self._link = link
         self._checks = checks
         self._phase_s = 0.0
+        self._epoch_s = 0
         self._ended_s: float | None = None
         self._seed = seed
         self.steady: set[int] = set()
@@ -57,6 +58,15 @@ class Pace:
     def of_bearer(self, bearer_s: float) -> float:
         """Pump time of a moment in the bearer's time."""
         return bearer_s - self._phase_s
+
+    def restarted(self, epoch_s: int) -> None:
+        """The virtual board has just started anew; `find_phase` says it better.
+
+        Args:
+            epoch_s: the second of the run that is the pump's second 0.
+        """
+        self._epoch_s = epoch_s
+        self._phase_s = (self._dut.bearer.now_s if self._dut.real_time else 0.0) - epoch_s
 
     def find_phase(self, pump: Pump) -> None:
         """Ask the pump for its time, which it tells to the millisecond.
@@ -87,7 +97,7 @@ class Pace:
             looks.append(((after_s - before_s) / 2, (before_s + after_s) / 2 - uptime_s))
         # The quickest look says best when the pump looked: somewhere within its round trip.
         doubt_s, phase_s = min(looks)
-        return phase_s, doubt_s
+        return phase_s - self._epoch_s, doubt_s
 
     def lead_s(self, at_s: int) -> float:
         """How long before pump second `at_s` an input is sent."""

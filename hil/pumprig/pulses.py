@@ -56,6 +56,7 @@ class PulseWitness:
         self._seen: deque[SeenPulse] = deque()
         self._basal_hour: deque[int] = deque()
         self.seen_count = 0
+        self._seen_before_cuts = 0
         self.lateness_s_max = 0.0
 
     def due(self, pulse: DuePulse) -> None:
@@ -104,6 +105,20 @@ class PulseWitness:
                 self._unexpected(seen.popleft(), sealed)
             else:
                 self._missing(due.popleft())
+
+    def power_lost(self, at_s: int) -> int:
+        """The pump has lost its power: what has not left the motor never will (D-925).
+
+        Args:
+            at_s: pulses due before this second had left.
+
+        Returns:
+            How many pulses have left it since the pump started.
+        """
+        shown, self._seen_before_cuts = self.seen_count - self._seen_before_cuts, self.seen_count
+        while len(self._due) > len(self._seen) and self._due[-1].due_s >= at_s:
+            self._due.pop()
+        return shown
 
     def leave(self) -> None:
         """The run is over: pulses seen that can be judged no more are told as such."""

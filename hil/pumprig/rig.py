@@ -37,10 +37,12 @@ from pumprig.errors import BlockedError, BuildMismatch
 from pumprig.expectations import judge_expectations
 from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
-from pumprig.oracle import Oracle, OracleSettings
+from pumprig.lives import Lives
+from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
 from pumprig.pace import Pace, Unfit
 from pumprig.plan import BRING_UP_S, RunPlan
+from pumprig.power import PowerCuts
 from pumprig.pulses import SeenPulse
 from pumprig.record import RunRecord
 from pumprig.repeat import Repeater
@@ -48,7 +50,7 @@ from pumprig.schedule import Stimulus
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
-from pumpwire.enums import DecisionReason, RecordingReason, StatusChangedFlags
+from pumpwire.enums import RecordingReason, StatusChangedFlags
 
 __all__ = ["Rig"]
 
@@ -67,21 +69,6 @@ CLOCK_DRIFT_S_MAX = 0.25
 DUE_EARLY_S = 0.25
 # The pump tells its time in whole milliseconds, so its seconds are known to one.
 CLOCK_STEP_S = 0.002
-
-_REASONS = {
-    DecisionReason.MANUAL: "manual",
-    DecisionReason.NO_PREDICTION_KEEP: "no prediction",
-    DecisionReason.PREDICTED_LOW: "predicted low",
-    DecisionReason.LOW_NOW: "low now",
-    DecisionReason.RISING: "rising",
-    DecisionReason.NOT_LOW: "not low",
-    DecisionReason.LIMIT_REACHED: "limit reached",
-    DecisionReason.LOCKOUT: "lockout",
-    DecisionReason.STALE: "stale",
-    DecisionReason.MINIMUM_TIME: "minimum time",
-    DecisionReason.THERAPY_STOPPED: "therapy not running",
-    DecisionReason.INVALID_SAMPLE: "invalid sample",
-}
 
 
 class Rig:
@@ -292,7 +279,7 @@ class Rig:
 
     def _start_judging(self, settings: OracleSettings) -> None:
         judge = self._judge = Judge(
-            Oracle(settings),
+            Lives(settings),
             self.checks,
             on_pulse=self._pulse_judged,
             on_record=lambda record, at_s: self.story.history(self.pace.now_s, record, at_s),
@@ -308,6 +295,7 @@ class Rig:
         self._hands = Hands(
             self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
         )
+        self._power = PowerCuts(self.dut, self.pump, self.pace, judge, self.checks, self._hands)
 
     def _refuse_used_pump(self) -> None:
         counters = self.pump.pulse_counters()
@@ -437,9 +425,13 @@ class Rig:
 
     def _drive(self) -> None:
         while self._queue:
-            at_s, _, _, action = heapq.heappop(self._queue)
+            at_s, order, _, action = heapq.heappop(self._queue)
             if at_s > self.plan.schedule.end_s:
                 break
+            if order and self.pace.now_s >= at_s:
+                # The pump took so long over an input, as it may over a deletion: what the rig asks on its own can wait.
+                self._later(floor(self.pace.now_s) + 2, order, action)
+                continue
             self._do(at_s, action)
 
     def _action_of(self, stimulus: Stimulus) -> Callable[[int], None]:
@@ -459,9 +451,17 @@ class Rig:
                 return hands.bearer_down
             case "bearer_up":
                 return self._reconnect
+            case "power_cut":
+                return lambda at_s: self._cut_power(at_s, payload)
 
     def _reconnect(self, at_s: int) -> None:
         self._hands.connect(at_s, self.plan.schedule.missed(at_s))
+
+    def _cut_power(self, at_s: int, fault: Any) -> None:
+        clock_s, sensor_s = self._power.cut(at_s, fault)
+        self._command(clock_s, self._power.clock_command(clock_s))
+        self._do(sensor_s, self._hands.find_sensor)
+        self._do(sensor_s + 1, self._reset_status)
 
     def _give(self, at_s: int, command: Any) -> None:
         self._hands.command(at_s, command)
@@ -510,10 +510,7 @@ class Rig:
             self._hands.command(at_s, parts.ConfirmAnnunciation.model_construct(annunciation_id=None))
 
     def _decided(self, decision: Decision, arrived_s: float) -> None:
-        seen = SeenDecision(
-            decision.sequence, decision.offset_minutes, decision.at_s, decision.glucose_mg_dl or 0,
-            decision.predicted_mg_dl, decision.iob_mu, decision.action.name.lower(), _REASONS[decision.reason],
-        )  # fmt: skip
+        seen = SeenDecision.of(decision, self.judge.oracle.epoch_s)
         due_s = self.judge.pending_s()
         if due_s is not None and seen.at_s != due_s:
             # In real time a virtual board that got the sample a second late may have a busy host to thank.

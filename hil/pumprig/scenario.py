@@ -55,6 +55,7 @@ from pumprig.scenario_parts import (
     Hours,
     Occlusion,
     Part,
+    PowerCut,
     PumpSettings,
     ReservoirLevel,
     Start,
@@ -66,6 +67,8 @@ from pumprig.toml_lines import Location, TomlLines
 from pumprig.trace import Trace, bundled_trace_path, load_trace
 
 BUNDLED = "bundled"
+POWER_BACK_S = 10
+"""Seconds from the return of the power until the pump knows the time again and its sensor."""
 SEED_MAX = 2**63 - 1
 _REMEDY = "Correct these lines; hil/SCENARIOS.md names every field and kind, with an example."
 
@@ -293,15 +296,20 @@ class Scenario(Part):
         if self.hours is not None:
             self.refuse_after(int(self.hours * 3600))
         problems: list[str] = []
-        downs = [(i, fault) for i, fault in enumerate(self.faults) if isinstance(fault, BearerDown)]
+        downs = [(i, fault) for i, fault in enumerate(self.faults) if isinstance(fault, BearerDown | PowerCut)]
         for index, down in downs:
             up_s = down.at + down.for_seconds
             message = f"the bearer is down then, until {clock_text(up_s)}"
+            without: tuple[type[Part], ...] = _WITHOUT_BEARER
+            if isinstance(down, PowerCut):
+                up_s += POWER_BACK_S
+                message = f"the power is away then, and the pump not ready until {clock_text(up_s)}"
+                without = _WITHOUT_POWER
             for table, items in (("command", self.commands), ("fault", self.faults)):
                 problems += [
                     self.problem((table, i, "at"), message)
                     for i, item in enumerate(items)
-                    if down.at < item.at < up_s and not isinstance(item, _WITHOUT_BEARER)
+                    if down.at < item.at < up_s and not isinstance(item, without)
                 ]
             for i, other in downs:
                 if i != index and down.at <= other.at <= up_s and (other.at, i) > (down.at, index):
@@ -314,7 +322,8 @@ _ARGUMENTS = "arguments"
 _OPTIONS = frozenset({"controller", "seed", "hours", "start", "date_order"})
 
 # What needs no connection, or has a message of its own while there is none.
-_WITHOUT_BEARER = (BearerDown, CgmDrop, CgmDuplicate, CgmLate, Occlusion)
+_WITHOUT_POWER = (BearerDown, PowerCut, CgmDrop, CgmDuplicate, CgmLate)
+_WITHOUT_BEARER = (*_WITHOUT_POWER, Occlusion)
 
 
 def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:

@@ -88,6 +88,7 @@ __all__ = [
     "IsfBlock",
     "Occlusion",
     "Part",
+    "PowerCut",
     "PumpSettings",
     "RepeatCommand",
     "ReservoirDetached",
@@ -182,6 +183,13 @@ class BearerDown(At):
     for_seconds: Annotated[int, Field(ge=1, le=7 * 86400)]
 
 
+class PowerCut(At):
+    """The pump loses its power for so long and starts again, with its flash as it is then (section 12)."""
+
+    kind: Literal["power_cut"] = "power_cut"
+    for_seconds: Annotated[int, Field(ge=1, le=7 * 86400)]
+
+
 class RepeatCommand(At):
     """The newest command comes a second time, octet for octet, and must be refused (D-405)."""
 
@@ -222,6 +230,7 @@ Fault = Annotated[
     | CgmDuplicate
     | CgmSample
     | BearerDown
+    | PowerCut
     | RepeatCommand,
     Field(discriminator="kind"),
 ]

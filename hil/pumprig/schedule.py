@@ -11,6 +11,7 @@ Order of stimuli that take effect at one second, which is the order in which the
 4. commands, in the order of the scenario
 5. a repeated command
 6. the connection goes
+7. the power goes
 
 So a command is judged by a pump that already knows the sample of its second, and what is sent at the second at
 which the connection goes is still sent.
@@ -23,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pumprig.errors import UsageError
-from pumprig.scenario import Scenario
+from pumprig.scenario import POWER_BACK_S, Scenario
 from pumprig.scenario_parts import (
     Annunciation,
     BatteryLevel,
@@ -34,6 +35,7 @@ from pumprig.scenario_parts import (
     CgmSample,
     Command,
     Occlusion,
+    PowerCut,
     RepeatCommand,
     ReservoirDetached,
     ReservoirLevel,
@@ -45,9 +47,11 @@ SEND_BEFORE_EFFECT_S = 0.5
 DUPLICATE_AFTER_S = 1
 
 HardwareFault = Occlusion | ReservoirLevel | ReservoirDetached | BatteryLevel | Annunciation
-Payload = Sample | CgmSample | Command | HardwareFault | RepeatCommand | BearerDown
-Kind = Literal["bearer_up", "fault", "sample", "command", "repeat", "bearer_down"]
-_RANK: dict[Kind, int] = {"bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "repeat": 4, "bearer_down": 5}
+Payload = Sample | CgmSample | Command | HardwareFault | RepeatCommand | BearerDown | PowerCut
+Kind = Literal["bearer_up", "fault", "sample", "command", "repeat", "bearer_down", "power_cut"]
+_RANK: dict[Kind, int] = {
+    "bearer_up": 0, "fault": 1, "sample": 2, "command": 3, "repeat": 4, "bearer_down": 5, "power_cut": 6,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Withheld:
     """
 
     sample: Sample
-    reason: Literal["dropped", "bearer down", "after the end"]
+    reason: Literal["dropped", "bearer down", "power cut", "after the end"]
     at_s: int
 
 
@@ -164,11 +168,18 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
         for fault in scenario.faults
         if isinstance(fault, BearerDown)
     ]
+    cuts = [
+        (start_s + fault.at, start_s + fault.at + fault.for_seconds + POWER_BACK_S, fault)
+        for fault in scenario.faults
+        if isinstance(fault, PowerCut)
+    ]
     withheld: list[Withheld] = []
     unordered: list[tuple[int, Kind, tuple[int, int], Payload]] = []
     for at_s, place, sample in _arrivals(scenario, trace, start_s, withheld):
         if any(down_s < at_s < up_s for down_s, up_s, _ in downs):
             withheld.append(Withheld(sample, "bearer down", at_s))
+        elif any(cut_s < at_s < back_s for cut_s, back_s, _ in cuts):
+            withheld.append(Withheld(sample, "power cut", at_s))
         elif at_s >= end_s:
             withheld.append(Withheld(sample, "after the end", at_s))
         else:
@@ -187,6 +198,8 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
         unordered.append((down_s, "bearer_down", (number, 0), fault))
         if up_s < end_s:
             unordered.append((up_s, "bearer_up", (number, 0), fault))
+    for number, (cut_s, _, cut) in enumerate(cuts):
+        unordered.append((cut_s, "power_cut", (number, 0), cut))
     # The motor force is a level that a pulse of its very second meets, so it goes before any message.
     unordered.sort(key=lambda item: (item[0], not isinstance(item[3], Occlusion), _RANK[item[1]], item[2]))
     stimuli = (Stimulus(at_s, kind, payload, seq) for seq, (at_s, kind, _, payload) in enumerate(unordered))

@@ -67,6 +67,13 @@ class Sensor:
         """Whether the pump asked for measurements on this connection."""
         return self._server is not None and self._server.subscribed
 
+    def renew(self) -> None:
+        """Nothing of its session is left: the pump that starts again finds a sensor without stored samples."""
+        self._server = None
+        self._samples.clear()
+        self._owed.clear()
+        self._newest_minutes = -1
+
     def before_connection(self, missed: Iterable[Sample]) -> None:
         """A connection is about to be opened.
 
@@ -128,7 +135,9 @@ class Sensor:
         offset_minutes, at_s = record.offset_minutes, self._live_s
         if at_s is None:
             at_s = floor(sent_s) + 1
-            self._pace.judge(at_s, sent_s - floor(sent_s) - self._phase_s, "a stored sample")
+            # On a host that is late an input of a later second may have gone first.
+            behind_s = max(0, self._judge.oracle.now_s - at_s)
+            self._pace.judge(at_s, sent_s - floor(sent_s) - self._phase_s + behind_s, "a stored sample")
         if stored:
             self._checks.expect(
                 "decision-count", offset_minutes in self._owed, at_s,

@@ -70,6 +70,11 @@ class StatusWitness:
         self._due.clear()
         self._told.clear()
 
+    def power_lost(self) -> None:
+        """The pump has lost its power: what is set afterwards is not known until all bits are reset."""
+        self.connection(up=False)
+        self._known = False
+
     def settle(self, now_s: float) -> None:
         """Judge every change that must have been told by now."""
         while self._due and self._due[0][0] + INDICATED_WITHIN_S < now_s:

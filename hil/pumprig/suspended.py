@@ -9,7 +9,7 @@ from typing import Any
 
 from pumprig.checks import CheckBook
 from pumprig.history import Record
-from pumpwire.enums import DeliveryContext
+from pumpwire.enums import DeliveryContext, RecordingReason
 
 __all__ = ["SuspendedTime"]
 
@@ -33,7 +33,11 @@ class SuspendedTime:
 
     def read(self, record: Record, at_s: int) -> None:
         """A history record, and the pump second that it speaks of. Records come in their order."""
-        if record.name in ("HistoryTbrEnded", "HistoryTbrChanged"):
+        if record.fields.get("recording_reason") == RecordingReason.DATE_TIME_LOSS:
+            # A pump that lost its power suspends no more, and does not know what it suspended before (D-921).
+            self._since_s = None
+            self._spans.clear()
+        elif record.name in ("HistoryTbrEnded", "HistoryTbrChanged"):
             self._end(at_s)
         elif record.name == "HistoryDeliveredBasalRateChanged" and self._since_s is None:
             fields: dict[str, Any] = dict(record.fields)

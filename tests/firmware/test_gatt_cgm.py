@@ -1,7 +1,7 @@
 """The pump as a client of the sensor: how it asks, what it takes for a sample, and where a session stands on its clock.
 
-CGMS 1.0.2; D-601, D-602, D-615. Method: the test is the sensor and answers the pump's requests octet by octet. It stores
-no records and tells no status, which the pump must put up with; test_cgms_missed.py has the sensor that does.
+CGMS 1.0.2; D-601, D-602, D-615. Method: the test is the sensor and answers the pump's requests octet by octet. It
+stores no records and tells no status, which the pump must put up with; test_cgms_missed.py has the sensor that does.
 """
 
 from datetime import datetime, timedelta

@@ -10,7 +10,10 @@ import pytest
 
 from firmware.gatt_bench import HISTORY, RACP, GattBench
 from firmware.stored_history import REFERENCE_EVERY, flash
-from pumplink.errors import PowerCut
+from pumplink import virtual_pump
+from pumplink.errors import PowerCut, ProcedureError
+from pumplink.results import BolusAmounts, BolusTemplate
+from pumpwire.enums import AnnunciationType, BolusType, FaultKind, RacpOperator
 
 ALL, UP_TO, FROM, RANGE, FIRST, LAST = 0x33, 0x3C, 0x55, 0x5A, 0x66, 0x69
 ANY, REFERENCES, OTHERS = 0x0F, 0x33, 0x3C
@@ -160,18 +163,54 @@ def test_the_first_or_the_last_of_a_group_does_not_go(lived):
     assert left(lived) == list(range(8, 16))
 
 
-def test_the_blocks_of_a_profile_are_one_group(lived):
-    """D-911: three blocks of one write, and three of the next: they part between the two."""
-    first = one_more(lived) + 1
-    blocks = dict(duration_minutes_1=480, rate_iu_per_h_1=1, duration_minutes_2=480, rate_iu_per_h_2=2,
-                  duration_minutes_3=480, rate_iu_per_h_3=1)  # fmt: skip
-    for _ in range(2):
-        lived.procedure("WriteBasalRateTemplate", flags=7, template_number=2, first_block_number=1, **blocks)
-    assert left(lived)[-6:] == list(range(first, first + 6))
-    for cut in (0, 1, 3, 4):
-        assert delete(lived, **up_to(first + cut)) == NOT_APPLICABLE
-    assert delete(lived, **up_to(first + 2)) == SUCCESS
-    assert left(lived)[0] == first + 3
+# What a pump does -> the sizes of the groups that it is recorded in.
+GROUPS = {
+    "bolus programmed and delivered": (lambda pump: (pump.set_bolus("0.05"), pump.run_for(10)), [2, 2]),
+    "two blocks of a basal profile": (lambda pump: pump.write_basal_profile([(600, 1), (840, 2)], 2), [2]),
+    "the same twice": (lambda pump: [pump.write_basal_profile([(600, 1), (840, 2)], 2) for _ in range(2)], [2, 2]),
+    "24 blocks of another": (lambda pump: pump.write_basal_profile([(60, 1)] * 24, 3), [24]),
+    "insulin sensitivity": (lambda pump: pump.write_isf_profile([(480, 50), (480, 40), (480, 45)], 10), [3]),
+    "carbohydrate ratio": (lambda pump: pump.write_icho_profile([(720, 10), (720, 12)], 12), [2]),
+    "target range": (lambda pump: pump.write_target_profile([(720, 90, 110), (720, 100, 120)], 14), [2]),
+    "one block": (lambda pump: pump.write_isf_profile([(1440, 50)], 11), [1]),
+    "bolus calculated": (lambda pump: pump.tell_calculated(BolusAmounts(), BolusAmounts()), [2]),
+    "bolus template": (lambda pump: pump.set_bolus_template(BolusTemplate(7, BolusType.FAST, 1)), [2]),
+    "TBR template": (lambda pump: pump.set_tbr_template(4, "0.5", 30), [1]),
+    "TBR from start to end": (
+        lambda pump: (pump.set_tbr("0.5", 30), pump.set_tbr("0.6", 30, change=True), pump.cancel_tbr()), [2, 2, 2],
+    ),
+    "annunciation": (lambda pump: pump.inject_fault(FaultKind.ANNUNCIATION, AnnunciationType.TEMPERATURE), [2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", GROUPS)
+def test_no_group_loses_a_part(what):
+    """D-911: every way to part it is refused, and each goes as a whole, the newest first."""
+    act, sizes = GROUPS[what]
+    with virtual_pump() as pump:
+        pump.write_basal_profile([(1440, 1)])
+        pump.activate(1)
+        pump.start()
+        first = pump.history_count()
+        act(pump)
+        stored = pump.history_count()
+        assert stored == first + sum(sizes)
+        begins = [first + sum(sizes[:n]) for n in range(len(sizes))]
+        for number in range(first, stored):
+            if number not in begins:
+                for bounds in ((0, number - 1), (number, stored), (number, number)):
+                    with pytest.raises(ProcedureError) as refused:
+                        in_range(pump, *bounds)
+                    assert refused.value.code == NOT_APPLICABLE
+        assert pump.history_count() == stored
+        for begin, size in reversed(list(zip(begins, sizes, strict=True))):
+            assert in_range(pump, begin, begin + size - 1)
+        assert [record.sequence for record in pump.history()] == list(range(first))
+
+
+def in_range(pump, first, last):
+    """Delete a range; whether there was anything."""
+    return pump.delete_records(RacpOperator.WITHIN_RANGE, minimum_sequence=first, maximum_sequence=last)
 
 
 def test_what_remains_of_a_group_whose_other_part_is_gone_can_go(tmp_path):

@@ -107,9 +107,7 @@ def test_a_profile_is_read_as_it_was_written(bench, profile, count):
         end = first + profile.blocks >= count
         assert write(bench, profile, blocks[first : first + profile.blocks], first + 1, end=end) is end
     assert read(bench, profile) == blocks
-    records = [
-        fields for name, fields in bench.records(operator=0x33) if name == f"History{profile.record}"
-    ]
+    records = [fields for name, fields in bench.records(operator=0x33) if name == f"History{profile.record}"]
     assert [record["block_number"] for record in records] == list(range(1, count + 1))
     told = [(record["duration_minutes"], *(record[name] for name in profile.values)) for record in records]
     assert told == blocks
@@ -236,7 +234,8 @@ def test_one_of_each_type_is_activated(bench):
     assert activated(bench) == [12]
     assert activate(bench, 15, 10) is True
     assert activated(bench) == [10, 12, 15]
-    assert activate(bench, 14, 13, 11, 13) is True
+    assert activate(bench, 14, 13, 11, 13) == 0x74
+    assert activate(bench, 14, 13, 11) is True
     assert activated(bench) == [11, 13, 14]
     told = [
         (fields["profile_template_type"], fields["old_template_number"], fields["new_template_number"])
@@ -244,7 +243,7 @@ def test_one_of_each_type_is_activated(bench):
         if name == "HistoryProfileTemplateActivated"
     ]
     assert told == [
-        (0x55, 0, 12), (0x5A, 0, 15), (0x3C, 0, 10), (0x5A, 15, 14), (0x55, 12, 13), (0x3C, 10, 11), (0x55, 13, 13),
+        (0x55, 0, 12), (0x5A, 0, 15), (0x3C, 0, 10), (0x5A, 15, 14), (0x55, 12, 13), (0x3C, 10, 11),
     ]  # fmt: skip
 
 

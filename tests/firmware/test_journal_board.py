@@ -1,4 +1,5 @@
-"""The whole virtual board loses its power: in an operation of its flash, or at any moment; and starts again.
+"""The whole virtual board loses its power: in an operation of its flash, or at any moment of its process; and starts
+again.
 
 Method: the real firmware on MicroPython with its flash in a file; the host counts the pulses of the motor pin over all
 lives and holds them against what the pump says after each restart; it remembers every record that it was ever given.
@@ -6,21 +7,26 @@ lives and holds them against what the pump says after each restart; it remembers
 
 import random
 import re
+import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from firmware.journal_bench import JournalBench
+from firmware.stored_history import REFERENCE_EVERY, flash, places
 from firmware.test_pump_micropython import HERE, micropython
-from pumplink import VirtualBoard
-from pumplink.errors import PowerCut
+from pumplink import Lockstep, Realtime, Scaled, VirtualBoard
+from pumplink.boards import load_board
+from pumplink.errors import BearerError, PowerCut, PumpLinkError
 from pumplink.link import Link
 from pumplink.pump import Pump
-from pumpwire.enums import AnnunciationType, PulseSource, TherapyControlState
+from pumpwire.enums import AnnunciationType, PulseSource, RacpFilter, RacpOperator, TherapyControlState
 
 KINDS = ("lost", "half", "garbage")
-FLASH_BLOCKS, STATE_BLOCKS = 56, 8
 RECORDS = 5000
+# A quarter of the time between two pulses of a bolus, so that many a pulse is under way when the power goes.
+MOTOR_PULSE_MS = 500
+SCALE = 50
 
 
 class Lives:
@@ -32,8 +38,8 @@ class Lives:
 
     def __init__(self, workdir, seed):
         self.noise = random.Random(seed)
-        self.board = VirtualBoard(workdir=workdir)
-        self.board.on_pulse(lambda at_us, due_us: self._pulse())
+        self.workdir = workdir
+        self.board = self._made(Lockstep())
         self.pulses = 0
         self.seen = {}
         self.doubts = 0
@@ -41,8 +47,32 @@ class Lives:
         self.cuts = 0
         self.lives = 0
 
+    def _made(self, clock):
+        data = load_board("virtual")
+        data = replace(data, firmware={**data.firmware, "MOTOR_PULSE_MS": MOTOR_PULSE_MS})
+        board = VirtualBoard(data, workdir=self.workdir, clock=clock)
+        board.on_pulse(lambda at_us, due_us: self._pulse())
+        return board
+
     def _pulse(self):
         self.pulses += 1
+
+    def be_killed(self, after_s):
+        """A life in which the process gets SIGKILL, so many host seconds after its start, whatever it is doing."""
+        board = self._made(Scaled(SCALE)).start()
+        killer = threading.Timer(after_s, board._process.kill)
+        killer.start()
+        try:
+            with Pump(Link(board.bearer())) as pump:
+                self._dose(pump, 600)
+        except PumpLinkError:
+            pass
+        killer.join()
+        # What the board had said before stands in its link.
+        with pytest.raises(BearerError):
+            while True:
+                board.read_uart(board.now_s + 1)
+        assert board.tracebacks == 0
 
     def live(self, kind, operation, kill_after_s):
         """Boot, look, dose, and lose the power; in an operation or at a moment."""
@@ -114,22 +144,54 @@ def test_the_board_restarts_again_and_again_and_knows_what_it_delivered(tmp_path
     assert lives.counted > 2 * restarts
 
 
-def test_five_thousand_records_come_from_flash(tmp_path):
-    """D-926: a full history, read whole over the serial bearer."""
-    bench = JournalBench(blocks=FLASH_BLOCKS, state_blocks=STATE_BLOCKS).boot()
-    event, data = 0x03FC, b"\x05\x00\x0a\x00"
-    for n in range(1, RECORDS):
-        bench.history.append(event, n % 3600, data, len(data))
-        if n % 7 == 0:
-            bench.store.commit()
-            bench.store.tend()
-    bench.store.commit()
-    (tmp_path / "flash.bin").write_bytes(bench.device.image)
-    with VirtualBoard(workdir=tmp_path).start() as board, Pump(Link(board.bearer())) as pump:
-        assert pump.history_count() >= RECORDS
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_board_whose_process_is_killed_knows_what_it_delivered(tmp_path, kills):
+    """D-921 to D-926: SIGKILL at moments by chance; the pulses of the motor are those of the counters, to the one in
+    doubt. Who looks after each of them is killed, too."""
+    lives = Lives(tmp_path, kills)
+    lives.live("lost", None, 1)
+    for _ in range(kills):
+        lives.be_killed(lives.noise.uniform(0, 0.3))
+        lives.live("lost", None, 1)
+    assert lives.counted > kills
+    assert kills < 100 or 0 < lives.doubts < kills
+
+
+@pytest.mark.parametrize("clock", [Lockstep(), pytest.param(Realtime(), marks=pytest.mark.slow)])
+def test_five_thousand_records_come_from_flash(tmp_path, clock):
+    """D-926: a full history, read whole over the serial bearer, in at most five seconds of the board."""
+    (tmp_path / "flash.bin").write_bytes(flash(RECORDS))
+    with VirtualBoard(workdir=tmp_path, clock=clock).start() as board, Pump(Link(board.bearer())) as pump:
+        assert pump.history_count() == RECORDS + 1
+        begun_s = pump.now_s
         sequences = [record.sequence for record in pump.history()]
-        assert sequences == list(range(sequences[0], sequences[-1] + 1))
-        assert len(sequences) >= RECORDS
+        assert pump.now_s - begun_s <= 5
+        assert sequences == list(range(RECORDS + 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_whose_bits_have_flipped_are_told_of_in_their_place(tmp_path, seed):
+    """D-926; IDS 1.0.2, 3.10: data corruption, number 0xFFFFFFFF; the others are as they were, numbers go on."""
+    image = bytearray(flash(RECORDS))
+    at = places(image)
+    noise = random.Random(seed)
+    rotten = sorted(noise.sample(range(RECORDS), 40))
+    for number in rotten:
+        image[at[number] + noise.randrange(32)] ^= 1 << noise.randrange(8)
+    (tmp_path / "flash.bin").write_bytes(image)
+    with VirtualBoard(workdir=tmp_path).start() as board, Pump(Link(board.bearer())) as pump:
+        records = pump.history()
+        assert [n for n, record in enumerate(records) if record.sequence == 0xFFFFFFFF] == rotten
+        assert {record.event for record in records if record.sequence == 0xFFFFFFFF} == {"HistoryDataCorruption"}
+        assert all(record.sequence == n for n, record in enumerate(records) if n not in rotten)
+        references = [n for n in range(RECORDS + 1) if n % REFERENCE_EVERY == 0 and n not in rotten]
+        told = pump.records(
+            RacpOperator.GREATER_THAN_OR_EQUAL, RacpFilter.SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS, minimum_sequence=0
+        )
+        assert [record.sequence for record in told] == references
+        pump.set_max_bolus(5)
+        assert pump.history(RECORDS)[-1].sequence == RECORDS + 1
+        assert pump.history_count() == RECORDS + 2
 
 
 def test_a_kind_of_cut_that_does_not_exist_is_refused():

@@ -133,7 +133,7 @@ def test_after_a_cut_at_any_operation_the_pump_knows_what_it_delivered(step):
     assert doubts > 0
 
 
-@pytest.mark.parametrize("step", [401, pytest.param(37, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [401, pytest.param(97, marks=pytest.mark.slow)])
 def test_a_cut_during_the_restart_changes_nothing(step):
     """D-921, D-926: the restart is cut at each of its own operations; the next one tells the same."""
     bench, reference = the_day()

@@ -10,7 +10,16 @@ from functools import cache
 
 import pytest
 
-from firmware.journal_bench import BLOCK_BYTES, HISTORY_BLOCKS, KINDS, STATE_BLOCKS, Device, JournalBench, apply, program
+from firmware.journal_bench import (
+    BLOCK_BYTES,
+    HISTORY_BLOCKS,
+    KINDS,
+    STATE_BLOCKS,
+    Device,
+    JournalBench,
+    apply,
+    program,
+)
 from firmware.journal_bench import image_after_cut as after_cut
 from journal.history import ANY, DATA_CORRUPTION, OTHERS, REFERENCES
 from pump import events
@@ -207,6 +216,15 @@ def check_cut(image, truth, kept, following, nth):
             finish(twice)
             assert {n: told for n, told in stored(twice.history).items() if n < following} == found
         apply(before, operation)
+
+
+@pytest.mark.parametrize(("number", "operations_max"), [(0, 2), (1, 31 + 4)])
+def test_what_a_delete_costs(number, operations_max):
+    """D-911: from the oldest on two operations, whatever it deletes; else one for each record."""
+    bench = boot(wrapped()[0])
+    before = len(bench.device.operations)
+    delete(bench, *deletes()[number])
+    assert len(bench.device.operations) - before <= operations_max
 
 
 def test_what_is_deleted_stays_so_while_the_store_goes_round():

@@ -239,8 +239,9 @@ def test_each_type_has_one_that_is_activated():
     assert bench.since(10) == [(10, "PROFILE_ACTIVATED"), (10, "PROFILE_ACTIVATED")]
     activated = [bench.pump.activated(kind) for kind in (events.TEMPLATE_BASAL, ISF, ICHO, TARGET)]
     assert activated == [1, 11, 0, 14]
-    assert bench.do(11, "activate", [10, 11], 0, 2) == events.SUCCESS
-    assert bench.pump.activated(ISF) == 11
+    for two_of_a_type in ([10, 11], [2, 10, 10]):
+        assert bench.do(11, "activate", two_of_a_type, 0, len(two_of_a_type)) == events.NOT_APPLICABLE
+    assert [bench.pump.activated(kind) for kind in (events.TEMPLATE_BASAL, ISF)] == [1, 11]
     assert bench.do(12, "activate", [2, 10], 0, 2) == events.SUCCESS
     assert bench.pump.delivered_rate_mu_per_h() == 500
 

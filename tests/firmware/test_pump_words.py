@@ -24,12 +24,12 @@ def written(folder):
 
 def test_a_word_is_the_same_everywhere():
     """The pump and the journal speak of the same events, states and reasons."""
-    found = [*written("pump"), *written("journal")]
+    found = [*written("pump"), *written("journal"), *written("gatt")]
     assert len(found) > 150
     assert [line for line in found if int(line[2], 0) != WORDS[line[1]]] == []
 
 
 def test_no_module_imports_the_words():
     """Where nobody does, a board does not load pump/events.py at all."""
-    modules = [path for folder in ("pump", "journal") for path in sorted((FIRMWARE / folder).rglob("*.py"))]
+    modules = [path for folder in ("pump", "journal", "gatt") for path in sorted((FIRMWARE / folder).rglob("*.py"))]
     assert [path.name for path in modules if "pump.events import" in path.read_text(encoding="utf-8")] == []

@@ -20,6 +20,7 @@ from typing import Any
 
 from hil.rig_bench import Bench, Run, command, fault, pump
 from pumprig.errors import PumprigError
+from pumprig.scenario import POWER_BACK_S
 from pumprig.verdict import Verdict
 
 START = datetime(2026, 3, 4)
@@ -224,9 +225,11 @@ class Maker:
             case "set_bolus_template":
                 return kind, self.bolus() | {"template_number": self.pick((7, 7, 8, 8, 9, 6, 10))}
             case "activate_templates" | "reset_templates":
-                # At most one of a type.
+                # Mostly one of a type; two of one are refused.
                 types = ((1, 1, 2, 3), (4, 5, 6), (7, 8), (10, 10, 11), (12, 13), (14, 15), (16,))
                 numbers = [self.pick(of_type) for of_type in self.chance.sample(types, self.pick((1, 1, 2, 3)))]
+                if kind == "activate_templates" and self.maybe(0.1):
+                    numbers.append(numbers[0])
                 return kind, {"template_numbers": numbers}
             case "bolus_calculated":
                 names = ("fast_meal_iu", "fast_correction_iu", "extended_meal_iu", "extended_correction_iu")
@@ -341,6 +344,17 @@ class Maker:
                     "set_tbr", {"rate_iu_per_h": 3, "duration_minutes": 5})))  # fmt: skip
                 again_s = self.later(at_s, self.pick((0, 1, 5)))
                 return [command(at_s, name, **fields), fault(again_s, "repeat_command")]
+            case "extended" | "delay" | "relative" | "priming":
+                after = self.spread(kind, at_s, near)
+            case "snooze":
+                again_s = self.pick((60, 1799, 1800, 1801))
+                after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",
+                         "confirm_annunciation")), {})]  # fmt: skip
+        return [command(self.later(at_s, dt), name, **rest) for dt, name, rest in after]
+
+    def spread(self, kind: str, at_s: int, near: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """What belongs to a bolus that takes its time, a relative TBR or a priming: seconds after, command, fields."""
+        match kind:
             case "extended":
                 minutes, pulses = self.pick((1, 2, 3, 10, 31)), self.chance.randint(1, 20)
                 fields = {"extended_iu": Decimal(pulses) / 20, "duration_minutes": minutes}
@@ -350,7 +364,7 @@ class Maker:
                 then = self.pick(("cancel_bolus", "set_bolus", "set_therapy_state", "set_therapy_state"))
                 rest = {"set_bolus": fields, "set_therapy_state": {"state": self.pick(("pause", "stop"))}}.get(then, {})
                 beside = {"amount_iu": Decimal(self.chance.randint(1, 40)) / 20}
-                after = [(0, "set_bolus", fields), (self.pick((0, 1, end_s)), "set_bolus", beside),
+                return [(0, "set_bolus", fields), (self.pick((0, 1, end_s)), "set_bolus", beside),
                          (end_s, then, rest), (end_s + 45, "set_therapy_state", {"state": "run"})]  # fmt: skip
             case "delay":
                 minutes = self.pick((0, 1, 5))
@@ -358,9 +372,9 @@ class Maker:
                 then = self.pick(("cancel_bolus", "set_therapy_state"))
                 rest = {"state": self.pick(("pause", "stop"))} if then == "set_therapy_state" else {}
                 end_s = 60 * minutes + self.pick((-1, 0, 0, 1, 2, 30))
-                after = [(0, "set_bolus", fields), (end_s, then, rest)]
+                return [(0, "set_bolus", fields), (end_s, then, rest)]
             case "relative":
-                after = [(0, "set_tbr", {"factor": self.pick(FACTORS), "duration_minutes": 30}),
+                return [(0, "set_tbr", {"factor": self.pick(FACTORS), "duration_minutes": 30}),
                          (self.pick((1, 60)), "write_basal_profile", {"basal_profile": [
                              {"duration_minutes": minutes, "rate_iu_per_h": rate} for minutes, rate in self.profile()
                          ]}),
@@ -372,13 +386,9 @@ class Maker:
                 amount = {"amount_iu": Decimal(pulses) / 20}
                 rest = {"start_priming": amount, "set_therapy_state": {"state": "run"}, "set_fill_level": {
                     "amount_iu": self.pick((5, 300))}}.get(then, {})  # fmt: skip
-                after = [(0, "set_therapy_state", {"state": "stop"}), (1, "start_priming", amount),
+                return [(0, "set_therapy_state", {"state": "stop"}), (1, "start_priming", amount),
                          (1 + end_s, then, rest), (200, "set_therapy_state", {"state": "run"})]  # fmt: skip
-            case "snooze":
-                again_s = self.pick((60, 1799, 1800, 1801))
-                after = [(0, "snooze_annunciation", {}), (again_s, self.pick(("snooze_annunciation",
-                         "confirm_annunciation")), {})]  # fmt: skip
-        return [command(self.later(at_s, dt), name, **rest) for dt, name, rest in after]
+        return []
 
     def sample(self, at_s: int) -> dict[str, Any]:
         """A sample beside the trace's: early, old, without glucose, or of a sensor that is not well."""
@@ -393,16 +403,17 @@ class Maker:
         """A second after another one, within the run."""
         return max(0, min(at_s + by_s, 60 * self.minutes - 1))
 
-    def downs(self) -> list[tuple[int, int]]:
-        """Times at which the bearer is down: from, and for how long."""
-        made: list[tuple[int, int]] = []
+    def downs(self) -> list[tuple[int, int, str]]:
+        """Times at which the bearer is down or the power away: from, for how long, and which of them."""
+        made: list[tuple[int, int, str]] = []
         from_s = 0
         for _ in range(self.pick((0, 0, 1, 2))):
             at_s = from_s + self.chance.randrange(60, 3600)
             for_s = self.pick((1, 2, 30, 60, 61, 300, 1200, 4000))
-            if at_s + for_s < 60 * self.minutes:
-                made.append((at_s, for_s))
-                from_s = at_s + for_s + 1
+            kind = self.pick(("bearer_down", "bearer_down", "power_cut"))
+            if at_s + for_s + POWER_BACK_S < 60 * self.minutes:
+                made.append((at_s, for_s, kind))
+                from_s = at_s + for_s + POWER_BACK_S + 1
         return made
 
     def parts(self) -> list[str]:
@@ -413,9 +424,9 @@ class Maker:
         tables = ["\n".join(["[settings]", *(f"{name} = {value}" for name, value in settings.items())])]
         tables.append(pump(*self.profile(), max_bolus_iu=Decimal(self.pick(("10", "2", "25"))), reservoir_iu=reservoir))
         downs = self.downs()
-        tables += [fault(at_s, "bearer_down", for_seconds=for_s) for at_s, for_s in downs]
+        tables += [fault(at_s, kind, for_seconds=for_s) for at_s, for_s, kind in downs]
         # Near where the connection goes and comes, and where the rig puts its own questions.
-        self.times += [second for at_s, for_s in downs for second in (at_s, at_s + for_s)]
+        self.times += [second for at_s, for_s, _ in downs for second in (at_s, at_s + for_s)]
         self.times += [3600 * self.chance.randint(1, self.hours - 1) + self.chance.randint(95, 108)]
         entries = [self.command() for _ in range(self.chance.randrange(0, 45))]
         for _ in range(self.pick((0, 2, 6, 12))):
@@ -423,19 +434,44 @@ class Maker:
         entries += [self.fault() for _ in range(self.pick((0, 1, 2, 4, 8)))]
         # A pump that has stopped shows little: most are sent back to Run now and then.
         entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
-        return head + tables + [entry for entry in entries if not _unreachable(entry, downs)]
+        entries = [entry for entry in entries if not _unreachable(entry, downs)]
+        return head + tables + _apart(entries)
 
 
-def _unreachable(entry: str, downs: list[tuple[int, int]]) -> bool:
-    """Whether an entry needs the connection while it is down."""
+def _apart(entries: list[str]) -> list[str]:
+    """Entries without those that come while a deletion may be under way, which can take longer than its second."""
+    busy: set[int] = set()
+    kept = []
+    for entry in sorted(entries, key=lambda entry: '"delete_records"' not in entry):
+        at_s = _at_s(entry)
+        if at_s in busy:
+            continue
+        if '"delete_records"' in entry:
+            busy |= set(range(at_s, at_s + 3))
+        kept.append(entry)
+    return [entry for entry in entries if entry in kept]
+
+
+def _at_s(entry: str) -> int:
+    """The second of an entry."""
     hours, minutes, seconds = entry.split('"')[1].split(":")
-    at_s = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
-    if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"', '"occlusion"')):
+    return 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+
+
+def _unreachable(entry: str, downs: list[tuple[int, int, str]]) -> bool:
+    """Whether an entry needs the connection while it is down, or the pump while it has no power."""
+    at_s = _at_s(entry)
+    cuts = [(cut_s, cut_s + for_s + POWER_BACK_S) for cut_s, for_s, kind in downs if kind == "power_cut"]
+    if any(kind in entry for kind in ('"cgm_late"', '"cgm_drop"', '"cgm_duplicate"')):
+        return False
+    if any(cut_s < at_s < back_s for cut_s, back_s in cuts):
+        return True
+    if '"occlusion"' in entry:
         return False
     if '"repeat_command"' in entry:
         # A connection that begins has no command yet that could be repeated.
-        return any(down_s < at_s for down_s, _ in downs)
-    return any(down_s < at_s < down_s + for_s for down_s, for_s in downs)
+        return any(down_s < at_s for down_s, _, _ in downs)
+    return any(down_s < at_s < down_s + for_s for down_s, for_s, _ in downs)
 
 
 def run_seed(seed: int, folder: Path) -> Run:

@@ -210,6 +210,16 @@ def test_pulses_rates_and_boluses_are_all_there(tmp_path):
     ]
 
 
+def test_pulses_of_every_bolus_are_bolus_and_prime_pulses_stand_apart(tmp_path):
+    folder = write_run(tmp_path, hours=1, verdict=None)
+    before = chart_of(folder)["pulses"]
+    append(folder, b'{"kind":"pulse","t":3000,"due_s":3000,"source":"extended"}\n')
+    append(folder, b'{"kind":"pulse","t":3100,"due_s":3100,"source":"prime"}\n')
+    after = chart_of(folder)["pulses"]
+    assert (after["bolus"], after["prime"]) == ([*before["bolus"], 3000], [3100])
+    assert "1 to prime" in page_of(folder).text
+
+
 def test_pulses_that_no_rule_gives_stand_apart(tmp_path):
     folder = write_run(tmp_path, hours=1, verdict=None)
     append(folder, b'{"kind":"pulse","t":3000.5,"due_s":3000,"source":"unexpected"}\n')

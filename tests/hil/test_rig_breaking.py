@@ -40,7 +40,7 @@ SECOND = "    def _second(self, s):\n"
 
 def broken(tmp_path, line, at_s=700):
     """Firmware whose dosing core does `line` at the first second from `at_s` on at which anything is due."""
-    return firmware_copy(tmp_path, pump__core=(SECOND, f"{SECOND}        if s >= {at_s}:\n            {line}\n"))
+    return firmware_copy(tmp_path, pump__machine=(SECOND, f"{SECOND}        if s >= {at_s}:\n            {line}\n"))
 
 
 def record_of(folder):
@@ -76,8 +76,9 @@ def test_a_traceback_is_a_fail_and_stands_in_the_log(bench, tmp_path):
 
 def test_a_traceback_while_a_command_is_under_way_is_a_fail_too(bench, tmp_path):
     copy = firmware_copy(
-        tmp_path, pump__core=("    def set_bolus(self, s, amount_mu):\n",
-                              "    def set_bolus(self, s, amount_mu):\n        raise MemoryError()\n"),
+        tmp_path, pump__core=("        if template:\n            templates = self.bolus_templates\n",
+                              "        raise MemoryError()\n        if template:\n"
+                              "            templates = self.bolus_templates\n"),
     )  # fmt: skip
     run = bench.run(MANUAL, pump(), command(600, "set_bolus", amount_iu=1), firmware=copy)
     assert run.verdict is Verdict.FAIL
@@ -104,7 +105,7 @@ def test_a_loop_that_never_sleeps_is_a_hang_and_the_log_says_where(bench, tmp_pa
     outcome = execute(_plan(bench), options)
     assert (outcome.verdict, outcome.exit_code) == (Verdict.FAIL, 1)
     assert outcome.reasons[0].rule == "D-954"
-    assert "pump/core.py" in (outcome.folder / "dut.log").read_text(encoding="utf-8")
+    assert "pump/machine.py" in (outcome.folder / "dut.log").read_text(encoding="utf-8")
 
 
 def _other(tmp_path, line):

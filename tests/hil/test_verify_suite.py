@@ -24,6 +24,8 @@ from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
 from pumprig.suite.show import exit_code_of, short
 from pumprig.suite.verify import Outcome, Row, verify
 
+# The whole takes minutes: in parts each stays well below the limit of a test.
+PARTS = 4
 # The bench's own fitness, what a scenario expects, and what only shows where time is real.
 NEEDS_NO_WRONG_FIRMWARE = {"bench-fitness", "expectation"} | {name for name, check in CHECKS.items() if check.speed}
 
@@ -42,8 +44,9 @@ def run_one(wrong: WrongFirmware, tmp_path: Path) -> Row:
 # --- The whole ---
 
 
-def test_the_correct_firmware_passes_and_every_wrong_one_is_caught_for_the_right_reason(tmp_path):
-    rows = verify(tuple(scenario_paths()), load_wrong(), work=tmp_path)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_correct_firmware_passes_and_every_wrong_one_is_caught_for_the_right_reason(part, tmp_path):
+    rows = verify(tuple(scenario_paths())[part::PARTS], load_wrong()[part::PARTS], work=tmp_path)
     assert {row.name: row.problem for row in rows if row.outcome is not Outcome.OK} == {}
     assert exit_code_of(rows) == 0
 

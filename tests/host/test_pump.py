@@ -142,7 +142,7 @@ def test_a_profile_comes_back_as_it_was_written(pump: VirtualPump, count: int) -
     blocks = [(minutes, Decimal(5 * (k + 1)) / 100) for k, minutes in enumerate([*durations, 1440 - sum(durations)])]
     pump.write_basal_profile(blocks, template=2)
     assert pump.read_basal_profile(2) == [BasalBlock(*block) for block in blocks]
-    (templates,) = pump.templates()
+    templates = pump.templates()[0]
     assert templates.configured == (1, 2)
     pump.activate(2)
     assert pump.activated_templates() == [2]

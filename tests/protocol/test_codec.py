@@ -225,7 +225,7 @@ def test_the_pump_is_told_which_field_it_cannot_say(tmp_path):
         assert answer.encode_bad_slot == board.first_slot(field), f"{name} {slots}"
 
 
-CHECKS = """
+CHECKS = r"""
 import sys
 sys.path.insert(0, sys.argv[1])
 from gatt import codec, wire_tables as tables
@@ -241,7 +241,15 @@ check("IDD_COMMAND_CONTROL_POINT_REQUESTS", (0x0F5A, 0x114B, 0x144E), (0x0F55, 0
 check("IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS", (0x33, 0x55), (0x0F, 0x66))
 assert codec.find(tables.IDD_COMMAND_CONTROL_POINT_ANSWERS, 0x114B) == 0x1177
 assert codec.find(tables.IDD_COMMAND_CONTROL_POINT_ANSWERS, 0x0FFF) == -1
-codec.Codec().decode(codec.find(tables.IDD_COMMAND_CONTROL_POINT_REQUESTS, 0x1111), b"", 0, 0)
+whole = codec.Codec()
+set_bolus = codec.find(tables.IDD_COMMAND_CONTROL_POINT_REQUESTS, 0x114B)
+# What cannot be read exactly is no number near the one that was meant: 0.0001 IU is not 0.
+operand = b"\x02\x33" + b"\x01\xc0" + b"\xff\x07" + b"\x00\x00" + b"\x07"
+assert whole.decode(set_bolus, operand, 0, len(operand)) == codec.OUT_OF_RANGE
+assert whole.bad_slot == tables.FAST_AMOUNT_IU and whole.fields[tables.FAST_AMOUNT_IU] == codec.INEXACT < -(1 << 29)
+assert whole.fields[tables.EXTENDED_AMOUNT_IU] == codec.NAN and whole.fields[tables.TEMPLATE_NUMBER] == 7
+whole.fields[tables.EXTENDED_AMOUNT_IU] = 0
+assert whole.encode(set_bolus, bytearray(20), 0) == -1 and whole.bad_slot == tables.FAST_AMOUNT_IU
 """
 
 

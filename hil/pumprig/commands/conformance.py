@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +39,14 @@ _FORMATS = ("text", "json", "junit", "markdown")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the outcome here.")
 @click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder for the virtual board.")
+@click.option("--prove", is_flag=True, help="Show that the cases fail servers that are wrong on purpose.")
+@click.option("--only", multiple=True, metavar="NAME", help="With --prove: only this wrong server.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True,
+              help="With --prove: how many at a time.")  # fmt: skip
 def command(
     board: str, clock: str | None, include: tuple[str, ...], exclude: tuple[str, ...], as_list: bool,
     known_failures: Path | None, patience: float, form: str, as_json: bool, output: Path | None,
-    firmware: Path | None,
+    firmware: Path | None, prove: bool, only: tuple[str, ...], jobs: int,
 ) -> int:  # fmt: skip
     """Hold a live Insulin Delivery Service against the standard.
 
@@ -48,12 +54,15 @@ def command(
     NOT_POSSIBLE (here, or in this state) or NOT_ADVERTISED (the server does not say that it has it). The server writes
     templates, doses and stops: it must be on a bench. No therapy runs when the command has ended.
 
-    On the virtual board each case has a pump of its own and time costs nothing. Over a port, cases that take longer
-    than --patience are NOT_POSSIBLE.
+    On the virtual board time costs nothing, and a pump that failed a case is replaced. Over a port, cases that take
+    longer than --patience are NOT_POSSIBLE.
 
     \b
     --known-failures: a case's id in each line, behind a # the reason. A case that is listed may fail. When it passes,
     the run fails, so that the list stays true.
+
+    --prove runs all cases against servers that are wrong on purpose (patches on a copy of the firmware). Each must fail
+    the cases that are named for it, and no others.
 
     \b
     Examples:
@@ -70,6 +79,8 @@ def command(
 
     form = "json" if as_json else form
     cases = chosen_cases(include, exclude)
+    if prove:
+        return _prove(cases, only, jobs, form, output, firmware)
     if as_list:
         _write(list_of(cases, form), output)
         return 0
@@ -108,6 +119,24 @@ def _run(
         click.echo("\r\x1b[K", err=True, nl=False)
     _write(_outcome(form, results, bench, time.monotonic() - began_s, shown), output)
     return exit_code_of(results)
+
+
+def _prove(
+    cases: Sequence[Case], only: tuple[str, ...], jobs: int, form: str, output: Path | None, firmware: Path | None
+) -> int:
+    from pumprig.conformance.prove import chosen_servers, exit_code_of, load_servers, prove, table
+
+    if form not in ("text", "json"):
+        raise UsageError("this is not for --prove", where=f"--format {form}", allowed="text, json")
+    servers = chosen_servers(load_servers(), only)
+    with tempfile.TemporaryDirectory(prefix="pumprig-conformance-") as work:
+        proofs = prove(
+            servers, work=Path(work), jobs=jobs, firmware=firmware, cases=cases,
+            on_proof=lambda proof: click.echo(f"{proof.name}: {proof.problem or 'ok'}", err=True),
+        )  # fmt: skip
+    shown = {"exit_code": exit_code_of(proofs), "servers": [proof.as_dict() for proof in proofs]}
+    _write(json.dumps(shown, indent=1) if form == "json" else table(proofs), output)
+    return exit_code_of(proofs)
 
 
 def _outcome(form: str, results: Sequence[Result], bench: Bench, seconds: float, shown: bool) -> str:

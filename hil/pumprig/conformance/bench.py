@@ -69,6 +69,7 @@ class Bench:
         self.features = IddFeatureFlags(0)
         self.noted: list[Noted] = []
         self.case = ""
+        self._faults: set[FaultKind] = set()
         self._firmware = firmware
         self._dut: Dut | None = None
         self._channel: Channel | None = None
@@ -116,8 +117,10 @@ class Bench:
         """Keeps what is wrong with a value."""
         self.noted.append(Noted(kind, self.case, text))
 
-    def session(self) -> Session:
-        """A fresh connection, on a fresh server where that is possible."""
+    def session(self, *, fresh: bool = False) -> Session:
+        """A fresh connection, with `fresh` on a fresh server where that is possible."""
+        if fresh and self.virtual:
+            self.close()
         if self._dut is None:
             self._dut = open_dut(self.board, self.clock, firmware=self._firmware)
             self._channel = Channel(self._dut.bearer, lambda octets: self.note("pdu", hex_of(octets)))
@@ -126,25 +129,34 @@ class Bench:
         session.open()
         return session
 
-    def end_case(self, session: Session | None) -> None:
-        """Leaves no therapy running: a virtual server ends, another one is stopped."""
-        if self.virtual:
+    def end_case(self, session: Session, *, spent: bool) -> None:
+        """Leaves no therapy running: a virtual server that is spent ends, another one is stopped."""
+        if spent and self.virtual:
             self.close()
-        elif session is None or session.touched:
+        elif session.touched or self._faults:
             self.calm()
 
     def calm(self) -> None:
-        """Ends what a server delivers, and puts it into Stop."""
+        """Takes faults back, ends what the server delivers, and puts it into Stop."""
         from pumprig.conformance.steps import calm
 
-        if self._dut is not None and self.has(CCP):
-            calm(self.session())
+        try:
+            session = self.session()
+            for kind in tuple(self._faults):
+                self.fault(session, kind, 0)
+            if self.has(CCP):
+                calm(session)
+        except BearerError:
+            if not self.virtual:
+                raise
+            self.close()
 
     def close(self) -> None:
         """Gives the server up."""
         if self._dut is not None:
             self._dut.close()
         self._dut = self._channel = None
+        self._faults.clear()
 
     def _know(self) -> None:
         session = self.session()
@@ -191,6 +203,7 @@ class Bench:
         )
         if error != 0:
             raise NotPossible(f"the emulator service does not take the fault {kind.name.lower()}")
+        (self._faults.add if value else self._faults.discard)(kind)
 
 
 def _is_there(session: Session, characteristic: Characteristic) -> bool:

@@ -18,10 +18,11 @@ from pumprig.conformance.steps import (
     run_therapy,
     set_bolus,
 )
-from pumpwire.enums import BolusType, IddFeatureFlags, ResponseCode, TemplateType
+from pumpwire.enums import BolusType, FaultKind, IddFeatureFlags, ResponseCode, TemplateType
 
 SUCCESS, INVALID = ResponseCode.SUCCESS, ResponseCode.INVALID_OPERAND
 OUT_OF_RANGE, NOT_APPLICABLE = ResponseCode.PARAMETER_OUT_OF_RANGE, ResponseCode.PROCEDURE_NOT_APPLICABLE
+NOT_COMPLETED = ResponseCode.PROCEDURE_NOT_COMPLETED
 MAXIMUM = ResponseCode.MAXIMUM_BOLUS_NUMBER_REACHED
 F = IddFeatureFlags
 FEATURE_OF = {
@@ -296,6 +297,17 @@ def _unknown(s: Session) -> None:
     run_therapy(s)
     for bolus_id in (0, 0xFFF0):
         s.code(CCP, request("CancelBolus", u16(bolus_id)), NOT_APPLICABLE)
+
+
+@case("bolus.more-than-reservoir", "3.7.2.14",
+      "A bolus of more than the reservoir holds is refused, and starts nothing.",
+      command=True, needs=F.FAST_BOLUS, fresh=True)  # fmt: skip
+def _reservoir(s: Session) -> None:
+    run_therapy(s)
+    s.bench.fault(s, FaultKind.RESERVOIR_LEVEL, 2)
+    s.wait(2.0)
+    s.code(CCP, right(BolusType.FAST, "2").request(), NOT_COMPLETED, OUT_OF_RANGE, NOT_APPLICABLE)
+    s.equal("active boluses", active_ids(s), [])
 
 
 @case("bolus.available-flags", "3.7.2", "Only types that are advertised are available, and RFU bits are 0.",

@@ -177,7 +177,8 @@ def _stop_ends(s: Session) -> None:
     s.equal("active boluses", active_ids(s), [])
 
 
-@case("ccp.flight-mode", "3.7.2.3", "Set Flight Mode is answered, and then the radio is quiet.", command=True)
+@case("ccp.flight-mode", "3.7.2.3", "Set Flight Mode is answered, and then the radio is quiet.",
+      command=True, fresh=True)  # fmt: skip
 def _flight(s: Session) -> None:
     if not s.bench.virtual:
         raise NotPossible("flight mode ends the connection, and a hand at the pump must end flight mode")

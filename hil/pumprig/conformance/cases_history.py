@@ -30,6 +30,7 @@ from pumpwire import database
 from pumpwire.clock import from_datetime, to_datetime
 from pumpwire.enums import (
     BolusType,
+    FaultKind,
     IddFeatureFlags,
     RecordingReason,
     TbrType,
@@ -61,6 +62,13 @@ def one(s: Session, records: list[Record], name: str) -> Record:
     found = named(records, name)
     s.holds(len(found) == 1, f"one {name}", "; ".join(map(str, records)) or "no records")
     return found[0]
+
+
+def references(s: Session, records: list[Record], count: int) -> list[Record]:
+    """The reference times, of which there must be some number."""
+    found = [item for item in records if item.event in (REFERENCE, REFERENCE_OFFSET)]
+    s.equal("reference times", len(found), count)
+    return found
 
 
 def together(s: Session, records: list[Record], *names: str) -> list[Record]:
@@ -104,7 +112,7 @@ def _sequence(s: Session) -> None:
 
 
 @case("history.first-is-reference", "3.10", "The first record ever, sequence number 0, is a reference time.",
-      history=True)  # fmt: skip
+      history=True, fresh=True)  # fmt: skip
 def _first(s: Session) -> None:
     records = history(s)
     if not records or records[0].sequence:
@@ -144,7 +152,8 @@ def _true(s: Session) -> None:
     s.holds(90 <= state.offset_s <= 90 + slack, f"an offset of 90 to {90 + slack} s", str(state))
 
 
-@case("history.powers", "3.10", "Sequence numbers go on over a power cut, and no record is lost.", history=True)
+@case("history.powers", "3.10", "Sequence numbers go on over a power cut, and no record is lost.",
+      history=True, fresh=True)  # fmt: skip
 def _power(s: Session) -> None:
     if s.bench.has(CCP):
         run_therapy(s)
@@ -159,7 +168,7 @@ def _power(s: Session) -> None:
 
 
 @case("history.power-reference", "3.10", "After a power cut that took the clock a reference time is recorded first.",
-      history=True)  # fmt: skip
+      history=True, fresh=True)  # fmt: skip
 def _power_reference(s: Session) -> None:
     before = newest(s)
     s.bench.power_cycle(s)
@@ -176,8 +185,7 @@ def _power_reference(s: Session) -> None:
 @case("history.clock-set", "3.10", "A clock that is set is recorded as a reference time with that time.", history=True)
 def _clock(s: Session) -> None:
     records = since(s, lambda: set_clock(s, NOON))
-    found = [item for item in records if item.event in (REFERENCE, REFERENCE_OFFSET)]
-    s.equal("reference times", len(found), 1)
+    found = references(s, records, 1)
     s.equal("recording reason", found[0].fields["recording_reason"], RecordingReason.SET_DATE_TIME)
     if found[0].event == REFERENCE:
         seen = to_datetime(dict(found[0].fields))
@@ -191,10 +199,10 @@ def _clock_offset(s: Session) -> None:
     set_clock(s, NOON)
     s.wait(60)
     records = since(s, lambda: set_clock(s, NOON - timedelta(hours=1)))
-    found = next(item for item in records if item.event in (REFERENCE, REFERENCE_OFFSET))
+    found = references(s, records, 1)[0]
     s.holds(60 <= found.offset_s <= 70, "an offset of about 60 s", str(found))
-    state = since(s, lambda: set_clock(s, NOON))
-    s.holds(state[-1].offset_s < 10, "an offset near 0 after it", str(state[-1]))
+    second = references(s, since(s, lambda: set_clock(s, NOON)), 1)[0]
+    s.holds(second.offset_s < 10, "an offset near 0 after it", str(second))
 
 
 @case("history.clock-each", "3.10", "Each clock change is recorded.", history=True)
@@ -204,8 +212,7 @@ def _clock_each(s: Session) -> None:
             set_clock(s, NOON + timedelta(hours=hours))
             s.wait(2)
 
-    found = [item for item in since(s, change) if item.event in (REFERENCE, REFERENCE_OFFSET)]
-    s.equal("reference times", len(found), 5)
+    references(s, since(s, change), 5)
 
 
 @case("history.clock-reads-back", "CTS 1.1, 3.1", "The clock reads back as it was set, and goes on.", seconds=60)
@@ -218,7 +225,7 @@ def _reads_back(s: Session) -> None:
 
 
 @case("history.reference-in-time", "3.10", "Reference times come at the latest every 65,535 s.", history=True,
-      seconds=140000)  # fmt: skip
+      seconds=140000, fresh=True)  # fmt: skip
 def _in_time(s: Session) -> None:
     before = newest(s)
     s.wait(140000)
@@ -468,6 +475,36 @@ def _bolus_template(s: Session) -> None:
     first, second = together(s, records, "HistoryBolusTemplateChanged1", "HistoryBolusTemplateChanged2")
     says(s, "part 1", first, 0, operand[:1] + operand[2:])
     s.equal("flags of part 2", second.octets[8], 0)
+
+
+@case("history.bolus-calculated", "3.10",
+      "What a bolus calculator recommended and what was confirmed is one group of two.",
+      history=True)  # fmt: skip
+def _calculated(s: Session) -> None:
+    characteristic = database.EMULATOR_BOLUS_CALCULATION
+    if not s.bench.has(characteristic):
+        raise NotPossible("the server has no emulator service to tell of a bolus calculation")
+    amounts = [sf(value) for value in ("2", "0.5", "0", "0", "1.5", "0.5", "0", "0")]
+
+    def tell() -> None:
+        s.write_octets(characteristic.handle, s.protected(characteristic, b"".join(amounts)))
+
+    first, second = together(s, since(s, tell), "HistoryBolusCalculated1", "HistoryBolusCalculated2")
+    says(s, "recommended", first, 0, b"".join(amounts[:4]))
+    says(s, "confirmed", second, 0, b"".join(amounts[4:]))
+
+
+@case("history.reservoir", "3.10", "A reservoir that is attached again is recorded with what it holds.", history=True)
+def _reservoir(s: Session) -> None:
+    def change() -> None:
+        for detached in (1, 0):
+            s.bench.fault(s, FaultKind.RESERVOIR_DETACHED, detached)
+            s.wait(2.0)
+
+    found = named(since(s, change), "HistoryReservoirRemainingChanged")
+    s.holds(bool(found), "HistoryReservoirRemainingChanged", "none")
+    held = s.fields(database.STATUS)["reservoir_remaining_iu"]
+    s.equal("reservoir", found[-1].fields["reservoir_remaining_iu"], held)
 
 
 @case("history.max-bolus", "3.10", "A maximum bolus that is set is recorded with old and new.", history=True,

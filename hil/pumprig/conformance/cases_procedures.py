@@ -14,12 +14,14 @@ from pumprig.conformance.steps import (
     report,
     run_therapy,
     selection,
+    set_bolus,
     therapy,
     write_profile,
 )
 from pumpwire import database
 from pumpwire.database import Characteristic
 from pumpwire.enums import (
+    BolusType,
     IddFeatureFlags,
     RacpOperator,
     RacpResponseCode,
@@ -174,7 +176,6 @@ for _on in (SRCP, CCP, RACP):
 def _bolus(s: Session) -> None:
     from pumprig.conformance.octets import Bolus
     from pumprig.conformance.steps import active_ids
-    from pumpwire.enums import BolusType
 
     run_therapy(s)
     running = long_report(s)
@@ -239,16 +240,19 @@ def _one(s: Session) -> None:
 
 
 @case("confirmation.lost", "3.11", "Without a confirmation for 30 s the server sends nothing any more.", command=True,
-      seconds=40)  # fmt: skip
+      needs=IddFeatureFlags.FAST_BOLUS, seconds=180)  # fmt: skip
 def _lost(s: Session) -> None:
+    run_therapy(s)
     s.subscribe(database.STATUS_CHANGED)
+    # Its end is something to tell.
+    set_bolus(s, BolusType.FAST, ("2", "1", "0.5"))
     s.code(SRCP, request("ResetStatus", b"\xff\xff"), ResponseCode.SUCCESS)
     _unconfirmed(s)
     s.wait(31.0)
     s.channel.values.clear()
     s.write_octets(CCP.handle, s.protected(CCP, request("SetTherapyControlState", u8(TherapyControlState.RUN))))
     s.channel.confirm()
-    s.wait(5.0)
+    s.wait(120.0)
     values = [hex_of(value.octets) for value in s.channel.values]
     s.holds(not values, "no indication or notification after 30 s without a confirmation", "; ".join(values))
 

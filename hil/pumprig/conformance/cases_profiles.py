@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pumprig.conformance.model import Failed, NotPossible, case
-from pumprig.conformance.octets import NAN, hex_of, request, u8, u16
+from pumprig.conformance.octets import NAN, hex_of, request, sf, u8, u16
 from pumprig.conformance.session import CCP, RACP, SRCP, Session
 from pumprig.conformance.steps import (
     DAY_MINUTES,
@@ -276,6 +276,14 @@ def _profile_case(kind: Kind, name: str, about: str, run: Callable[[Session, Kin
 for _kind in KINDS:
     for _name, _about, _function in _PROFILE_CASES:
         _profile_case(_kind, _name, _about, _function)
+
+@case("profile.target.low-above-high", "3.7.2", "A target range whose low is above its high answers 0x73 or 0x75.",
+      needs=F.TARGET_GLUCOSE_RANGE_PROFILE_TEMPLATE, command=True)  # fmt: skip
+def _low_above_high(s: Session) -> None:
+    number = _number(s, KINDS[-1])
+    block = u16(DAY_MINUTES) + sf("120") + sf("90")
+    s.code(CCP, request(KINDS[-1].write, u8(1), u8(number), u8(1), block), OUT_OF_RANGE, IMPLAUSIBLE)
+
 
 # --- Intruders --------------------------------------------------------------------------------------------------
 

@@ -293,6 +293,17 @@ def _abort_long(s: Session) -> None:
     _refused(s, request("RacpAbort", selection(RacpOperator.NULL, b"\x00")), OPERAND)
 
 
+@case("racp.interrupted", "3.9", "A report whose notifications are taken back ends: no more records, and 0x08.",
+      history=True)  # fmt: skip
+def _interrupted(s: Session) -> None:
+    count = len(some_records(s, 60))
+    _begin(s, selection(ALL))
+    s.configure(database.HISTORY_DATA, 0)
+    answer = s.finish(Answer(RACP, request(_REPORT, selection(ALL)), 0))
+    s.holds(len(answer.data) + 1 < count, f"fewer than {count} records", f"{len(answer.data) + 1}")
+    s.has_code(answer, RacpResponseCode.PROCEDURE_NOT_COMPLETED)
+
+
 # --- Thousands --------------------------------------------------------------------------------------------------
 
 
@@ -310,7 +321,7 @@ def _thousands(s: Session) -> int:
 
 
 @case("racp.thousands", "3.9", "A report of thousands of records tells each once, in their order; an abort stops one.",
-      needs=IddFeatureFlags.BASAL_RATE, command=True, history=True, seconds=240)  # fmt: skip
+      needs=IddFeatureFlags.BASAL_RATE, command=True, history=True, seconds=240, fresh=True)  # fmt: skip
 def _many(s: Session) -> None:
     count = _thousands(s)
     records = _reported(s, selection(ALL))
@@ -340,7 +351,7 @@ def _group_at(records: list[Record], sequence: int) -> bool:
 
 
 @case("racp.delete.all", "3.9", "Deleting all leaves none; the next record goes on with the numbers.", history=True,
-      command=True)  # fmt: skip
+      command=True, fresh=True)  # fmt: skip
 def _delete_all(s: Session) -> None:
     records = some_records(s)
     s.has_code(_delete(s, selection(ALL)), SUCCESS)
@@ -352,7 +363,7 @@ def _delete_all(s: Session) -> None:
             f"sequence number {records[-1].sequence + 1} first", str([one.sequence for one in rest]))  # fmt: skip
 
 
-@case("racp.delete.le", "3.9", "Deleting up to a number leaves the records after it.", history=True)
+@case("racp.delete.le", "3.9", "Deleting up to a number leaves the records after it.", history=True, fresh=True)
 def _delete_le(s: Session) -> None:
     records = some_records(s)
     cut = next(place for place in range(2, len(records)) if not _group_at(records, records[place].sequence))
@@ -364,7 +375,7 @@ def _delete_le(s: Session) -> None:
     _compare(s, selection(ALL), records[cut + 1 :])
 
 
-@case("racp.delete.none", "3.9", "Deleting where there is nothing answers 0x06.", history=True)
+@case("racp.delete.none", "3.9", "Deleting where there is nothing answers 0x06.", history=True, fresh=True)
 def _delete_none(s: Session) -> None:
     records = some_records(s)
     answer = _delete(s, selection(GE, u32(records[-1].sequence + 1000), filter=BY_NUMBER))
@@ -373,7 +384,7 @@ def _delete_none(s: Session) -> None:
 
 
 @case("racp.delete.part-of-group", "3.9", "Deleting a part of a group answers 0x0A, and deletes nothing.", history=True,
-      needs=IddFeatureFlags.FAST_BOLUS, command=True)  # fmt: skip
+      needs=IddFeatureFlags.FAST_BOLUS, command=True, fresh=True)  # fmt: skip
 def _delete_part(s: Session) -> None:
     from pumprig.conformance.steps import calm, set_bolus
     from pumpwire.enums import BolusType
@@ -392,7 +403,8 @@ def _delete_part(s: Session) -> None:
     _compare(s, selection(ALL), records)
 
 
-@case("racp.delete.operators", "3.9", "Delete refuses operators and filters as a report does.", history=True)
+@case("racp.delete.operators", "3.9", "Delete refuses operators and filters as a report does.",
+      history=True, fresh=True)  # fmt: skip
 def _delete_operators(s: Session) -> None:
     s.has_code(_delete(s, selection(RacpOperator.NULL)), OPERATOR)
     s.has_code(_delete(s, u8(ANY_RFU)), NO_OPERATOR)

@@ -85,6 +85,15 @@ def _pause(s: Session) -> None:
     s.equal("therapy control state", s.fields(STATUS)["therapy_control_state"], TherapyControlState.PAUSE)
 
 
+@case("status.indicates", "3.3", "A change of the therapy control state is indicated by IDD Status.", command=True)
+def _status_indicates(s: Session) -> None:
+    therapy(s, TherapyControlState.STOP)
+    s.subscribe(STATUS)
+    run_therapy(s)
+    octets = s.take(STATUS, 3.0)
+    s.holds(octets is not None and octets[0] == TherapyControlState.RUN, "an indication of Run", hex_of(octets))
+
+
 # --- IDD Status Changed -----------------------------------------------------------------------------------------
 
 
@@ -239,7 +248,7 @@ def _shown(s: Session) -> dict[str, object]:
     return dict(s.fields(ANNUNCIATION))
 
 
-@case("annunciation.none", "3.4", "Without an annunciation the value is one octet of flags, bit 0 clear.")
+@case("annunciation.none", "3.4", "Without an annunciation the value is one octet of flags, bit 0 clear.", fresh=True)
 def _none(s: Session) -> None:
     octets = s.read(ANNUNCIATION)
     if octets[:1] != b"\x00":
@@ -257,6 +266,18 @@ def _annunciation_format(s: Session) -> None:
     s.holds(not octets[0] & 0xC0, "bits 6 and 7 are 0", hex_of(octets))
     s.holds(len(octets) == 6 + 2 * aux, f"{6 + 2 * aux} octets", hex_of(octets))
     s.equal("status", _shown(s)["annunciation_status"], AnnunciationStatus.PENDING)
+
+
+@case("annunciation.indicates", "3.4", "An annunciation that is raised is indicated.", command=True, needs=FAST,
+      fresh=True)  # fmt: skip
+def _annunciation_indicates(s: Session) -> None:
+    run_therapy(s)
+    if s.fields(ANNUNCIATION)["annunciation_id"] is not None:
+        raise NotPossible("an annunciation is shown already")
+    s.subscribe(ANNUNCIATION)
+    shown, _ = raise_annunciation(s)
+    octets = s.take(ANNUNCIATION, 3.0)
+    s.holds(octets is not None and octets[1:3] == u16(shown), f"an indication of annunciation {shown}", hex_of(octets))
 
 
 @case("annunciation.confirm", "3.7.2", "A confirmed annunciation is shown no longer, and sets bit 3.", command=True,

@@ -79,6 +79,11 @@ def _tbr_case(kind: TbrType) -> None:
         s.wait(32)
         s.equal("TBR type after the end", active(s)["tbr_type"], None)
 
+
+def _refusals(kind: TbrType) -> None:
+    name = f"tbr.{kind.name.lower()}"
+    needs = FEATURE_OF[kind]
+
     @case(f"{name}.value-out-of-range", "3.7.2.7",
           f"A value of the type {kind.name.lower()} out of range answers 0x73.",
           needs=needs, command=True)  # fmt: skip
@@ -93,7 +98,7 @@ def _tbr_case(kind: TbrType) -> None:
           command=True)  # fmt: skip
     def _duration(s: Session) -> None:
         run_therapy(s)
-        s.code(CCP, request(SET, tbr_operand(kind, value, 65535)), OUT_OF_RANGE)
+        s.code(CCP, request(SET, tbr_operand(kind, VALUES[kind][0], 65535)), OUT_OF_RANGE)
 
     @case(f"{name}.no-number", "3.7.2.7", f"NaN of the type {kind.name.lower()} answers 0x71 or 0x73.", needs=needs,
           command=True)  # fmt: skip
@@ -104,6 +109,7 @@ def _tbr_case(kind: TbrType) -> None:
 
 for _kind in FEATURE_OF:
     _tbr_case(_kind)
+    _refusals(_kind)
 
 
 @case("tbr.second", "3.7.2.7", "A TBR beside an active one, without the change bit, answers 0x74.", command=True)

@@ -54,6 +54,7 @@ class Channel:
         on_strange: called with a PDU that makes no sense.
 
     Attributes:
+        on_arrival: called with handle and octets of each value, read, notified or indicated, in the order of coming.
         confirming: whether indications are confirmed as they come.
         values: notified and indicated values nobody has taken yet.
         closed: whether the server has ended the connection.
@@ -63,11 +64,13 @@ class Channel:
     def __init__(self, bearer: Bearer, on_strange: Callable[[bytes], None]) -> None:
         self.bearer = bearer
         self.on_strange = on_strange
+        self.on_arrival: Callable[[int, bytes], None] = lambda handle, octets: None
         self.confirming = True
         self.closed = False
         self.values: deque[Value] = deque()
         self.log: deque[tuple[str, bytes]] = deque(maxlen=KEPT_PDUS)
         self._responses: deque[Pdu] = deque()
+        self._asked = 0
         self._decoder = frame.Decoder()
         self._nonce = 0
         self._acknowledged: int | None = None
@@ -120,6 +123,7 @@ class Channel:
     def request(self, pdu: bytes, timeout_s: float = RESPONSE_S) -> Pdu | None:
         """Sends a request and gives its response, None when none comes in time."""
         self._responses.clear()
+        self._asked = int.from_bytes(pdu[1:3], "little")
         self.send(pdu)
         return self.response(timeout_s)
 
@@ -175,9 +179,12 @@ class Channel:
             self.on_strange(octets)
             return
         if pdu.opcode in _RESPONSES:
+            if pdu.opcode is AttOpcode.READ_RESPONSE:
+                self.on_arrival(self._asked, pdu.value)
             self._responses.append(pdu)
         elif pdu.opcode in (AttOpcode.NOTIFICATION, AttOpcode.INDICATION):
             indicated = pdu.opcode is AttOpcode.INDICATION
+            self.on_arrival(pdu.handle, pdu.value)
             self.values.append(Value(pdu.handle, pdu.value, indicated, self.now_s))
             if indicated and self.confirming:
                 self.confirm()

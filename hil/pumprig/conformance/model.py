@@ -84,6 +84,8 @@ class Case:
         history: whether it needs the Record Access Control Point.
         seconds: of the server's time that it takes, beyond the exchange itself.
         last: whether it judges what all cases before it have seen.
+        fresh: whether it wants a server of its own where there can be one: it needs one that nobody has used, or leaves
+            one that nobody should use.
     """
 
     id: str
@@ -95,6 +97,7 @@ class Case:
     history: bool
     seconds: float
     last: bool
+    fresh: bool
 
 
 _CASES: dict[str, Case] = {}
@@ -111,6 +114,7 @@ def case(
     history: bool = False,
     seconds: float = 0.0,
     last: bool = False,
+    fresh: bool = False,
 ) -> Callable[[Callable[[Session], None]], Callable[[Session], None]]:
     """Registers a function as a case.
 
@@ -118,7 +122,7 @@ def case(
         name: its id.
         clause: of IDS 1.0.2, or with the name of another specification.
         about: what it checks, in one sentence.
-        needs, command, history, seconds, last: see `Case`.
+        needs, command, history, seconds, last, fresh: see `Case`.
 
     Raises:
         ValueError: another case has this id.
@@ -128,7 +132,7 @@ def case(
     def register(run: Callable[[Session], None]) -> Callable[[Session], None]:
         if name in _CASES:
             raise ValueError(f"two cases are called {name}")
-        _CASES[name] = Case(name, clause, about, run, needs, command, history, seconds, last)
+        _CASES[name] = Case(name, clause, about, run, needs, command, history, seconds, last, fresh)
         return run
 
     return register
@@ -140,7 +144,7 @@ def all_cases() -> tuple[Case, ...]:
     for module in pkgutil.iter_modules(package.__path__):
         if module.name.startswith("cases_"):
             importlib.import_module(f"pumprig.conformance.{module.name}")
-    return tuple(sorted(_CASES.values(), key=lambda one: one.last))
+    return tuple(sorted(_CASES.values(), key=lambda one: (one.last, one.run.__module__)))
 
 
 def chosen_cases(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> tuple[Case, ...]:

@@ -135,20 +135,28 @@ def _run(bench: Bench, one: Case) -> Result:
     session = None
     try:
         _gate(bench, one)
-        session = bench.session()
+        session = bench.session(fresh=one.fresh)
         one.run(session)
     except Failed as failed:
         result.verdict, result.expected, result.seen = failed.verdict, failed.expected, failed.seen
     except CaseEnd as end:
         result.verdict, result.reason = end.verdict, str(end)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        # A server can answer with anything; what a case did not think of is no sound answer.
+        result.verdict, result.expected = Verdict.FAIL, "an answer that the case can read"
+        result.seen = f"{type(error).__name__}: {error}"
     except (BoardDied, BoardHung) as error:
         result.verdict, result.expected = Verdict.FAIL, "the server goes on"
         result.seen = str(error).replace("\n", " | ")
     except BearerError as error:
         raise BlockedError(f"during {one.id}: {error}", where=bench.board) from None
-    if session is not None and result.verdict is Verdict.FAIL:
-        result.pdus = [f"{way} {hex_of(octets)}" for way, octets in list(session.channel.log)[-_SHOWN_PDUS:]]
-    bench.end_case(session)
+    if session is not None:
+        if result.verdict is Verdict.FAIL:
+            result.pdus = [f"{way} {hex_of(octets)}" for way, octets in list(session.channel.log)[-_SHOWN_PDUS:]]
+        try:
+            bench.end_case(session, spent=one.fresh or result.verdict is not Verdict.PASS)
+        except BearerError as error:
+            raise BlockedError(f"after {one.id}: {error}", where=bench.board) from None
     return result
 
 

@@ -106,6 +106,7 @@ class Session:
     def __init__(self, bench: Bench, channel: Channel) -> None:
         self.bench = bench
         self.channel = channel
+        channel.on_arrival = self._arrived
         self.touched = False
         self._sent: dict[int, int] = {}
         self._received: dict[int, int] = {}
@@ -161,7 +162,6 @@ class Session:
             return None
         if response.opcode is AttOpcode.ERROR_RESPONSE:
             return response.error
-        self._note(characteristic, response.value)
         return response.value
 
     def protected(self, characteristic: Characteristic, message: bytes, counter: int | None = None) -> bytes:
@@ -223,9 +223,7 @@ class Session:
         return None if value is None else self._message(value)
 
     def _message(self, value: Value) -> bytes:
-        characteristic = _VALUES[value.handle]
-        self._note(characteristic, value.octets)
-        return self.unprotected(characteristic, value.octets)
+        return self.unprotected(_VALUES[value.handle], value.octets)
 
     def ask(self, on: Characteristic, message: bytes, timeout_s: float = ANSWER_S) -> Answer:
         """Writes a message to a control point and waits for its indication."""
@@ -251,6 +249,10 @@ class Session:
 
     # --- What every value must be -------------------------------------------------------------------------------
 
+    def _arrived(self, handle: int, octets: bytes) -> None:
+        if handle in _VALUES:
+            self._note(_VALUES[handle], octets)
+
     def _note(self, characteristic: Characteristic, octets: bytes) -> None:
         self._note_protection(characteristic, octets)
         if len(octets) > _VALUE_OCTETS_MAX:
@@ -260,12 +262,24 @@ class Session:
 
     def _note_format(self, characteristic: Characteristic, message: bytes) -> None:
         known, understood = decode(characteristic, message, TO_CLIENT)
-        if understood.outcome in (Outcome.OK, Outcome.OUT_OF_RANGE):
+        if known is not None and understood.outcome in (Outcome.OK, Outcome.OUT_OF_RANGE):
+            self._note_rfu_bits(known, message, understood.fields)
             return
         vendor = characteristic is database.HISTORY_DATA and len(message) > 1 and message[1] >= 0xF0
         if known is None and vendor:
             return
         self.bench.note("format", f"{characteristic.name}: {hex_of(message)}: {understood.detail}")
+
+    # Who receives RFU bits ignores them, but who sends them sends 0.
+    def _note_rfu_bits(self, known: Message, message: bytes, values: dict[str, Any]) -> None:
+        at = 0 if known.opcode is None else known.on.opcode_octets
+        for part in known.fields:
+            octets = part.length_in(values)
+            if part.is_flags and octets:
+                rfu = int.from_bytes(message[at : at + octets], "little") & ~sum(part.members)
+                if rfu:
+                    self.bench.note("format", f"{known.name}: RFU bits 0x{rfu:X} of {part.name}: {hex_of(message)}")
+            at += octets
 
     def _note_protection(self, characteristic: Characteristic, octets: bytes) -> None:
         if not self.bench.is_protected(characteristic):

@@ -151,7 +151,7 @@ def chart_data(record: Record) -> dict[str, Any]:
     """Everything that the timeline draws."""
     pulses: dict[str, list[Any]] = {"basal": [], "bolus": []}
     for event in record.of("pulse"):
-        pulses.setdefault(str(event.get("source")), []).append(_seconds(time_of(event)))
+        pulses.setdefault(summary.pulse_kind(event), []).append(_seconds(time_of(event)))
     return {
         "wall_ms": int(record.wall_start.replace(tzinfo=UTC).timestamp() * 1000),
         "start_s": _seconds(record.start_s),

@@ -132,7 +132,8 @@ def key_figures(record: Record) -> Html:
     strange = counts["unexpected"]
     lost = max(rows.get("pulse", 0) - strange, 0)
     motor, by_rule = [f"{sum(counts.values()):,}", "{} by the rules" if strange or lost else "{}"]
-    pulse_note = f"of {record.pulse_mu / 1000:g} U, each compared"
+    primed = f", {counts['prime']:,} to prime" if counts["prime"] else ""
+    pulse_note = f"of {record.pulse_mu / 1000:g} U, each compared{primed}"
     if strange or lost:
         wrong = [f"{strange:,} that no rule gives"] * bool(strange) + [f"{lost:,} due did not come"] * bool(lost)
         pulse_note = f"{iu(sum(in_iu.values()))} U; {', '.join(wrong)}"

@@ -17,7 +17,7 @@
   const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square" };
 
   // Pulses that no rule gives stand in a row of their own.
-  const PULSES = ["basal", "bolus", "unexpected"].filter((source) => source !== "unexpected" || (data.pulses[source] || []).length);
+  const PULSES = ["basal", "bolus", "prime", "unexpected"].filter((source, row) => row < 2 || (data.pulses[source] || []).length);
 
   // Panels from top to bottom: height in px and the space for the title above each.
   const panels = [["y", 270, "Glucose, mg/dL"], ["y2", 22 * LANES.length, "Events"], ["y3", 116, "Basal rate, U/h"],
@@ -122,7 +122,7 @@
       { name: "rate", ...steps((i) => !rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("rate"), width: 1.5 }, hoverinfo: "none" },
       { name: "tbr", ...steps((i) => rate.tbr[i]), yaxis: "y3", mode: "lines", line: { color: c("tbr"), width: 2.5 }, hoverinfo: "none" },
       ...PULSES.map((source) => ({ name: source + " pulses", x: [], y: [], yaxis: "y4", mode: "lines", hoverinfo: "skip",
-        line: { color: c({ basal: "rate", bolus: "bolus", unexpected: "violation" }[source]), width: 1 } })),
+        line: { color: c({ basal: "rate", bolus: "bolus", prime: "soft", unexpected: "violation" }[source]), width: 1 } })),
       { name: "iob", x: data.iob.s.map(atMs), y: data.iob.v, yaxis: "y5", mode: "lines", fill: "tozeroy", fillcolor: c("iob-fill"),
         line: { color: c("iob"), width: 1.5 }, hoverinfo: "none" },
       { name: "bolus stems", yaxis: "y5", mode: "lines", line: { color: c("bolus"), width: 2 }, hoverinfo: "skip",

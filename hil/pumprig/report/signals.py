@@ -23,8 +23,8 @@ def _columns(record: Record) -> dict[str, list[Any]]:
     progress, violations = record.of("progress"), record.of("violation")
     boluses = [event for event in record.of("bolus") if event.get("phase") == "end"]
     pulses = {
-        source: [time_of(event) for event in record.of("pulse") if event.get("source") == source]
-        for source in ("basal", "bolus")
+        source: [time_of(event) for event in record.of("pulse") if summary.pulse_kind(event) == source]
+        for source in ("basal", "bolus", "prime")
     }
     return {
         "glucose_s": [time_of(event) for event in samples],
@@ -41,6 +41,7 @@ def _columns(record: Record) -> dict[str, list[Any]]:
         "latency_host_ms": column(decisions, "latency_host_ms"),
         "basal_pulse_s": pulses["basal"],
         "bolus_pulse_s": pulses["bolus"],
+        "prime_pulse_s": pulses["prime"],
         "bolus_end_s": [time_of(event) for event in boluses],
         "bolus_delivered_iu": column(boluses, "delivered_iu"),
         "reservoir_s": [time_of(event) for event in progress],
@@ -61,7 +62,8 @@ def write_signals(run_dir: Path) -> Path:
     - `rate_s`, `rate_iu_per_h`, `rate_is_tbr`: the basal rate from that second on.
     - `decision_s`, `decision_action`, `decision_reason`, `predicted_mg_dl`, `decision_iob_iu`, `latency_dut_ms`,
       `latency_host_ms`: one decision a sample.
-    - `basal_pulse_s`, `bolus_pulse_s`: the seconds at which motor pulses were due, `pulse_mu[0]` mU each.
+    - `basal_pulse_s`, `bolus_pulse_s`, `prime_pulse_s`: the seconds at which motor pulses were due, `pulse_mu[0]` mU
+      each.
     - `bolus_end_s`, `bolus_delivered_iu`: boluses that have ended.
     - `reservoir_s`, `reservoir_iu`: the reservoir.
     - `suspension_s`: first and last second of each suspension, shape (n, 2).

@@ -116,9 +116,15 @@ def gaps(record: Record) -> list[Span]:
     return [Span(times[index], times[index + 1]) for index, step in enumerate(steps) if step > limit_s]
 
 
+def pulse_kind(event: Event) -> str:
+    """What a motor pulse belongs to: `basal`, `bolus` (of any type), `prime`, or `unexpected`."""
+    source = str(event.get("source"))
+    return "bolus" if source == "extended" else source
+
+
 def pulse_counts(record: Record) -> Counter[str]:
-    """Motor pulses by source."""
-    return Counter(str(event.get("source")) for event in record.of("pulse"))
+    """Motor pulses by what they belong to."""
+    return Counter(pulse_kind(event) for event in record.of("pulse"))
 
 
 def decisions(record: Record) -> list[tuple[str, str, int]]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from pumplink.errors import BoardUnavailable
+from pumplink.pack import packed
 
 __all__ = ["SHIM_HEAP_BYTES", "micropython_command", "start_process"]
 
@@ -70,7 +71,7 @@ def start_process(
     Args:
         link_fd: the board's end of the link; inherited.
         work: the board's own directory, `/` for the firmware.
-        firmware: the folder with `main.py`; the firmware cannot write there.
+        firmware: the folder with `main.py`; it is packed, as for a board, and the firmware cannot write there.
         heap_bytes: heap of the firmware; that of the shims comes on top.
         scale: 0 for lockstep, N for N times the host's clock.
         ticks_start_ms: what the tick counters show at the start.
@@ -82,7 +83,7 @@ def start_process(
         "PATH": os.environ.get("PATH", ""),
         "PUMPRIG_LINK_FD": str(link_fd),
         "PUMPRIG_WORK": str(work),
-        "PUMPRIG_FIRMWARE": str(firmware),
+        "PUMPRIG_FIRMWARE": str(packed(firmware)),
         "PUMPRIG_SHIMS": str(_SHIMS),
         "PUMPRIG_CLOCK_SCALE": str(scale),
         "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
