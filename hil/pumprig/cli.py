@@ -33,6 +33,7 @@ _COMMANDS = {
     "cohort": ("pumprig.commands.cohort", "Run virtual patients through real firmware, and tell how each fared."),
     "conformance": ("pumprig.commands.conformance", "Hold a live Insulin Delivery Service against the standard."),
     "spec": ("pumprig.commands.spec", "Read, decode, build and judge the messages of the wire."),
+    "decide": ("pumprig.commands.decide", "Say what a controller of the firmware decides on inputs of yours."),
     "fuzz": ("pumprig.commands.fuzz", "Throw damaged and hostile octets at the pump, and see that it stays safe."),
     "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
     "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
