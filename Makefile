@@ -18,12 +18,15 @@ STUBS                := typings/.$(STUBS_VERSION)-$(STDLIB_STUBS_VERSION)
 # MicroPython's 32-bit port runs in Node.js; the lock of its folder pins it.
 PORT   := .node/.installed
 
+# oref0, which the controller of that name is held against; the lock of its folder pins it.
+OREF0  := .oref0/.installed
+
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check generate bench verify wasm clean again
+.PHONY: help demo test slow check generate bench verify wasm test-oref0 clean again
 
 ## Show this list.
 help:
@@ -64,9 +67,13 @@ verify: $(RUN)
 ## Install MicroPython's 32-bit port for the tests on it; needs Node.js with npm.
 wasm: $(PORT)
 
+## Install oref0 and hold controller oref against it, 20,000 random inputs included; needs Node.js with npm.
+test-oref0: $(DEV) $(OREF0)
+	$(PYTEST) -n 2 -m "slow or not slow" -o faulthandler_timeout=1800 tests/oref0
+
 ## Remove the environment and all caches; the records in runs/ stay.
 clean:
-	rm -rf $(VENV) .node typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .node .oref0 typings build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One message when Python, venv or pip is missing.
@@ -102,13 +109,21 @@ $(STUBS): | $(MADE)
 	  micropython-rp2-rpi-pico-w-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
 	@touch $@
 
-$(PORT): tests/wasm/package.json tests/wasm/package-lock.json
+# $(call npm_folder,WHAT NEEDS IT): installs what package.json and its lock, the prerequisites, pin into the target's folder.
+define npm_folder
 	@command -v npm >/dev/null 2>&1 || { \
-	  echo "MicroPython's 32-bit port needs Node.js and npm. Install them, then run make again:"; \
+	  echo "$(1) needs Node.js and npm. Install them, then run make again:"; \
 	  echo "  Debian, Ubuntu: apt install nodejs npm    Fedora: dnf install nodejs    macOS: brew install node"; \
 	  exit 1; } >&2
-	rm -rf .node
-	mkdir .node
-	cp $^ .node
-	cd .node && npm ci --silent --ignore-scripts --no-audit --no-fund
+	rm -rf $(@D)
+	mkdir $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
+endef
+
+$(PORT): tests/wasm/package.json tests/wasm/package-lock.json
+	$(call npm_folder,MicroPython's 32-bit port)
+
+$(OREF0): tests/oref0/package.json tests/oref0/package-lock.json
+	$(call npm_folder,Holding the controller against oref0)

@@ -370,7 +370,7 @@ def dosing_rules(tree: Tree) -> Iterator[tuple[str, int, str]]:
         return
     defined: dict[str, int] = {}
     for _, number, line in tree.lines(["DOSING.md"]):
-        if found := re.match(r"\*\*(D-\d{3})\b", line):
+        if found := re.match(r"\*\*(D-1?\d{3})\b", line):
             if found.group(1) in defined:
                 yield "DOSING.md", number, f"{found.group(1)} is also defined in line {defined[found.group(1)]}"
             defined.setdefault(found.group(1), number)
@@ -379,12 +379,12 @@ def dosing_rules(tree: Tree) -> Iterator[tuple[str, int, str]]:
     checked = set()
     for name, node in tree.nodes(tree.python("hil", "tests"), ast.Constant):
         if isinstance(node.value, str) and not name.startswith(("tests/tidy", "tests/test_tidy")):
-            checked.update(re.findall(r"\bD-\d{3}\b", node.value))
+            checked.update(re.findall(r"\bD-1?\d{3}\b", node.value))
     for identifier, number in defined.items():
         if identifier not in checked:
             yield "DOSING.md", number, f"{identifier} is cited by no check, monitor or test in hil/ or tests/"
     for name, number, line in tree.lines():
-        for identifier in re.findall(r"\bD-\d{3}\b", line):
+        for identifier in re.findall(r"\bD-1?\d{3}\b", line):
             if identifier not in defined and not name.startswith(("tests/tidy", "tests/test_tidy")):
                 yield name, number, f"{identifier} is no rule of DOSING.md"
 

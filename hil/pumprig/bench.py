@@ -29,6 +29,7 @@ from pumplink.virtual import Lockstep, Realtime, VirtualBoard
 from pumplink.virtual.launch import SHIM_HEAP_BYTES
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
+from pumprig.bench_patients import cohort, patient_days
 from pumprig.fuzz.campaign import fuzz
 from pumprig.trace.synthetic import readings
 from pumpwire import database
@@ -256,6 +257,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     measure.__name__: measure
     for measure in (
         run_1_day, run_14_days, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, modules,
+        patient_days, cohort,
     )
 }  # fmt: skip
 

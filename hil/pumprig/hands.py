@@ -20,6 +20,7 @@ from pumprig.scenario_parts import CgmSample, DeleteRecords
 from pumprig.sensor import Sensor
 from pumprig.story import Story
 from pumprig.trace import Sample
+from pumprig.wearer import Wearer
 
 __all__ = ["Hands"]
 
@@ -38,6 +39,7 @@ class Hands:
         story: what the record is told.
         repeater: sends a write again.
         session_start: local time at which the sensor's session started.
+        wearer: whose glucose the sensor measures.
     """
 
     def __init__(
@@ -50,10 +52,12 @@ class Hands:
         story: Story,
         repeater: Repeater,
         session_start: datetime,
+        wearer: Wearer,
     ) -> None:
         self._dut, self._pump, self._pace = dut, pump, pace
         self._judge, self._checks, self._story = judge, checks, story
         self._repeater = repeater
+        self._wearer = wearer
         self._force: Callable[[], None] | None = None
         self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, real_time=dut.real_time)
 
@@ -66,7 +70,7 @@ class Hands:
     def connect(self, at_s: int, missed: Sequence[Sample] = ()) -> None:
         """Open the connection with the sensor on it, which has kept the samples missed since the last one."""
         sensor = self._sensor
-        sensor.before_connection(missed)
+        sensor.before_connection(self._wearer.all_measured(missed))
         self._link.open()
         self._pace.connected = True
         self._wait_for_sensor(at_s, subscribe=True)
@@ -124,6 +128,7 @@ class Hands:
 
     def sample(self, at_s: int, sample: Sample | CgmSample) -> None:
         """Notify a sample."""
+        sample = self._wearer.sent(sample)
         if not self._sensor.send(at_s, sample):
             # The connection is up, or the schedule would have withheld the sample: the pump does not want it.
             self._story.sample(self._pace.now_s, at_s, sample)
@@ -135,6 +140,7 @@ class Hands:
 
     def finish(self, at_s: int) -> None:
         """No more inputs come."""
+        self._wearer.live(at_s)
         self._sensor.settle(at_s)
 
     # --- Commands -----------------------------------------------------------------------------------------------

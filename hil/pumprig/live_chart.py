@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from rich.text import Text
 
@@ -70,6 +71,8 @@ def line_chart(
     guides: Sequence[tuple[float, str]] = (),
     spans: Sequence[tuple[float, float, str]] = (),
     ascii_only: bool = False,
+    under: Sequence[Point] = (),
+    under_style: str = "",
 ) -> list[Text]:
     """A line through points.
 
@@ -81,6 +84,7 @@ def line_chart(
         guides: dotted horizontal lines, each a value and a style.
         spans: stretches of x with a background, each (from, to, style).
         ascii_only: use only ASCII characters.
+        under: another line, drawn beneath, in `under_style`.
 
     Returns:
         One text for each row.
@@ -102,6 +106,9 @@ def line_chart(
     for height, guide_style in guides:
         for x in range(0, across + 1, 4):
             canvas.dot(x, place((x_range[0], height))[1], guide_style)
+    lower = [place(point) for point in under]
+    for start, end in pairwise(lower):
+        canvas.line(start, end, lambda y: under_style)
     before: tuple[int, int] | None = None
     for point in points:
         here = place(point) if point is not None else None

@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 WINDOW_S = 86400
 LABELS = 6
-KINDS = ("run", "sample", "rate", "bolus", "decision", "pulse", "violation", "progress", "verdict")
+KINDS = ("run", "sample", "patient", "meal", "rate", "bolus", "decision", "pulse", "violation", "progress", "verdict")
 _STYLES = {"PASS": "green", "FAIL": "red", "ERROR": "magenta", "INCONCLUSIVE": "yellow"}
 _SIGNS = {"PASS": "✓", "FAIL": "✕", "ERROR": "!", "INCONCLUSIVE": "?"}
 _SUSPENDED = "on grey19"
@@ -38,6 +38,8 @@ class LiveState:
         now_s: pump second of the newest event; `host_s` its host second.
         share: how much of the run is over, 0 to 1.
         glucose: (pump second, mg/dL); None where a gap begins.
+        plasma: (pump second, mg/dL) of a virtual patient.
+        meal: the newest event of its kind.
         rates: (pump second, U/h, whether a TBR, whether suspended).
         boluses: (pump second, U programmed).
         violation_count, unfit_count: checks that the pump missed, and those that an unfit bench did.
@@ -51,6 +53,8 @@ class LiveState:
     host_s: float = 0.0
     share: float = 0.0
     glucose: deque[tuple[float, float] | None] = field(default_factory=lambda: deque(maxlen=4096))
+    plasma: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=4096))
+    meal: Event = field(default_factory=dict)
     rates: deque[tuple[float, float, bool, bool]] = field(default_factory=lambda: deque(maxlen=4096))
     boluses: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=256))
     violations: deque[Event] = field(default_factory=lambda: deque(maxlen=16))
@@ -105,6 +109,12 @@ class LiveState:
         if last is not None and at_s - last[0] > limit_s:
             self.glucose.append(None)
         self.glucose.append((at_s, value))
+
+    def _patient(self, event: Event) -> None:
+        self.plasma.append((number(event.get("at_s")) or 0.0, number(event.get("plasma_mg_dl")) or 0.0))
+
+    def _meal(self, event: Event) -> None:
+        self.meal = event
 
     def _rate(self, event: Event) -> None:
         rate, tbr = number(event.get("rate_iu_per_h")) or 0.0, bool(event.get("tbr"))
@@ -225,15 +235,22 @@ class Frame:
             before = values[-2][1] if len(values) > 1 else value
             arrow = self._sign("↗" if value > before + 2 else "↘" if value < before - 2 else "→", "")
             left.append(f"{value:.0f} mg/dL {arrow}", _glucose_style(value))
+        if state.plasma:
+            left.append(f"  plasma {state.plasma[-1][1]:.0f}", "magenta")
+        if state.meal:
+            when = state.clock(number(state.meal.get("at_s")) or 0)
+            left.append(f"  ate {number(state.meal.get('carbohydrate_g')) or 0:g} g at {when:%H:%M}", "dim")
         right = Text(f"{state.clock(state.now_s):%a %d %b %H:%M}" if state.run else "", "bold")
         return self._row(left, right)
 
     def _glucose(self, state: LiveState, window: tuple[float, float]) -> list[Text]:
         points = [point for point in state.glucose if point is None or point[0] >= window[0]]
-        top = max([260.0, *(point[1] + 10 for point in points if point is not None)])
+        plasma = [point for point in state.plasma if point[0] >= window[0]]
+        top = max([260.0, *(point[1] + 10 for point in (*points, *plasma) if point is not None)])
         rows = line_chart(
             points, window, (40, top), (self.across, self.glucose_rows), style=_glucose_style,
             guides=((180, "grey42"), (70, "grey42")), spans=self._spans(state, window), ascii_only=self.ascii_only,
+            under=plasma, under_style="magenta",
         )  # fmt: skip
         labels = {0: f"{top:.0f}", self.glucose_rows - 1: "40"}
         for value in (180, 70):

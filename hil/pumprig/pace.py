@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pumplink.link import Link
 from pumplink.pump import Pump
 from pumprig.checks import CheckBook
 from pumprig.dut import Dut
 
-__all__ = ["LEAD_S", "Pace", "Unfit"]
+__all__ = ["LEAD_S", "Pace", "Unfit", "no_collector_pauses"]
 
 LEAD_S = 0.5
 """How long before its second an input is sent, in pump time, where time is real."""
@@ -153,3 +157,18 @@ class Pace:
         )  # fmt: skip
         if not fit:
             raise Unfit
+
+
+@contextmanager
+def no_collector_pauses() -> Iterator[None]:
+    """Collecting the whole heap takes tens of milliseconds; at 60 times real time these are seconds of the pump."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pumprig.patients.plan import PatientPlan
 from pumprig.scenario import Scenario
 from pumprig.schedule import Schedule
 from pumprig.trace import Trace
@@ -33,6 +34,7 @@ class RunPlan:
         schedule: both as stimuli at pump seconds, the first sample at `schedule.start_s`.
         without: checks that are switched off.
         expected_firmware: hash that the board must report, None to accept any.
+        patient: whose glucose is measured as the run goes, None where a trace is replayed.
     """
 
     scenario: Scenario
@@ -40,6 +42,7 @@ class RunPlan:
     schedule: Schedule
     without: frozenset[str] = frozenset()
     expected_firmware: bytes | None = None
+    patient: PatientPlan | None = None
 
     def later(self, by_s: int) -> RunPlan:
         """The same plan, its first sample and all that follows so many pump seconds later."""

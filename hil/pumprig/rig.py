@@ -6,11 +6,10 @@ own choosing, so that lockstep, scaled and real time give the same dose events.
 
 from __future__ import annotations
 
-import gc
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from math import floor
 from typing import Any
@@ -40,7 +39,7 @@ from pumprig.judge import Judge, SeenDecision
 from pumprig.lives import Lives
 from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
-from pumprig.pace import Pace, Unfit
+from pumprig.pace import Pace, Unfit, no_collector_pauses
 from pumprig.plan import BRING_UP_S, RunPlan
 from pumprig.power import PowerCuts
 from pumprig.pulses import SeenPulse
@@ -50,6 +49,7 @@ from pumprig.schedule import Stimulus
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
+from pumprig.wearer import Wearer
 from pumpwire.enums import RecordingReason, StatusChangedFlags
 
 __all__ = ["Rig"]
@@ -95,6 +95,7 @@ class Rig:
         self.pump = Pump(self.link)
         self.pace = Pace(dut, self.link, self.checks, plan.scenario.seed)
         self.pulse_mu = 0
+        self._wearer = Wearer(plan.patient, plan.trace.start, self.story)
         self._repeater = Repeater(self.link, self.checks)
         self._motor = motor
         self._judge: Judge | None = None
@@ -119,7 +120,7 @@ class Rig:
             BlockedError: the bench cannot run this plan.
             BuildMismatch: the board runs another firmware or another wire.
         """
-        with _no_collector_pauses():
+        with no_collector_pauses():
             try:
                 self._bring_up()
                 self._plan_stimuli()
@@ -229,6 +230,7 @@ class Rig:
         self._judge_watchdog()
         self._make_room()
         self.story.begin(self.pace.now_s, self.plan, self.dut, self.pulse_mu)
+        self._wearer.begin(self.plan.schedule.start_s, self.pulse_mu)
         self.pump.on_status_changed(self._status_changed)
         self.pump.on_decision(self._decided)
         self.pump.on_procedure(self._answered)
@@ -293,8 +295,9 @@ class Rig:
             self.pump, judge, self.checks, self.record, sees_pulses=self.dut.sees_pulses, in_time=self.pace.in_time
         )
         self._hands = Hands(
-            self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start
-        )
+            self.dut, self.pump, self.pace, judge, self.checks, self.story, self._repeater, self.plan.trace.start,
+            self._wearer,
+        )  # fmt: skip
         self._power = PowerCuts(self.dut, self.pump, self.pace, judge, self.checks, self._hands)
 
     def _refuse_used_pump(self) -> None:
@@ -422,6 +425,13 @@ class Rig:
             for number, question in enumerate(self._audit.questions):
                 self.pace.steady.add(audit_s + number)
                 self._later(audit_s + number, 2, self._asking(question))
+        if self._wearer.is_there and not self.dut.sees_pulses:
+            for ask_s in range(start_s + 59, self.plan.schedule.end_s, 60):
+                self._later(ask_s, 2, self._asking(self._ask_counters))
+
+    def _ask_counters(self, at_s: int, _state: Any) -> None:
+        counters = self.pump.pulse_counters()
+        self._wearer.counted(at_s, counters.basal + counters.bolus)
 
     def _drive(self) -> None:
         while self._queue:
@@ -531,6 +541,7 @@ class Rig:
 
     def _pulse_judged(self, pulse: SeenPulse, source: str) -> None:
         self._audit.pulse_seen(pulse.due_s)
+        self._wearer.pulse(pulse.due_s, source)
         self.story.pulse(pulse, source)
 
     # --- The end ------------------------------------------------------------------------------------------------
@@ -578,18 +589,3 @@ def _of_idle_pump(record: HistoryRecord) -> bool:
     if record.event == "HistoryReferenceTime":
         return bool(record.fields["recording_reason"] != RecordingReason.SET_DATE_TIME)
     return record.event == "HistoryTotalDailyInsulin"
-
-
-@contextmanager
-def _no_collector_pauses() -> Iterator[None]:
-    # A collection of the whole heap takes tens of milliseconds, which at 60 times real time are seconds of the pump.
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if enabled:
-            gc.enable()

@@ -89,7 +89,7 @@ def make_plan(
     without: frozenset[str] = frozenset(),
     fixed: bytes | None = None,
 ) -> RunPlan:
-    """Read a scenario's trace and lay out its schedule.
+    """Read a scenario's trace, or its patient, and lay out its schedule.
 
     Args:
         scenario: what to do.
@@ -102,9 +102,11 @@ def make_plan(
     """
     pump = OracleSettings()
     scenario.refuse_levels(pump.pulse_mu, pump.reservoir_capacity_mu)
+    scenario = scenario.settled()
+    patient = scenario.patient_plan()
     trace = scenario.load_trace()
     schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0))
-    return RunPlan(scenario, trace, schedule, without, fixed)
+    return RunPlan(scenario, trace, schedule, without, fixed, patient)
 
 
 def execute(plan: RunPlan, options: RunOptions) -> Outcome:

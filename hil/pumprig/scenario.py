@@ -38,10 +38,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from pumprig.errors import ScenarioError
+from pumprig.errors import ScenarioError, UsageError
+from pumprig.patients.plan import NO_MEALS, PatientPlan, patient_trace
 from pumprig.scenario_parts import (
     START_ALLOWED,
     BearerDown,
@@ -62,6 +63,7 @@ from pumprig.scenario_parts import (
     clock_text,
     seconds_problem,
 )
+from pumprig.scenario_patient import PatientSettings, resting_profile
 from pumprig.scenario_values import FieldProblem
 from pumprig.toml_lines import Location, TomlLines
 from pumprig.trace import Trace, bundled_trace_path, load_trace
@@ -79,15 +81,16 @@ def demo_scenario_path() -> Path:
 
 
 class Scenario(Part):
-    """One run: the trace, the pump and its controller, commands and faults at their times, and what must come out.
+    """One run: the trace or patient, the pump and its controller, commands and faults, and what must come out.
 
     Attributes:
         name: what the reports call it.
         seed: seed of everything random in the run.
-        trace: file of the trace, relative to the scenario's folder, or `bundled`.
+        patient: a virtual patient instead of a trace.
+        trace: file of the trace, relative to the scenario's folder, or `bundled`; None with a patient.
         date_order: for traces that write the year last.
         start: where in the trace to begin: hours after its first reading, or a local time.
-        hours: how long; None for the whole trace.
+        hours: how long; None for the whole trace, or a day of a patient.
         controller: the on-pump controller.
         settings: its settings.
         pump: the pump's settings.
@@ -98,7 +101,8 @@ class Scenario(Part):
 
     name: Annotated[str, Field(max_length=200)] = ""
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 1
-    trace: Annotated[str, Field(min_length=1)]
+    patient: PatientSettings | None = None
+    trace: Annotated[str, Field(min_length=1)] | None = Field(default=None, validate_default=True)
     date_order: Literal["mdy", "dmy"] | None = None
     start: Start | None = None
     hours: Hours | None = None
@@ -112,6 +116,16 @@ class Scenario(Part):
     _file: str = PrivateAttr(default="scenario")
     _lines: TomlLines | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)
+
+    @field_validator("trace")
+    @classmethod
+    def _trace_or_patient(cls, trace: str | None, info: ValidationInfo) -> str | None:
+        # A patient that is wrong in itself is not there, and has its own message.
+        if trace is None and info.data.get("patient", ...) is None:
+            raise ValueError("is missing")
+        if trace is not None and info.data.get("patient") is not None:
+            raise ValueError("a run has a trace or a patient, not both")
+        return trace
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
@@ -185,6 +199,26 @@ class Scenario(Part):
         return scenario
 
     @classmethod
+    def from_patient(cls, name: str, meals: str = NO_MEALS, **values: Any) -> Scenario:
+        """The plain scenario of a virtual patient: resting basal rate, no commands, no faults.
+
+        Args:
+            name: of the patient.
+            meals: a file, or `none`.
+            values: other fields of the scenario.
+
+        Raises:
+            ScenarioError: a value is out of its range, or there is no such patient.
+        """
+        values["patient"] = {"name": name, "meals": meals}
+        try:
+            scenario = cls.model_validate(_start_of(values))
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, values, _ARGUMENTS, None)) from None
+        scenario._folder = Path.cwd()
+        return scenario
+
+    @classmethod
     def from_json(cls, text: str) -> Scenario:
         """A scenario from its record.
 
@@ -197,9 +231,13 @@ class Scenario(Part):
             raise ScenarioError(_problems(error, {}, "recorded scenario", None)) from None
 
     def to_json(self) -> str:
-        """The scenario for a record, with the trace's whole path, so that the run can be repeated from anywhere."""
-        trace = self.trace if self.trace == BUNDLED else os.path.abspath(self.trace_path)
-        return self.model_copy(update={"trace": trace}).model_dump_json(by_alias=True, exclude_none=True)
+        """The scenario for a record, with whole paths, so that the run can be repeated from anywhere."""
+        whole: dict[str, Any] = {}
+        if self.meals_path is not None and self.patient is not None:
+            whole["patient"] = self.patient.model_copy(update={"meals": os.path.abspath(self.meals_path)})
+        if self.trace not in (None, BUNDLED):
+            whole["trace"] = os.path.abspath(self.trace_path)
+        return self.model_copy(update=whole).model_dump_json(by_alias=True, exclude_none=True)
 
     def changed(self, **values: Any) -> Scenario:
         """A copy with some fields replaced, as options of a command line do.
@@ -217,8 +255,7 @@ class Scenario(Part):
             raw["commands"] = [command for command in self.commands if command.at < hours * 3600]
             raw["faults"] = [fault for fault in self.faults if fault.at < hours * 3600]
             raw["expect"] = Expect()
-        if isinstance(raw["start"], str) and raw["start"].replace(".", "", 1).isdigit():
-            raw["start"] = float(raw["start"])
+        raw = _start_of(raw)
         try:
             scenario = type(self).model_validate(raw)
         except ValidationError as error:
@@ -229,19 +266,55 @@ class Scenario(Part):
 
     @property
     def trace_path(self) -> Path:
-        """The trace's file."""
+        """The trace's file; the file of the meals for a patient."""
         if self.trace == BUNDLED:
             return bundled_trace_path()
+        if self.trace is None:
+            return self.meals_path or Path(NO_MEALS)
         return (self._folder or Path()) / Path(self.trace).expanduser()
 
+    @property
+    def meals_path(self) -> Path | None:
+        """The file of the patient's meals, None without any."""
+        if self.patient is None or self.patient.meals == NO_MEALS:
+            return None
+        return (self._folder or Path()) / Path(self.patient.meals).expanduser()
+
+    def patient_plan(self) -> PatientPlan | None:
+        """The patient with the meals that are read, None for a trace.
+
+        Raises:
+            ScenarioError: the file of meals that the scenario names cannot be used.
+            UsageError: that of a command line cannot be used.
+        """
+        if self.patient is None:
+            return None
+        seed = self.seed if self.patient.seed is None else self.patient.seed
+        try:
+            return PatientPlan.of(self.patient.name, self.meals_path, seed)
+        except UsageError as error:
+            if self._lines is None:
+                raise
+            problem = self.problem(("patient", "meals"), error.message)
+            raise ScenarioError([problem], remedy="Correct the path; it begins in the scenario's folder.") from None
+
+    def settled(self) -> Scenario:
+        """The scenario with a basal profile: a patient's resting rate where the scenario gives none."""
+        if self.patient is None or "basal_profile" in self.pump.model_fields_set:
+            return self
+        profile = resting_profile(PatientPlan.of(self.patient.name, None, 0).parameters)
+        return self.model_copy(update={"pump": self.pump.model_copy(update={"basal_profile": profile})})
+
     def load_trace(self) -> Trace:
-        """The part of the trace that the run replays.
+        """The part of the trace that the run replays; of a patient, when the samples will be taken.
 
         Raises:
             ScenarioError: the file that the scenario names is not there.
             TraceError: the file cannot be used.
             UsageError: start or hours do not fit it.
         """
+        if (patient := self.patient_plan()) is not None:
+            return patient_trace(patient, self.start, self.hours)
         if self._lines is not None and not self.trace_path.exists():
             problem = self.problem(("trace",), f"there is no file {self.trace_path}")
             raise ScenarioError([problem], remedy="Correct the path; it begins in the scenario's folder.")
@@ -319,18 +392,26 @@ class Scenario(Part):
 
 
 _ARGUMENTS = "arguments"
-_OPTIONS = frozenset({"controller", "seed", "hours", "start", "date_order"})
+_OPTIONS = {name: name for name in ("controller", "seed", "hours", "start", "date_order")}
+_OPTIONS |= {"patient.name": "patient", "patient.meals": "meals"}
 
 # What needs no connection, or has a message of its own while there is none.
 _WITHOUT_POWER = (BearerDown, PowerCut, CgmDrop, CgmDuplicate, CgmLate)
 _WITHOUT_BEARER = (*_WITHOUT_POWER, Occlusion)
 
 
+# Hours as a command line gives them.
+def _start_of(values: dict[str, Any]) -> dict[str, Any]:
+    start = values.get("start")
+    is_hours = isinstance(start, str) and start.replace(".", "", 1).isdigit()
+    return {**values, "start": float(str(start))} if is_hours else values
+
+
 def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
     where = f"{file}:{lines.line_of(location)}" if lines else file
     field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
     if file == _ARGUMENTS and field in _OPTIONS:
-        return f"--{field.replace('_', '-')}: {message}"
+        return f"--{_OPTIONS[field].replace('_', '-')}: {message}"
     return f"{where}: {field}: {message}" if field else f"{where}: {message}"
 
 

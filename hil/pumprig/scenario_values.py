@@ -31,6 +31,7 @@ __all__ = [
     "WrittenSettings",
     "clock_text",
     "known_century",
+    "most_on_the_wire",
     "seconds_problem",
     "without_zone",
 ]
@@ -89,6 +90,11 @@ def _nearest_on_the_wire(number: Decimal) -> list[Decimal]:
         if whole < SFLOAT_MANTISSA_MAX:
             greater.append((whole + 1) * step)
     return [value.normalize() for value in (max(smaller), min(greater)) if value < NUMBER_END]
+
+
+def most_on_the_wire(number: Decimal) -> Decimal:
+    """The greatest number that is no greater, of whole thousandths, and can be sent."""
+    return _nearest_on_the_wire(number)[0]
 
 
 def _whole_mu(number: Decimal) -> Decimal:

@@ -70,7 +70,7 @@ class Story:
             start_s=self._start_s, end_s=self._end_s, hours=round((self._end_s - self._start_s) / 3600, 3),
             samples=len(trace.samples), interval_minutes=trace.interval_minutes, pulse_mu=pulse_mu,
             basal_profile=[[b.duration_minutes, str(b.rate_iu_per_h)] for b in scenario.pump.basal_profile],
-            sees_pulses=dut.sees_pulses,
+            sees_pulses=dut.sees_pulses, patient=scenario.patient.name if scenario.patient else None,
         )  # fmt: skip
         for fault in scenario.faults:
             if fault.kind.startswith("cgm_"):
@@ -99,6 +99,15 @@ class Story:
             glucose_mg_dl=float(glucose) if isinstance(glucose, Decimal) else glucose,
             flag=sample.flag if isinstance(sample, Sample) else " ".join(sample.status),
         )  # fmt: skip
+
+    def patient(self, at_s: int, plasma_mg_dl: float, glucose_mg_dl: float) -> None:
+        """How a virtual patient is: plasma glucose, and that beneath the skin, which a sensor sees."""
+        plasma_mg_dl, glucose_mg_dl = round(plasma_mg_dl, 2), round(glucose_mg_dl, 2)
+        self.record.event("patient", at_s, at_s=at_s, plasma_mg_dl=plasma_mg_dl, glucose_mg_dl=glucose_mg_dl)
+
+    def meal(self, at_s: int, carbohydrate_g: float) -> None:
+        """A virtual patient begins to eat."""
+        self.record.event("meal", at_s, at_s=at_s, carbohydrate_g=carbohydrate_g)
 
     def command(
         self, sent_s: float, at_s: int, name: str, fields: dict[str, Any], response: int, latency_ms: float

@@ -23,7 +23,7 @@ from hil.rig_bench import PLGS, command, every_5_minutes, firmware_copy, flat, p
 from pumplink.boards import default_firmware, firmware_hash
 from pumprig import cli
 
-COMMANDS = ("run", "replay", "report", "verify-suite", "spec", "fuzz", "doctor", "board")
+COMMANDS = ("run", "replay", "report", "verify-suite", "spec", "fuzz", "decide", "doctor", "board")
 LOW = every_5_minutes([100, 90, 80, 70, 65, 64, 70, 90])
 FRAGILE = "Traceback"
 

@@ -65,6 +65,16 @@ def test_a_frame_of_80_by_24_shows_everything_that_matters():
         assert part in text, part
 
 
+def test_a_patients_plasma_and_last_meal_stand_beside_the_sensor():
+    state = state_after(0.5, hours=24)
+    for at_s in range(60, 9000, 300):
+        state.apply({"kind": "patient", "t": at_s, "at_s": at_s, "plasma_mg_dl": 217.4, "glucose_mg_dl": 210.0})
+    state.apply({"kind": "meal", "t": 3660, "at_s": 3660, "carbohydrate_g": 45.0})
+    lines = drawn(state, 80, 24)
+    assert "plasma 217  ate 45 g at 01:01" in "\n".join(lines)
+    assert len(lines) < 24
+
+
 def test_a_suspension_is_named_with_its_reason():
     state = LiveState()
     for event in SyntheticRun(hours=24).events():

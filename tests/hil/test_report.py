@@ -21,6 +21,7 @@ from hil.view_fixture import LATE, OVERDOSE, write_run
 from pumprig.checks import CHECKS
 from pumprig.errors import UsageError
 from pumprig.report import write_junit, write_report, write_signals
+from pumprig.report.chart import chart_data
 from pumprig.report.metrics import glucose_metrics
 from pumprig.report.page import body
 from pumprig.report.reading import parse_events, read_record
@@ -353,6 +354,44 @@ def test_glucose_metrics_of_a_recorded_trace_equal_the_published_implementation(
     assert found == pytest.approx((111.8966, 28.7997, 25.7378, 93.9944, 1.6294), abs=5e-5)
     found = (metrics.very_low_percent, metrics.high_percent, metrics.gmi_percent, metrics.lbgi, metrics.hbgi)
     assert found == pytest.approx((0.3724, 4.3762, 5.9866, 0.909286, 0.942588), abs=5e-5)
+
+
+# --- patients ---
+
+
+def write_patient(folder: Path) -> Path:
+    run = write_run(folder, hours=2)
+    events = [
+        {"kind": "patient", "t": 60 + 300 * n, "at_s": 60 + 300 * n, "plasma_mg_dl": 100.04 + n, "glucose_mg_dl": 99.0}
+        for n in range(24)
+    ]
+    events.append({"kind": "meal", "t": 1260, "at_s": 1260, "carbohydrate_g": 45.0})
+    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
+    info = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    info |= {"patient": "adult#001", "scenario": {"patient": {"name": "adult#001", "meals": "/home/me/my meals.csv"}}}
+    (run / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    return run
+
+
+def test_a_patient_is_named_with_plasma_glucose_and_meals(tmp_path):
+    record = read_record(write_patient(tmp_path))
+    page = Page(body(record))
+    for said in ("adult#001, with meals", "Plasma glucose", "In the plasma", "45 g of carbohydrate", "a file (.csv)"):
+        assert said in page.text, said
+    assert "does not respond" not in page.text and "my meals" not in page.text
+    data = chart_data(record)
+    assert (data["plasma"]["s"][:2], data["plasma"]["v"][:2]) == ([60, 360], [100.0, 101.0])
+    assert data["marks"]["meal"]["title"] == ["45 g of carbohydrate"]
+    signals = numpy.load(write_signals(record.folder))
+    assert signals["plasma_mg_dl"][1] == pytest.approx(101.04)
+    assert (list(signals["meal_s"]), list(signals["meal_carbohydrate_g"])) == ([1260], [45])
+
+
+def test_a_replayed_trace_has_no_plasma(tmp_path):
+    record = read_record(write_run(tmp_path, hours=2))
+    assert "Plasma" not in Page(body(record)).text
+    assert chart_data(record)["plasma"] == {"s": [], "v": []}
 
 
 # --- JUnit ---

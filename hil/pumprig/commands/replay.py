@@ -34,7 +34,8 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
     """Repeat RUN from its record and compare the dose events.
 
     RUN is the folder of a run. Scenario, trace, seed and switched-off checks are those of the record; the trace and
-    the firmware must be the same, octet for octet. Ends with 0 when verdict and doses are the same again.
+    the firmware must be the same, octet for octet. A patient lives again, with the same meals. Ends with 0 when verdict
+    and doses are the same again.
     """
     folder = run_folder(run)
     meta = _meta(folder)
@@ -43,8 +44,8 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
     plan = make_plan(scenario, run_clock, without=frozenset(meta["without"]))
     if plan.trace.source_sha256 != meta["trace_sha256"]:
         raise UsageError(
-            "the trace has changed since the run", where=str(scenario.trace_path),
-            allowed=f"the file with SHA-256 {meta['trace_sha256']}",
+            f"the {'meals have' if scenario.patient else 'trace has'} changed since the run",
+            where=str(scenario.trace_path), allowed=f"what had the SHA-256 {meta['trace_sha256']} then",
         )  # fmt: skip
     firmware = Path(meta["firmware_folder"]) if meta["firmware_folder"] else None
     options = RunOptions(board=meta["board"], clock=run_clock, out=out, firmware=firmware)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pumprig.errors import UsageError
+from pumprig.patients.plan import NO_MEALS
 from pumprig.report.words import count
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
@@ -21,6 +22,8 @@ __all__ = ["command"]
 
 @click.command("run")
 @click.argument("source", metavar="[TRACE|SCENARIO]", required=False)
+@click.option("--patient", metavar="NAME", help="A virtual patient, such as adult#001, instead of a trace.")
+@click.option("--meals", metavar="FILE|none", help="What the patient eats; the pump is not told.  [default: none]")
 @click.option("--controller", type=click.Choice(["manual", "plgs"]), help="On-pump controller.  [default: plgs]")
 @click.option(
     "--clock", default="lockstep", show_default=True, metavar="lockstep|realtime|scaled:N",
@@ -31,8 +34,8 @@ __all__ = ["command"]
     help="The device under test.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of everything random in the run.")
-@click.option("--hours", type=float, help="Length of the run; the whole trace by default.")
-@click.option("--start", metavar="H|TIME", help="Begin H hours into the trace, or at a local time of it.")
+@click.option("--hours", type=float, help="Length of the run; the whole trace, or a patient's day, by default.")
+@click.option("--start", metavar="H|TIME", help="Begin H hours into the trace, or at a local time.")
 @click.option("--date-order", type=click.Choice(["mdy", "dmy"]), help="For traces whose dates can be read in two ways.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder that holds runs."
@@ -47,6 +50,8 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
     source: str | None,
+    patient: str | None,
+    meals: str | None,
     controller: str | None,
     clock: str,
     board: str,
@@ -65,13 +70,14 @@ def command(
 
     TRACE is an export of Dexcom Clarity, LibreView, CareLink or Nightscout, or a CSV with the columns
     time,glucose_mg_dl. SCENARIO is a TOML file that adds commands and faults at their times. Without either the
-    bundled demo day runs.
+    bundled demo day runs. With --patient glucose is that of a virtual patient who gets what the pump delivers.
 
     \b
     Examples:
       pumprig run
       pumprig run export.csv --controller plgs --hours 24
       pumprig run scenario.toml --clock scaled:60 --json
+      pumprig run --patient adult#001 --meals meals.csv --hours 48
     """
     from pumprig.checks import CHECKS
     from pumprig.dut import clock_of
@@ -84,7 +90,11 @@ def command(
     overrides = {
         "controller": controller, "seed": seed, "hours": hours, "start": start, "date_order": date_order,
     }  # fmt: skip
-    scenario = _scenario(source, {key: value for key, value in overrides.items() if value is not None})
+    given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
+    if patient is None and meals is None:
+        scenario = _scenario(source, given)
+    else:
+        scenario = _patient_scenario(source, patient, meals, given)
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
@@ -96,10 +106,30 @@ def command(
     return outcome.exit_code
 
 
-def _scenario(source: str | None, overrides: dict[str, object]) -> Scenario:
+def _scenario(source: str | None, overrides: Mapping[str, Any]) -> Scenario:
     if source is None or source.endswith(".toml"):
         return Scenario.load(demo_scenario_path() if source is None else source).changed(**overrides)
-    return Scenario.from_trace(source, **overrides)  # type: ignore[arg-type]
+    return Scenario.from_trace(source, **overrides)
+
+
+def _patient_scenario(
+    source: str | None, patient: str | None, meals: str | None, overrides: Mapping[str, Any]
+) -> Scenario:
+    if source is None:
+        if patient is None:
+            raise UsageError("meals need somebody who eats them", where="--meals", remedy="Name a --patient, too.")
+        return Scenario.from_patient(patient, meals or NO_MEALS, **overrides)
+    scenario = Scenario.load(source) if source.endswith(".toml") else None
+    if scenario is None or scenario.patient is None:
+        raise UsageError(
+            f"{source} gives a trace, which has no patient", where="--meals" if patient is None else "--patient",
+            allowed="a trace or a patient, not both",
+        )  # fmt: skip
+    who = {**scenario.patient.model_dump(), **({"name": patient} if patient else {})}
+    if meals is not None:
+        # Paths of a command line begin where it is given, those of a scenario in its folder.
+        who["meals"] = meals if meals == NO_MEALS else str(Path(meals).absolute())
+    return scenario.changed(**overrides, patient=who)
 
 
 def show(outcome: Outcome, *, as_json: bool) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from pumprig.commands.progress import progress
 from pumprig.errors import UsageError
 
 __all__ = ["command"]
@@ -75,7 +75,7 @@ def _run_suite(only: tuple[str, ...], jobs: int, work: Path, as_json: bool) -> i
     wrong = chosen(load_wrong(), only)
     scenarios = sorted({entry.scenario for entry in wrong}) if only else list(scenario_paths())
     began_s = time.monotonic()
-    with _progress("Running the suite", len(scenarios) + len(wrong), as_json) as advance:
+    with progress("Running the suite", len(scenarios) + len(wrong), as_json) as advance:
         rows = verify(scenarios, wrong, work=work, slots=jobs, on_row=lambda row: advance(row.name))
     code = exit_code_of(rows)
     if as_json:
@@ -101,7 +101,7 @@ def _run_mutants(count: int, seed: int, jobs: int, work: Path, as_json: bool) ->
     began_s = time.monotonic()
     if not as_json:
         console.print(f"{len(picked)} of {len(candidates)} mutants, seed {seed}; {len(scenarios)} scenarios")
-    with _progress("Running mutants", len(scenarios) + len(picked), as_json) as advance:
+    with progress("Running mutants", len(scenarios) + len(picked), as_json) as advance:
         # A mutant is only killed when the correct firmware lives.
         rows = verify(scenarios, (), work=work, slots=jobs, on_row=lambda row: advance(row.name))
         if code := exit_code_of(rows):
@@ -137,17 +137,3 @@ def _workplace(out: Path | None) -> Iterator[Path]:
         ) from None
     yield folder
     click.echo(f"records {folder}", err=True)
-
-
-@contextlib.contextmanager
-def _progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[str], None]]:
-    if quiet or not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[name]}"), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total, name="")
-        yield lambda name: bar.update(task, advance=1, name=name)

@@ -11,7 +11,7 @@ from pumprig.report.reading import Event, Record, number
 from pumprig.report.summary import time_of
 from pumprig.report.words import action_words, compact, plain, reason_words, response_words
 
-LANES = ("violation", "fault", "annunciation", "command", "therapy")
+LANES = ("violation", "fault", "annunciation", "command", "therapy", "meal")
 THERAPY_EVENT = "HistoryTherapyControlStateChanged"
 
 
@@ -99,6 +99,8 @@ def mark_title(event: Event) -> str:
         return f"{event.get('rule', '')} {event.get('check', '')}".strip()
     if kind == "annunciation":
         return f"{plain(event.get('type'))} ({plain(event.get('status'))})"
+    if kind == "meal":
+        return f"{number(event.get('carbohydrate_g')) or 0:g} g of carbohydrate"
     if kind == "therapy":
         return f"therapy {plain(event.get('new_therapy_control_state'))}"
     return plain(event.get("name", kind))
@@ -112,6 +114,8 @@ def mark_text(event: Event) -> str:
         return f"{event.get('message', '')} {numbers}"
     if kind == "command":
         return f"{compact(event.get('fields') or {})} → {response_words(event.get('response'))}"
+    if kind == "meal":
+        return "The pump is not told."
     if kind == "annunciation":
         return f"id {event.get('id')}"
     if kind == "therapy":
@@ -147,6 +151,11 @@ def _marks(record: Record) -> dict[str, dict[str, list[Any]]]:
     return lanes
 
 
+def _plasma(record: Record) -> dict[str, list[Any]]:
+    points = summary.plasma(record)
+    return {"s": [_seconds(at_s) for at_s, _ in points], "v": [round(value, 1) for _, value in points]}
+
+
 def chart_data(record: Record) -> dict[str, Any]:
     """Everything that the timeline draws."""
     pulses: dict[str, list[Any]] = {"basal": [], "bolus": []}
@@ -158,6 +167,7 @@ def chart_data(record: Record) -> dict[str, Any]:
         "end_s": _seconds(record.end_s),
         "pulse_mu": record.pulse_mu,
         "glucose": _glucose(record),
+        "plasma": _plasma(record),
         "gaps": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.gaps(record)],
         "suspensions": [[_seconds(span.from_s), _seconds(span.to_s)] for span in summary.suspensions(record)],
         "rate": _rate(record),

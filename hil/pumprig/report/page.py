@@ -60,6 +60,8 @@ def head(record: Record) -> Html:
         ("Board", board),
         ("Seed", record.text("seed", default="none")),
     ]
+    if patient := record.text("patient"):
+        facts.insert(0, ("Patient", patient))
     claim, limit = proven(record.text("clock"), sees_pulses(record))
     if verdict not in ("PASS", "RUNNING"):
         broken = "The pump broke a rule of its specification."
@@ -164,10 +166,12 @@ LEGEND = (
     ("suspension", "Suspended"), ("rate", "Basal profile"), ("tbr", "TBR"), ("bolus", "Bolus"), ("iob", "IOB"),
     ("violation", "Violation"),
 )  # fmt: skip
+PATIENT_LEGEND = (("plasma", "Plasma glucose"), ("meal", "Meal"))
 
 
 def timeline(record: Record) -> Html:
     """The linked charts; the script draws them into the empty element."""
+    legend = LEGEND if not summary.has_patient(record) else (LEGEND[0], *PATIENT_LEGEND, *LEGEND[1:])
     ranges = (("all", "All"), ("72", "3 days"), ("24", "24 h"), ("6", "6 h"), ("1", "1 h"))
     run_h = (record.end_s - record.start_s) / 3600
     shown = [(key, name) for key, name in ranges if key == "all" or float(key) < run_h]
@@ -183,7 +187,7 @@ def timeline(record: Record) -> Html:
     return section(
         "Timeline",
         tag("div", tag("div", *buttons, class_="buttons"), tag("div", *steps, class_="buttons"),
-            tag("ul", *(tag("li", tag("i", class_=f"key {key}"), name) for key, name in LEGEND), class_="legend"),
+            tag("ul", *(tag("li", tag("i", class_=f"key {key}"), name) for key, name in legend), class_="legend"),
             class_="toolbar"),
         tag("p", "", id="readout", aria_live="off"),
         tag("div", id="chart", role="img", tabindex="0", aria_label=label),
@@ -265,14 +269,19 @@ def ledger(record: Record) -> Html:
     return section("Ledger", body, id_="ledger", note="The pump's word, its motor and its reservoir, to the pulse.")
 
 
-def _range_bar(metrics: GlucoseMetrics) -> Html:
-    parts = (
+def range_shares(metrics: GlucoseMetrics) -> tuple[tuple[str, str, float], ...]:
+    """The ranges from low to high: class, words in mg/dL, and share in percent."""
+    return (
         ("very-low", "Below 54", metrics.very_low_percent),
         ("low", "54 to 69", metrics.low_percent - metrics.very_low_percent),
         ("in-range", "70 to 180", metrics.in_range_percent),
         ("high", "181 to 250", metrics.high_percent - metrics.very_high_percent),
         ("very-high", "Above 250", metrics.very_high_percent),
     )
+
+
+def _range_bar(metrics: GlucoseMetrics) -> Html:
+    parts = range_shares(metrics)
     bar = [
         tag("i", class_=name, style=f"flex-grow:{share:.4f}", title=f"{text}: {share:.1f} %")
         for name, text, share in parts
@@ -288,18 +297,27 @@ def _range_bar(metrics: GlucoseMetrics) -> Html:
 
 
 def glucose(record: Record) -> Html:
-    """Outcome metrics of the trace that was replayed."""
+    """Outcome metrics of the trace that was replayed, or of the patient: as the sensor told it, and in the plasma."""
     metrics = glucose_metrics([event.get("glucose_mg_dl") or 0 for event in record.of("sample")])
     if metrics is None:
         return section("Glucose", tag("p", "No sample yet.", class_="empty"), id_="glucose")
+    in_plasma = glucose_metrics([value for _, value in summary.plasma(record)])
+    if in_plasma is None:
+        note = f"{metrics.readings:,} readings. A replayed trace does not respond to the pump."
+        return section("Glucose", *_outcome(metrics), id_="glucose", note=note)
+    note = f"{metrics.readings:,} readings of a patient who gets what the pump delivers."
+    parts = [tag("p", "As the sensor told it", class_="note"), *_outcome(metrics)]
+    parts += [tag("p", "In the plasma", class_="note chart-title"), *_outcome(in_plasma)]
+    return section("Glucose", *parts, id_="glucose", note=note)
+
+
+def _outcome(metrics: GlucoseMetrics) -> tuple[Html, Html]:
     rows = [
         ("Mean", f"{metrics.mean_mg_dl:.1f} mg/dL"), ("SD", f"{metrics.sd_mg_dl:.1f} mg/dL"),
         ("CV", f"{metrics.cv_percent:.1f} %"), ("GMI", f"{metrics.gmi_percent:.1f} %"),
         ("LBGI", f"{metrics.lbgi:.2f}"), ("HBGI", f"{metrics.hbgi:.2f}"),
     ]  # fmt: skip
-    figures = _pairs(rows)
-    note = f"{metrics.readings:,} readings. A replayed trace does not respond to the pump."
-    return section("Glucose", _range_bar(metrics), figures, id_="glucose", note=note)
+    return _range_bar(metrics), _pairs(rows)
 
 
 def decisions(record: Record) -> Html:
@@ -357,8 +375,9 @@ def bench(record: Record) -> Html:
 
 
 def happenings(record: Record) -> Html:
-    """Faults, annunciations and commands, each with its place in the timeline."""
-    events = sorted((event for kind in ("fault", "annunciation", "command") for event in record.of(kind)), key=time_of)
+    """Faults, annunciations, commands and meals, each with its place in the timeline."""
+    kinds = ("fault", "annunciation", "command", "meal")
+    events = sorted((event for kind in kinds for event in record.of(kind)), key=time_of)
     if not events:
         return section("Faults, annunciations, commands", tag("p", "None in this run.", class_="empty"), id_="events")
     rows = [
@@ -378,6 +397,8 @@ def _entries(name: str, value: object) -> Iterator[tuple[str, str]]:
         # Folders and trace files belong to the machine that ran this, and often name a person.
         if name.endswith("folder"):
             text = PurePath(text).name
+        elif name.endswith("meals") and text != "none":
+            text = f"a file ({PurePath(text).suffix or 'no suffix'})"
         elif name.endswith("trace"):
             text = "bundled" if text == "bundled" else f"a file ({PurePath(text).suffix or 'no suffix'})"
         yield name, text
@@ -411,4 +432,4 @@ def body(record: Record) -> Html:
     ])  # fmt: skip
 
 
-__all__ = ["body", "esc", "title_of"]
+__all__ = ["body", "esc", "range_shares", "title_of"]

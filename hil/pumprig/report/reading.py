@@ -104,7 +104,7 @@ class Record:
 
 
 def run_title(info: Event) -> str:
-    """What a run is called: its scenario's name, or its trace's kind and hash; empty when unknown.
+    """What a run is called: its scenario's name, its patient, or its trace's kind and hash; empty when unknown.
 
     Never the name of the trace's file: vendors put the wearer's name into it.
 
@@ -113,6 +113,9 @@ def run_title(info: Event) -> str:
     """
     scenario = info.get("scenario")
     if isinstance(scenario, dict):
+        if isinstance(patient := scenario.get("patient"), dict):
+            meals = "no meals" if patient.get("meals") in (None, "none") else "with meals"
+            return str(scenario.get("name") or f"{patient.get('name')}, {meals}")
         trace = f"{info.get('trace_format') or ''} trace {str(info.get('trace_sha256') or '')[:8]}"
         return str(scenario.get("name") or trace.strip())
     return str(scenario or "")

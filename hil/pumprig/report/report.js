@@ -10,11 +10,11 @@
   // A little air on both sides, so that what happens in the first and last second is seen whole.
   const air = (run[1] - run[0]) * 0.006;
   const whole = [run[0] - air, run[1] + air];
-  const glucoseTop = Math.max(260, ...data.glucose.v.map((v) => v || 0)) + 15;
+  const glucoseTop = Math.max(260, ...data.glucose.v.map((v) => v || 0), ...data.plasma.v) + 15;
   const amountTop = 1.18 * Math.max(1, ...data.iob.v, ...data.boluses.map((b) => Number(b.programmed) || 0));
   const rateTop = 1.25 * Math.max(0.5, ...data.rate.v, ...data.profile.v);
-  const LANES = ["therapy", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
-  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square" };
+  const LANES = ["meal", "therapy", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
+  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square", meal: "star-square" };
 
   // Pulses that no rule gives stand in a row of their own.
   const PULSES = ["basal", "bolus", "prime", "unexpected"].filter((source, row) => row < 2 || (data.pulses[source] || []).length);
@@ -69,6 +69,7 @@
       { name: "suspension", ...boxes(data.suspensions, glucoseTop), mode: "none", fill: "toself", fillcolor: c("suspension"), hoverinfo: "skip" },
       { name: "gap", ...boxes(data.gaps, glucoseTop), mode: "none", fill: "toself", hoverinfo: "skip", fillcolor: c("tint"),
         fillpattern: { shape: "/", size: 7, solidity: 0.12, fgcolor: c("gap"), bgcolor: "rgba(0,0,0,0)" } },
+      { name: "plasma", x: data.plasma.s.map(atMs), y: data.plasma.v, mode: "lines", hoverinfo: "none", line: { color: c("plasma"), width: 1.5 } },
       { name: "glucose", x, y: g.v, mode: "lines", connectgaps: false, hoverinfo: "none", line: { color: c("glucose"), width: 2 } },
       { name: "dots", x: [], y: [], mode: "markers", hoverinfo: "skip", marker: { size: 5, color: c("glucose") } },
       { name: "low", x: [], y: [], mode: "markers", hoverinfo: "skip", marker: { symbol: "triangle-down", size: 7, color: c("low") } },
@@ -253,6 +254,8 @@
     const ms = from + share * (to - from), s = toS(ms), parts = [["", clock(ms)]];
     const g = data.glucose, i = last(g.s, s), r = last(data.rate.s, s), b = last(data.iob.s, s);
     if (i >= 0 && g.v[i] !== null) parts.push(["glucose", g.v[i] + " mg/dL"]);
+    const p = last(data.plasma.s, s);
+    if (p >= 0) parts.push(["plasma", data.plasma.v[p] + " mg/dL"]);
     if (i >= 0 && g.predicted[i] !== null) parts.push(["predicted", g.predicted[i] + ""]);
     if (r >= 0) parts.push([data.rate.tbr[r] ? "TBR" : "basal", data.rate.v[r] + " U/h"]);
     if (b >= 0) parts.push(["IOB", data.iob.v[b] + " U"]);

@@ -29,6 +29,11 @@ def _columns(record: Record) -> dict[str, list[Any]]:
     return {
         "glucose_s": [time_of(event) for event in samples],
         "glucose_mg_dl": column(samples, "glucose_mg_dl"),
+        "patient_s": [time_of(event) for event in record.of("patient")],
+        "plasma_mg_dl": column(record.of("patient"), "plasma_mg_dl"),
+        "subcutaneous_mg_dl": column(record.of("patient"), "glucose_mg_dl"),
+        "meal_s": [time_of(event) for event in record.of("meal")],
+        "meal_carbohydrate_g": column(record.of("meal"), "carbohydrate_g"),
         "rate_s": [time_of(event) for event in rates],
         "rate_iu_per_h": column(rates, "rate_iu_per_h"),
         "rate_is_tbr": [bool(event.get("tbr")) for event in rates],
@@ -59,6 +64,7 @@ def write_signals(run_dir: Path) -> Path:
     Arrays, those of one group with the same length:
 
     - `glucose_s`, `glucose_mg_dl`: CGM samples.
+    - `patient_s`, `plasma_mg_dl`, `subcutaneous_mg_dl`: a virtual patient's glucose; `meal_s`, `meal_carbohydrate_g`.
     - `rate_s`, `rate_iu_per_h`, `rate_is_tbr`: the basal rate from that second on.
     - `decision_s`, `decision_action`, `decision_reason`, `predicted_mg_dl`, `decision_iob_iu`, `latency_dut_ms`,
       `latency_host_ms`: one decision a sample.

@@ -116,6 +116,16 @@ def gaps(record: Record) -> list[Span]:
     return [Span(times[index], times[index + 1]) for index, step in enumerate(steps) if step > limit_s]
 
 
+def has_patient(record: Record) -> bool:
+    """Whether a virtual patient wore the pump."""
+    return bool(record.of("patient"))
+
+
+def plasma(record: Record) -> list[tuple[float, float]]:
+    """(pump second, mg/dL) of a virtual patient's plasma glucose; empty where a trace was replayed."""
+    return [(time_of(event), number(event.get("plasma_mg_dl")) or 0.0) for event in record.of("patient")]
+
+
 def pulse_kind(event: Event) -> str:
     """What a motor pulse belongs to: `basal`, `bolus` (of any type), `prime`, or `unexpected`."""
     source = str(event.get("source"))

@@ -32,6 +32,7 @@ class Job:
         firmware: folder of the firmware; None for the installed one.
         without: checks that are switched off.
         until_fail: stop at the first run that is no PASS.
+        seconds_max: host seconds after which the job counts as hung.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Job:
     firmware: str | None = None
     without: tuple[str, ...] = ()
     until_fail: bool = False
+    seconds_max: float = JOB_SECONDS_MAX
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class _Slot:
                 stderr=self.errors, text=True, start_new_session=True,
             )  # fmt: skip
         self.job = job
-        self.until_s = time.monotonic() + JOB_SECONDS_MAX
+        self.until_s = time.monotonic() + job.seconds_max
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(asdict(job)) + "\n")
@@ -102,8 +104,9 @@ class _Slot:
         return [self._lost(f"the rig crashed: {self._last_words()}")]
 
     def overdue(self) -> list[Run]:
+        limit_s = self.job.seconds_max if self.job is not None else JOB_SECONDS_MAX
         self.end()
-        return [self._lost(f"the run did not end within {JOB_SECONDS_MAX:g} s")]
+        return [self._lost(f"the run did not end within {limit_s:g} s")]
 
     def _lost(self, message: str) -> Run:
         reason = {"verdict": "ERROR", "message": message, "rule": "", "check": "", "at_s": None}

@@ -1,0 +1,214 @@
+# Where glucose goes in the next four hours: four lines with a point every 5 min, and what the rules read from them
+# (D-1033 to D-1037).
+#
+# iob: insulin works, and the deviation seen now fades within an hour. zt: insulin works, and none is given from now on.
+# cob: announced carbs are absorbed. uam: what raises glucose now fades as it has begun to.
+from array import array
+
+from pump.control.oref.inputs import FLOAT, POINTS
+from pump.control.oref.numbers import greater, hundredth, lesser, nearest, over
+
+_SHOWN_LEAST = 39
+_SHOWN_MOST = 401
+# Stands for a lowest point that there is not.
+_NO_LOWEST = 999
+
+_FADING_POINTS = 12
+_UAM_FADING_POINTS = 36
+# What is dosed now works most after these points; a low before them cannot be helped any more.
+_WAIT_POINTS = 18
+_UAM_WAIT_POINTS = 12
+
+
+class Line:
+    # One point more than is shown: the last one counts, but is not shown.
+    def __init__(self):
+        self.points = array(FLOAT, (0 for _ in range(POINTS + 1)))
+        self.start(0, 0)
+
+    def start(self, mg_dl, steps):
+        self.points[0] = mg_dl
+        self.count = min(steps + 1, POINTS)
+        self.end = self.points[steps]
+        self.lowest = _NO_LOWEST
+        self.lowest_later = _NO_LOWEST
+
+    # Takes the lowest points, and from which point on a low can be helped; then makes the points those that are shown.
+    def finish(self, steps, wait):
+        points = self.points
+        lowest = later = _NO_LOWEST
+        for i in range(1, steps + 1):
+            mg_dl = points[i]
+            if mg_dl < lowest:
+                lowest = mg_dl
+            if mg_dl < later and i >= wait:
+                later = mg_dl
+        self.lowest = nearest(lowest)
+        self.lowest_later = greater(_SHOWN_LEAST, nearest(later))
+        self.end = points[steps]
+        for i in range(self.count):
+            points[i] = nearest(lesser(_SHOWN_MOST, greater(_SHOWN_LEAST, points[i])))
+
+    # Leaves out the end along which nothing changes.
+    def trim(self):
+        while self.count > 13 and self.points[self.count - 1] == self.points[self.count - 2]:
+            self.count -= 1
+
+    # Leaves out the end along which glucose rises above the target.
+    def trim_rising(self, target):
+        points = self.points
+        while self.count > 7 and points[self.count - 2] < points[self.count - 1] and points[self.count - 1] > target:
+            self.count -= 1
+
+    def last(self):
+        return self.points[self.count - 1]
+
+    # Minutes until a point lies below a limit: 240 when none does.
+    def minutes_above(self, mg_dl):
+        for i in range(self.count):
+            if self.points[i] < mg_dl:
+                return 5 * i
+        return 240
+
+
+class Forecast:
+    def __init__(self):
+        self.iob = Line()
+        self.zt = Line()
+        self.cob = Line()
+        self.uam = Line()
+        self._bgi = array(FLOAT, (0 for _ in range(POINTS + 1)))
+        self.cob_shown = False
+        self.uam_shown = False
+        self.eventual = 0
+        self.min_guard = 0
+        self.min_pred = 0
+        self._cob_top = 0
+
+    # Draws the lines; eventual is what insulin and deviation alone lead to.
+    def draw(self, inputs, settings, targets, carbs, eventual):
+        steps = inputs.iob.count
+        mg_dl = inputs.glucose.mg_dl
+        self._insulin(mg_dl, inputs.iob, targets.isf, carbs.impact)
+        self._cob(mg_dl, steps, carbs)
+        self._uam(mg_dl, steps, carbs)
+        for line in (self.iob, self.zt, self.cob):
+            line.finish(steps, _WAIT_POINTS)
+        self.uam.finish(steps, _UAM_WAIT_POINTS)
+        if steps == 0:
+            self.iob.end = eventual
+        self._show(inputs.meal, settings.uam, targets.target, carbs, eventual)
+
+    def _insulin(self, mg_dl, iob, isf, impact):
+        steps = iob.count
+        self.iob.start(mg_dl, steps)
+        self.zt.start(mg_dl, steps)
+        points, zero_temp_points, bgi = self.iob.points, self.zt.points, self._bgi
+        activities, zero_temp_activities = iob.activities, iob.zero_temp_activities
+        zero_temp = mg_dl
+        for i in range(1, steps + 1):
+            bgi[i] = hundredth(-activities[i - 1] * isf * 5)
+            mg_dl = mg_dl + bgi[i] + impact * (1 - min(1, i / _FADING_POINTS))
+            points[i] = mg_dl
+            zero_temp += hundredth(-zero_temp_activities[i - 1] * isf * 5)
+            zero_temp_points[i] = zero_temp
+
+    # What carbs seen now still bring fades; what is not seen yet comes as a triangle over the hours that remain.
+    def _cob(self, mg_dl, steps, carbs):
+        self.cob.start(mg_dl, steps)
+        points, bgi = self.cob.points, self._bgi
+        seen = greater(0, carbs.impact)
+        fading_points = greater(carbs.seen_points * 2, 1)
+        self._cob_top = iob_top = mg_dl
+        expected = carbs.expected()
+        for i in range(1, steps + 1):
+            fading = min(0, carbs.impact * (1 - min(1, i / _FADING_POINTS)))
+            impact = greater(0, seen * (1 - i / fading_points))
+            edge = lesser(i, carbs.hours * 12 - i)
+            unseen = greater(0, over(edge, carbs.hours / 2 * 12) * carbs.unseen_peak)
+            mg_dl = mg_dl + bgi[i] + fading + impact + unseen
+            points[i] = mg_dl
+            if self.iob.points[i] > iob_top:
+                iob_top = self.iob.points[i]
+            if expected and mg_dl > iob_top:
+                self._cob_top = mg_dl
+
+    def _uam(self, mg_dl, steps, carbs):
+        self.uam.start(mg_dl, steps)
+        points, bgi = self.uam.points, self._bgi
+        for i in range(1, steps + 1):
+            fading = min(0, carbs.impact * (1 - min(1, i / _FADING_POINTS)))
+            by_slope = greater(0, carbs.deviation + i * carbs.slope)
+            by_time = greater(0, carbs.deviation * (1 - i / _UAM_FADING_POINTS))
+            mg_dl = mg_dl + bgi[i] + fading + lesser(by_slope, by_time)
+            points[i] = mg_dl
+
+    # Trims the lines, and raises the eventual glucose to where carbs lead.
+    def _show(self, meal, uam, target, carbs, eventual):
+        self.iob.trim()
+        self.zt.trim_rising(target)
+        self.cob_shown = meal.cob > 0 and carbs.rising()
+        self.uam_shown = uam and carbs.rising()
+        if self.cob_shown:
+            self.cob.trim()
+            eventual = greater(eventual, self.cob.last())
+        if self.uam_shown:
+            self.uam.trim()
+            if self.uam.last() == self.uam.last():
+                eventual = greater(eventual, self.uam.last())
+        self.eventual = eventual
+
+    # The line that carbs are judged by.
+    def leading(self):
+        return self.cob if self.cob_shown else self.iob
+
+    # The lowest glucose from now on (min_guard), and the lowest that a dose of now can still help (min_pred).
+    def read(self, glucose_mg_dl, meal, uam, targets, carbs):
+        left = over(meal.cob, meal.carbs)
+        expected = carbs.expected()
+        cob_lowest = self.cob.lowest if expected else _NO_LOWEST
+        cob_later = self.cob.lowest_later if expected else _NO_LOWEST
+        uam_later = self.uam.lowest_later if uam else _NO_LOWEST
+        self.min_guard = self._guard(left, cob_lowest, expected, uam)
+        average = greater(self._average(left, cob_later, uam_later), self.zt.lowest)
+        zt_uam = self._held_by_zt(uam_later, targets)
+        lowest = self._lowest(left, meal, uam, cob_later, zt_uam)
+        self.min_pred = lesser(lowest, average)
+        if self._cob_top > glucose_mg_dl:
+            self.min_pred = lesser(self.min_pred, self._cob_top)
+
+    def _guard(self, left, cob_lowest, expected, uam):
+        if not expected:
+            return self.uam.lowest if uam else self.iob.lowest
+        if not uam:
+            return cob_lowest
+        return nearest(left * cob_lowest + (1 - left) * self.uam.lowest)
+
+    # Where the lines end, between those that there are.
+    def _average(self, left, cob_later, uam_later):
+        if uam_later < _NO_LOWEST and cob_later < _NO_LOWEST:
+            return nearest((1 - left) * self.uam.end + left * self.cob.end)
+        if cob_later < _NO_LOWEST:
+            return nearest((self.iob.end + self.cob.end) / 2)
+        if uam_later < _NO_LOWEST:
+            return nearest((self.iob.end + self.uam.end) / 2)
+        return nearest(self.iob.end)
+
+    # The UAM line is trusted the less, the lower glucose gets without insulin.
+    def _held_by_zt(self, uam_later, targets):
+        zt_lowest = self.zt.lowest
+        if zt_lowest < targets.threshold:
+            return nearest((uam_later + zt_lowest) / 2)
+        if zt_lowest < targets.target:
+            share = (zt_lowest - targets.threshold) / (targets.target - targets.threshold)
+            return nearest((uam_later + (uam_later * share + zt_lowest * (1 - share))) / 2)
+        return nearest((uam_later + zt_lowest) / 2) if zt_lowest > uam_later else nearest(uam_later)
+
+    def _lowest(self, left, meal, uam, cob_later, zt_uam):
+        iob_later = self.iob.lowest_later
+        if meal.carbs != 0 and meal.carbs == meal.carbs:
+            if cob_later < _NO_LOWEST:
+                lowest = greater(iob_later, cob_later)
+                return nearest(greater(lowest, left * cob_later + (1 - left) * zt_uam)) if uam else lowest
+            return zt_uam if uam else self.min_guard
+        return nearest(greater(iob_later, zt_uam)) if uam else iob_later

@@ -1,0 +1,52 @@
+# Numbers as oref0 reckons with them (D-1001, D-1002).
+#
+# A number that is not there is NaN. It goes through every sum, is never lesser, greater or equal, and counts as zero
+# where it is only asked whether there is anything.
+import math
+
+NOTHING = float("nan")
+# Beyond this a double has no fractions left; it also keeps what is no number away from math.ceil.
+_WHOLE_FROM = 1e15
+
+
+# To the nearest whole number, half up: -2.5 becomes -2.
+def nearest(x):
+    if not -_WHOLE_FROM < x < _WHOLE_FROM:
+        return x
+    above = math.ceil(x)
+    return above - 1 if above - 0.5 > x else above
+
+
+def tenth(x):
+    return nearest(x * 10) / 10
+
+
+def hundredth(x):
+    return nearest(x * 100) / 100
+
+
+def thousandth(x):
+    return nearest(x * 1000) / 1000
+
+
+def whole_below(x):
+    return math.floor(x) if -_WHOLE_FROM < x < _WHOLE_FROM else x
+
+
+# NaN when either is NaN, whichever stands first.
+def lesser(a, b):
+    return a if a < b or a != a else b
+
+
+def greater(a, b):
+    return a if a > b or a != a else b
+
+
+# A quotient that a divisor of zero makes infinite, or nothing when it divides zero.
+def over(a, b):
+    return a / b if b != 0 else a * float("inf")
+
+
+# Whether there is a number, and not zero.
+def given(x):
+    return x != 0 and x == x

@@ -1,0 +1,54 @@
+"""How fast virtual patients live: by themselves, and as a cohort through real firmware."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from pumprig.bench_figures import BenchError, Figure
+from pumprig.cohort.cohort import Settings, run_cohort
+from pumprig.patients import Meal, Patient, SensorNoise, patient_names, patient_parameters
+
+__all__ = ["cohort", "patient_days"]
+
+_DAY_MINUTES = 1440
+_ALIVE = 10
+_COHORT = ("adolescent#001", "adult#001", "child#001", "adult#004")
+_WEEK_DAYS = 7
+
+
+def patient_days(rounds: int) -> list[Figure]:
+    """Days that patients live in a second on one core without a pump: every third, with meals, pulses and a sensor."""
+    taken = []
+    meals = (Meal(420, 45.0), Meal(735, 70.0), Meal(1120, 80.0))
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for name in patient_names()[:: len(patient_names()) // _ALIVE]:
+            patient, noise = Patient(patient_parameters(name)), SensorNoise(1)
+            for minute in range(_DAY_MINUTES):
+                for meal in meals:
+                    if meal.falls_on(minute):
+                        patient.eat(meal.carbohydrate_g)
+                glucose = patient.step(0.05 * (minute % 3 == 0))
+                if minute % 5 == 0:
+                    noise.reading_mg_dl(minute, glucose)
+        taken.append(_ALIVE / (time.perf_counter() - start))
+    return [Figure("patient_days_without_dut", round(statistics.median(taken), 1), "per second", "at least 25")]
+
+
+def cohort(_rounds: int) -> list[Figure]:
+    """A week of four patients through real firmware, two at a time; thirty take as much longer as they are more."""
+    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
+        start = time.perf_counter()
+        ended = run_cohort(Settings(_COHORT, _WEEK_DAYS, "plgs"), Path(folder), (), slots=2)
+        taken_s = time.perf_counter() - start
+    if ended.exit_code:
+        raise BenchError(f"the cohort ended with exit code {ended.exit_code}")
+    days = _WEEK_DAYS * len(_COHORT)
+    minutes = taken_s / len(_COHORT) * len(patient_names()) / 60
+    return [
+        Figure("cohort_patient_days", round(days / taken_s, 2), "per second"),
+        Figure("cohort_7_days_30_patients_scaled_up_from_4", round(minutes, 2), "min", "at most 10"),
+    ]

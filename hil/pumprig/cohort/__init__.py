@@ -1,0 +1,1 @@
+"""Cohorts: every virtual patient through real firmware, with outcomes and every violation."""

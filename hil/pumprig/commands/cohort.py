@@ -1,0 +1,80 @@
+"""`pumprig cohort`: virtual patients through real firmware, with outcomes and every violation."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from pumprig.commands.progress import progress
+from pumprig.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("cohort")
+@click.option("--patients", default="all", show_default=True, metavar="all|NAME,...", help="Who wears the pump.")
+@click.option("--days", type=click.IntRange(1, 45), default=7, show_default=True, help="Length of each run.")
+@click.option("--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True)
+@click.option(
+    "--meals", default="none", show_default=True, metavar="FILE|none", help="What they eat; the pump is not told."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of sensors and rig.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
+@click.option(
+    "--findings", type=click.Path(path_type=Path, dir_okay=False),
+    help="Another list of violations that are understood.  [default: the one that comes with pumprig]",
+)  # fmt: skip
+@click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for the records."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
+def command(
+    patients: str, days: int, controller: str, meals: str, seed: int, jobs: int, findings: Path | None,
+    firmware: Path | None, out: Path, as_json: bool,
+) -> int:  # fmt: skip
+    """Run virtual patients through the real firmware in lockstep, and tell how each fared.
+
+    Each patient wears a pump of its own that gives the resting basal rate, with a sensor and a fresh reservoir every
+    three days. Every dose is proven as in `pumprig run`. A violation must stand in the list of true findings, with its
+    explanation; a new one fails, and a listed one that is gone fails, too.
+
+    \b
+    Examples:
+      pumprig cohort --days 7 --controller plgs
+      pumprig cohort --patients adult#001,child#004 --days 2 --meals meals.csv --json
+    """
+    from pumprig.cohort.cohort import Settings, chosen_patients, run_cohort
+    from pumprig.cohort.findings import FINDINGS_PATH, load_findings
+    from pumprig.cohort.page import write_page
+    from pumprig.cohort.show import as_dict, show_cohort
+    from pumprig.patients import read_meals
+    from pumprig.patients.plan import NO_MEALS
+    from pumprig.record import new_run_folder
+    from pumprig.report import write_report
+
+    names = chosen_patients(patients)
+    known = load_findings(findings or FINDINGS_PATH)
+    eaten = None if meals == NO_MEALS else Path(meals)
+    if eaten is not None:
+        read_meals(eaten)
+    if firmware is not None and not (firmware / "main.py").is_file():
+        raise UsageError("this is no firmware", where=f"--firmware {firmware}", allowed="a folder with main.py")
+    settings = Settings(names, days, controller, eaten, seed, firmware)
+    folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{controller}")
+    began_s = time.monotonic()
+    with progress("Living", len(names), as_json) as advance:
+        cohort = run_cohort(settings, folder, known, slots=jobs, on_patient=lambda outcome: advance(outcome.name))
+    cohort.seconds = time.monotonic() - began_s
+    for outcome in cohort.outcomes:
+        if outcome.run.verdict != "PASS" and outcome.run.folder:
+            write_report(Path(outcome.run.folder))
+    page = write_page(cohort)
+    if as_json:
+        click.echo(json.dumps(as_dict(cohort, str(page)), indent=1))
+    else:
+        show_cohort(cohort, str(page))
+    return cohort.exit_code

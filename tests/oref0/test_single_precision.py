@@ -1,0 +1,42 @@
+"""Goal: on a board, whose floats are single, controller oref decides as with doubles but for a small, known share.
+
+Method: the controller on CPython with the result of each operation rounded to single precision (controller.py) meets
+the random inputs beside the one with doubles. Both may round a half to different sides, which the lines show at
+once and a TBR or a small bolus seldom: those are counted, and their share is bounded.
+"""
+
+import pytest
+
+from oref0.cases import case
+from oref0.controller import Controller, Single
+
+# What is left of a number after single precision; steps of rates and boluses are coarser.
+TOLERANCE = 0.0005
+SHARE_MOST = 0.005
+WHAT = ("rule", "acts", "rate", "minutes", "smb")
+
+
+def compare(seeds):
+    doubles = Controller()
+    with Single().rounding():
+        singles = Controller(single=True)
+    assert (doubles.oref.forecast.iob.points.typecode, singles.oref.forecast.iob.points.typecode) == ("d", "f")
+    differ, most = 0, 0.0
+    for seed in seeds:
+        asked = case(seed)
+        there, here = doubles.decide(asked), singles.decide(asked)
+        apart = [abs(getattr(here, name) - getattr(there, name)) for name in WHAT]
+        if any(one > TOLERANCE for one in apart):
+            differ += 1
+            most = max(most, apart[WHAT.index("rate")])
+    print(f"{len(seeds)} inputs, {differ} decisions differ in single precision; rates by up to {most:.3f} U/h")
+    assert differ <= SHARE_MOST * len(seeds)
+
+
+def test_single_precision_changes_few_decisions():
+    compare(range(800))
+
+
+@pytest.mark.slow
+def test_single_precision_changes_few_of_ten_thousand_decisions():
+    compare(range(1_000_000, 1_010_000))
