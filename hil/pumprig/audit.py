@@ -206,8 +206,8 @@ class Audit:
             name = counter.name.lower().replace("_", " ")
             due = self._asker.wanted(at_s, GetCounter(name, selection.name.lower())).fields["minutes"]
             seen = self._heard(at_s, self._pump.counter(counter, selection))
-            # Up to so much a power cut may have taken, or left. How much it was shows at the first reading after it, but
-            # for a part of a minute; a counter that was reset since has none of it.
+            # Up to so much a power cut may have taken, or left. How much it was shows at the first reading after it,
+            # but for a part of a minute; a counter that was reset since has none of it.
             doubtful_s = self._judge.oracle.doubtful_s
             first = self._counter_offsets.setdefault((doubtful_s, counter, selection), seen - due)
             held = seen == due or (abs(seen - due) <= -(-doubtful_s // 60) and abs(seen - due - first) <= 1)

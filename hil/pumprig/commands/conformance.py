@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from pumprig.errors import UsageError
 
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _FORMATS = ("text", "json", "junit", "markdown")
+_NOT_FOR_PROVE = {
+    "board": "--board", "clock": "--clock", "patience": "--patience", "known_failures": "--known-failures",
+    "as_list": "--list",
+}  # fmt: skip
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise UsageError(f"{value:g} is no time that a case may take", where="--patience", allowed="seconds from 0 on")
+    return value
 
 
 @click.command("conformance")
@@ -32,7 +44,7 @@ _FORMATS = ("text", "json", "junit", "markdown")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these cases; may be given more than once.")
 @click.option("--list", "as_list", is_flag=True, help="Name the cases, and run none.")
 @click.option("--known-failures", type=click.Path(path_type=Path), metavar="FILE", help="Failures that are known.")
-@click.option("--patience", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS",
+@click.option("--patience", type=float, callback=_seconds, default=10.0, show_default=True, metavar="SECONDS",
               help="How long a case may take where time is real.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True,
               help="markdown is for --list.")  # fmt: skip
@@ -73,15 +85,20 @@ def command(
     \b
     Exit codes:
       0 no case failed   1 a case failed, or a known failure passes   3 no server
+      7 no case passed, so nothing is shown   130 interrupted: --output has the cases up to then
     """
     from pumprig.conformance.model import chosen_cases
     from pumprig.conformance.show import list_of
 
     form = "json" if as_json else form
     cases = chosen_cases(include, exclude)
+    _try_output(output)
     if prove:
+        _refuse_beside_prove()
         return _prove(cases, only, jobs, form, output, firmware)
     if as_list:
+        if form == "junit":
+            raise UsageError("a list has no outcome", where="--format junit", allowed="text, json, markdown")
         _write(list_of(cases, form), output)
         return 0
     if form == "markdown":
@@ -114,11 +131,30 @@ def _run(
         elif sys.stderr.isatty():
             click.echo(f"\r\x1b[K{len(results)} of {len(cases)}  {result.case.id}", err=True, nl=False)
 
-    run_cases(bench, cases, known=known, on_result=tell)
+    interrupted = True
+    try:
+        run_cases(bench, cases, known=known, on_result=tell)
+        interrupted = False
+    except KeyboardInterrupt:
+        # On standard output the refusal stands alone; a file keeps what there is.
+        if output is None:
+            raise
     if not shown and sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
-    _write(_outcome(form, results, bench, time.monotonic() - began_s, shown), output)
+    _write(_outcome(form, results, bench, time.monotonic() - began_s, shown=shown, interrupted=interrupted), output)
+    if interrupted:
+        raise KeyboardInterrupt
     return exit_code_of(results)
+
+
+def _refuse_beside_prove() -> None:
+    context = click.get_current_context()
+    for name, option in _NOT_FOR_PROVE.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                "this is not for --prove, which runs patched firmware on virtual boards in lockstep", where=option,
+                remedy="Leave it out.",
+            )  # fmt: skip
 
 
 def _prove(
@@ -139,15 +175,34 @@ def _prove(
     return exit_code_of(proofs)
 
 
-def _outcome(form: str, results: Sequence[Result], bench: Bench, seconds: float, shown: bool) -> str:
+def _outcome(
+    form: str, results: Sequence[Result], bench: Bench, seconds: float, *, shown: bool, interrupted: bool
+) -> str:
     from pumprig.conformance.show import as_json, as_junit, as_text, line_of
 
     if form == "json":
-        return as_json(results, bench.board, bench.features, seconds)
+        return as_json(results, bench.board, bench.features, seconds, interrupted=interrupted)
     if form == "junit":
-        return as_junit(results, bench.board, seconds)
+        return as_junit(results, bench.board, seconds, interrupted=interrupted)
     lines = [] if shown else [line_of(result) for result in results]
-    return "\n".join([*lines, as_text(results, seconds)])
+    return "\n".join([*lines, as_text(results, seconds, interrupted=interrupted)])
+
+
+def _try_output(output: Path | None) -> None:
+    # A file that cannot be written is told before the first case, and left as it was.
+    if output is None:
+        return
+    there = output.exists()
+    try:
+        output.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise _unwritable(output, error) from None
+    if not there:
+        output.unlink()
+
+
+def _unwritable(output: Path, error: OSError) -> UsageError:
+    return UsageError(f"the file cannot be written ({error.strerror})", where=f"--output {output}")
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -157,4 +212,4 @@ def _write(text: str, output: Path | None) -> None:
     try:
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"the file cannot be written ({error.strerror})", where=f"--output {output}") from None
+        raise _unwritable(output, error) from None

@@ -60,9 +60,7 @@ class Bench:
         database.STATUS_CHANGED, database.STATUS, database.ANNUNCIATION_STATUS, database.FEATURES, SRCP,
     )  # fmt: skip
 
-    def __init__(
-        self, board: str, clock: Clock, *, firmware: Path | None = None, patience_s: float = 10.0
-    ) -> None:
+    def __init__(self, board: str, clock: Clock, *, firmware: Path | None = None, patience_s: float = 10.0) -> None:
         self.board = board
         self.clock = clock
         self.patience_s = patience_s
@@ -76,9 +74,11 @@ class Bench:
         self._there: dict[Characteristic, bool] = {}
         try:
             self._know()
-        except BearerError as error:
+        except BaseException as error:
             self.close()
-            raise BlockedError(str(error), where=board) from None
+            if isinstance(error, BearerError):
+                raise BlockedError(str(error), where=board) from None
+            raise
 
     # --- The server ---------------------------------------------------------------------------------------------
 
@@ -216,5 +216,3 @@ def _is_there(session: Session, characteristic: Characteristic) -> bool:
         return isinstance(session.read_octets(characteristic), bytes)
     # A value that can only be written: an empty one is refused, but not for its handle.
     return session.write_octets(characteristic.handle, b"") != AttErrorCode.INVALID_HANDLE
-
-

@@ -6,11 +6,16 @@ A wrong server is a patch on a copy of the firmware. The cases that it must fail
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import time
 import tomllib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from pumprig.conformance.model import Case, Verdict, all_cases
 from pumprig.conformance.runner import run_cases
 from pumprig.errors import PumprigError, RigError, UsageError
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
+from pumprig.verdict import INTERRUPTED_EXIT_CODE
 
 __all__ = ["Proof", "WrongServer", "chosen_servers", "exit_code_of", "load_servers", "prove", "table"]
 
@@ -28,6 +34,8 @@ CORRECT = "correct firmware"
 _TEXTS = ("name", "about")
 _LISTS = ("cases", "also")
 _SHOWN = 4
+# How long a process has to give its board up when the proof is interrupted.
+_END_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,8 @@ def prove(
     ids = tuple(one.id for one in cases or all_cases())
     proofs = [Proof(CORRECT), *(Proof(server.name, server) for server in servers)]
     # Processes of their own: a board keeps a processor busy, and Python uses one at a time.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool, _ending(pool, others):
         waiting = {}
         for proof in proofs:
             try:
@@ -156,7 +165,7 @@ def prove(
                 proof.problem, proof.exit_code = error.message, error.exit_code
                 on_proof(proof)
                 continue
-            waiting[pool.submit(failures, str(folder), ids)] = proof
+            waiting[_submit(pool, str(folder), ids)] = proof
         for future in as_completed(waiting):
             proof = waiting[future]
             try:
@@ -170,6 +179,44 @@ def prove(
 
 def _copy(source: Path, server: WrongServer, work: Path) -> Path:
     return copy_firmware(source, work / server.name, patched(source, server.edits, server.name))
+
+
+def _submit(pool: ProcessPoolExecutor, folder: str, ids: tuple[str, ...]) -> Future[dict[str, str]]:
+    # A process that is started here inherits the mask: Ctrl-C is for this process, which then ends the others.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_work, folder, ids)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _ending(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> Iterator[None]:
+    # Whatever interrupts the proof ends what waits and what runs; the pool alone would run all of it to its end.
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        ours = [child for child in multiprocessing.active_children() if child not in others]
+        for child in ours:
+            child.terminate()
+        until_s = time.monotonic() + _END_S
+        for child in ours:
+            child.join(max(0.0, until_s - time.monotonic()))
+            child.kill()
+        raise
+
+
+def _work(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:
+    # Runs in a process of its own. One that is asked to end gives its board up first.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return failures(firmware, ids)
+    except KeyboardInterrupt:
+        # Not by a return: the next server would run then.
+        os._exit(INTERRUPTED_EXIT_CODE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def failures(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:

@@ -14,6 +14,8 @@ from pumprig.conformance.model import Case, CaseEnd, Failed, NotAdvertised, NotP
 from pumprig.conformance.octets import hex_of
 from pumprig.conformance.session import CCP, RACP
 from pumprig.errors import BlockedError, UsageError
+from pumprig.verdict import EXIT_CODES
+from pumprig.verdict import Verdict as RunVerdict
 
 __all__ = ["Result", "exit_code_of", "load_known", "run_cases"]
 
@@ -93,8 +95,15 @@ def load_known(path: Path | None) -> dict[str, str]:
 
 
 def exit_code_of(results: Sequence[Result]) -> int:
-    """0, or 1 when a case failed that was not known to, or a known failure passed."""
-    return 1 if any(result.unexpected for result in results) else 0
+    """The exit code of a whole run.
+
+    0 with a case that passed and none against the expectation; 1 when a case failed that was not known to, or a known
+    failure passed; 7 when no case passed, as nothing is shown then.
+    """
+    if any(result.unexpected for result in results):
+        return EXIT_CODES[RunVerdict.FAIL]
+    shown = any(result.verdict is Verdict.PASS for result in results)
+    return EXIT_CODES[RunVerdict.PASS if shown else RunVerdict.INCONCLUSIVE]
 
 
 def run_cases(

@@ -10,11 +10,19 @@ from xml.etree import ElementTree
 
 from pumprig.conformance.model import Case, Verdict
 from pumprig.conformance.runner import Result, exit_code_of
+from pumprig.verdict import EXIT_CODES, INTERRUPTED_EXIT_CODE
+from pumprig.verdict import Verdict as RunVerdict
 from pumpwire.enums import IddFeatureFlags
 
 __all__ = ["as_json", "as_junit", "as_text", "document", "line_of", "list_of"]
 
+_INCONCLUSIVE = EXIT_CODES[RunVerdict.INCONCLUSIVE]
+_ENDS = {code: verdict.name for verdict, code in EXIT_CODES.items()}
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_COUNTED = (
+    ("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped"),
+    ("errors", "testcase/error"),
+)  # fmt: skip
 _HEADING = """\
 # Conformance cases
 
@@ -40,7 +48,7 @@ def line_of(result: Result) -> str:
     return "\n".join(lines)
 
 
-def as_text(results: Sequence[Result], seconds: float) -> str:
+def as_text(results: Sequence[Result], seconds: float, *, interrupted: bool = False) -> str:
     """The table over all groups, and what ends with another exit code than 0."""
     groups: dict[str, Counter[Verdict]] = {}
     for result in results:
@@ -56,18 +64,23 @@ def as_text(results: Sequence[Result], seconds: float) -> str:
             lines.append(f"{result.case.id} is listed as a known failure and passes: take it out of the list")
     failed = sum(result.unexpected and result.known is None for result in results)
     known = sum(result.known is not None and result.verdict is Verdict.FAIL for result in results)
-    end = "FAIL" if exit_code_of(results) else "PASS"
-    lines.append(f"{end}: {len(results)} cases, {failed} failed, {known} known failures.  {seconds:.0f} s")
+    code = exit_code_of(results)
+    end = "INTERRUPTED" if interrupted else _ENDS[code]
+    none = "" if code != _INCONCLUSIVE or interrupted else " No case passed, so this shows nothing of the server."
+    lines.append(f"{end}: {len(results)} cases, {failed} failed, {known} known failures.  {seconds:.0f} s{none}")
     return "\n".join(lines)
 
 
-def as_json(results: Sequence[Result], board: str, features: IddFeatureFlags, seconds: float) -> str:
+def as_json(
+    results: Sequence[Result], board: str, features: IddFeatureFlags, seconds: float, *, interrupted: bool = False
+) -> str:
     """The run as JSON."""
     counts = Counter(result.verdict for result in results)
     shown = {
         "board": board,
         "features": f"0x{int(features):06X}",
-        "exit_code": exit_code_of(results),
+        "exit_code": INTERRUPTED_EXIT_CODE if interrupted else exit_code_of(results),
+        "interrupted": interrupted,
         "seconds": round(seconds, 3),
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "cases": [result.as_dict() for result in results],
@@ -79,8 +92,8 @@ def _clean(text: str) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def as_junit(results: Sequence[Result], board: str, seconds: float) -> str:
-    """The run as JUnit XML; a known failure is skipped, one that is gone is a failure."""
+def as_junit(results: Sequence[Result], board: str, seconds: float, *, interrupted: bool = False) -> str:
+    """The run as JUnit XML; a known failure is skipped, one that is gone is a failure, an interruption an error."""
     suite = ElementTree.Element("testsuite", {"name": f"pumprig conformance {board}", "time": f"{seconds:.3f}"})
     for result in results:
         group, _, _ = result.case.id.partition(".")
@@ -94,9 +107,11 @@ def as_junit(results: Sequence[Result], board: str, seconds: float) -> str:
             known = "" if result.known is None else f" (known: {result.known})"
             message = f"{result.verdict.value}: {result.text}{known}"
             ElementTree.SubElement(element, "skipped", {"message": _clean(message)})
-    for name, path in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
+    if interrupted:
+        element = ElementTree.SubElement(suite, "testcase", {"classname": "conformance", "name": "interrupted"})
+        ElementTree.SubElement(element, "error", {"message": f"interrupted after {len(results)} cases"})
+    for name, path in _COUNTED:
         suite.set(name, str(len(suite.findall(path))))
-    suite.set("errors", "0")
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode")
 

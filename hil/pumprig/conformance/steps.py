@@ -83,16 +83,24 @@ def therapy(s: Session, state: TherapyControlState) -> Answer:
 
 
 def run_therapy(s: Session, rate: str = "1") -> int:
-    """Therapy in Run, with a basal profile of one rate where there is basal; returns the profile's number, else 0."""
+    """Therapy in Run, with a basal profile of one rate where there is basal; returns the profile's number, else 0.
+
+    Raises:
+        NotPossible: it is refused, and IDD Status tells of no reservoir or of an empty one.
+        Failed: it is refused.
+    """
     number = 0
     if s.bench.features & IddFeatureFlags.BASAL_RATE:
         number = basal_profile(s, rate)
     answer = therapy(s, TherapyControlState.RUN)
     if answer.code == ResponseCode.PROCEDURE_NOT_APPLICABLE:
-        if not s.fields(database.STATUS)["flags"] & 1:
+        # A refusal counts for the server only with a reason that the server itself tells.
+        status = s.fields(database.STATUS)
+        if not status["flags"] & 1:
             raise NotPossible("no reservoir is attached, so therapy cannot run")
-        raise NotPossible(f"therapy cannot run now: {answer}")
-    s.has_code(answer, SUCCESS)
+        if status["reservoir_remaining_iu"] == 0:
+            raise NotPossible("the reservoir is empty, so therapy cannot run")
+    s.holds(answer.code == SUCCESS, "Run is accepted, as IDD Status tells of a reservoir with insulin", answer)
     return number
 
 
