@@ -62,6 +62,8 @@ class Audit:
         self.templates = TemplateQuestions(asker)
         self._seen_due_s: list[int] = []
         self._claims: list[tuple[int, int]] = []
+        # By life of the pump, counter and selection: minutes that it was off at its first reading.
+        self._counter_offsets: dict[tuple[int, CounterType, CounterSelection], int] = {}
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -204,10 +206,13 @@ class Audit:
             name = counter.name.lower().replace("_", " ")
             due = self._asker.wanted(at_s, GetCounter(name, selection.name.lower())).fields["minutes"]
             seen = self._heard(at_s, self._pump.counter(counter, selection))
-            # Up to so much a power cut may have taken, or left.
-            slack = -(-self._judge.oracle.doubtful_s // 60)
+            # Up to so much a power cut may have taken, or left. How much it was shows at the first reading after it, but
+            # for a part of a minute; a counter that was reset since has none of it.
+            doubtful_s = self._judge.oracle.doubtful_s
+            first = self._counter_offsets.setdefault((doubtful_s, counter, selection), seen - due)
+            held = seen == due or (abs(seen - due) <= -(-doubtful_s // 60) and abs(seen - due - first) <= 1)
             what = f"counter {name}, {selection.name.lower()} minutes"
-            self._expect("counter", abs(seen - due) <= slack, at_s, what, due, seen)
+            self._expect("counter", held, at_s, what, due, seen)
 
     def stored(self, at_s: int, state: State) -> None:
         """How many records the pump holds, and which is the first and the last (D-911)."""

