@@ -12,7 +12,7 @@ import sys
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pumprig.errors import UsageError
@@ -68,6 +68,7 @@ def test_a_meal_is_eaten_at_five_grams_a_minute_and_two_small_plates_are_one_lar
     assert day("adult#001", {60: 30, 61: 30}) == pytest.approx(day("adult#001", {60: 60}), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(extra=st.floats(0, 20), minute=st.integers(0, 300))
 def test_glucose_stays_a_number_whatever_is_delivered(extra, minute):
     patient = Patient(patient_parameters("child#001"))

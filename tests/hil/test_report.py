@@ -369,7 +369,7 @@ def write_patient(folder: Path) -> Path:
     with (run / "events.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(event) + "\n" for event in events)
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    info |= {"patient": "adult#001", "scenario": {"patient": {"name": "adult#001", "meals": "/somewhere/of/mine/my meals.csv"}}}
+    info |= {"patient": "adult#001", "scenario": {"patient": {"name": "adult#001", "meals": "folder/my meals.csv"}}}
     (run / "run.json").write_text(json.dumps(info), encoding="utf-8")
     return run
 

@@ -7,6 +7,10 @@ the real firmware and with firmware that is wrong on purpose, and the wearer alo
 
 import hashlib
 import json
+import re
+import signal
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -135,6 +139,32 @@ def test_late_and_missed_samples_are_those_of_their_own_minute(tmp_path):
     for run in (late, lost):
         told = {event["offset_minutes"]: event["glucose_mg_dl"] for event in run.events("sample")}
         assert [told[minute] for minute in range(0, 120, 5)] == sensor(plain)
+
+
+@pytest.mark.slow
+def test_over_a_line_the_patient_gets_what_the_pump_counts(tmp_path):
+    """The readings are those of lockstep: what is counted at the end of a minute is what the motor did in it."""
+    (tmp_path / "night.toml").write_text(
+        "hours = 0.2\n" + ADULT + "\n" + command(60, "set_bolus", amount_iu=2) + "\n", encoding="utf-8"
+    )
+    program = [sys.executable, "-m", "pumprig.cli"]
+    seen = lived(tmp_path, "hours = 0.2", command(60, "set_bolus", amount_iu=2))
+
+    def over_a_line():
+        with subprocess.Popen([*program, "board", "--clock", "scaled:10"], stdout=subprocess.PIPE, text=True) as board:
+            device = re.match(r"virtual board on (\S+),", board.stdout.readline())[1]
+            try:
+                chosen = parse_clock("scaled:10")
+                plan = make_plan(Scenario.load(tmp_path / "night.toml"), chosen)
+                options = RunOptions(board=f"port:{device}", clock=chosen, out=tmp_path / "runs", report=False)
+                return Run(execute(plan, options))
+            finally:
+                board.send_signal(signal.SIGINT)
+
+    told = fit_run(over_a_line, 2, over_a_line=True)
+    assert told.verdict is Verdict.PASS, told.explain()
+    assert not told.pulses and len(seen.pulses) > 40
+    assert (sensor(told), plasma(told)) == (sensor(seen), plasma(seen))
 
 
 # --- the wearer alone ---

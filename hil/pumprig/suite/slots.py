@@ -32,7 +32,7 @@ class Job:
         firmware: folder of the firmware; None for the installed one.
         without: checks that are switched off.
         until_fail: stop at the first run that is no PASS.
-        seconds_max: host seconds after which the job counts as hung.
+        seconds_max: host seconds after which the job counts as hung; the usual ones when None.
     """
 
     key: str
@@ -41,7 +41,12 @@ class Job:
     firmware: str | None = None
     without: tuple[str, ...] = ()
     until_fail: bool = False
-    seconds_max: float = JOB_SECONDS_MAX
+    seconds_max: float | None = None
+
+    @property
+    def limit_s(self) -> float:
+        """Host seconds after which the job counts as hung."""
+        return JOB_SECONDS_MAX if self.seconds_max is None else self.seconds_max
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class _Slot:
                 stderr=self.errors, text=True, start_new_session=True,
             )  # fmt: skip
         self.job = job
-        self.until_s = time.monotonic() + job.seconds_max
+        self.until_s = time.monotonic() + job.limit_s
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(asdict(job)) + "\n")
@@ -104,7 +109,8 @@ class _Slot:
         return [self._lost(f"the rig crashed: {self._last_words()}")]
 
     def overdue(self) -> list[Run]:
-        limit_s = self.job.seconds_max if self.job is not None else JOB_SECONDS_MAX
+        assert self.job is not None
+        limit_s = self.job.limit_s
         self.end()
         return [self._lost(f"the run did not end within {limit_s:g} s")]
 
