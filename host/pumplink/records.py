@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pumplink.client import Received
+from pumplink.errors import WireError
 from pumplink.procedures import Procedures
 from pumplink.results import HistoryRecord
 from pumpwire.clock import from_datetime, to_datetime
@@ -30,8 +31,16 @@ class Records(Procedures):
         )
 
     def clock(self) -> datetime | None:
-        """The pump's local time, None when it does not know it."""
-        return to_datetime(dict(self.client.read("CurrentTime")))
+        """The pump's local time, None when it does not know it.
+
+        Raises:
+            WireError: there is no such date.
+        """
+        fields = self.client.read("CurrentTime")
+        try:
+            return to_datetime(dict(fields))
+        except ValueError as error:
+            raise WireError(f"the pump's clock shows no date that there is: {error}") from None
 
     def history(self, from_sequence: int = 0) -> list[HistoryRecord]:
         """The records from a sequence number on, oldest first (IDS 1.0.2, 3.9)."""

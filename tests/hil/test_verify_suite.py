@@ -309,6 +309,16 @@ def test_a_mutant_is_killed_by_the_first_scenario_that_sees_it_and_one_that_nobo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pump_whose_clock_shows_no_date_that_there_is_fails_and_breaks_nothing(tmp_path):
+    source = (default_firmware() / "pump/wall.py").read_text(encoding="utf-8")
+    before, after = "day // 1460 + day // 36524", "day // 1460 - day // 36524"
+    assert source.count(before) == 1
+    copy = copy_firmware(default_firmware(), tmp_path / "wrong", {"pump/wall.py": source.replace(before, after)})
+    job = slots.Job("date", (str(scenario_path("midnight")),), str(tmp_path / "runs"), str(copy))
+    [(_, [run])] = slots.run_jobs(jobs_of(job), 1)
+    assert run.verdict == "FAIL"
+
+
 @pytest.mark.slow
 def test_two_hundred_mutants_are_killed_or_explained(capsys):
     with pytest.raises(SystemExit) as left:
