@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -24,10 +25,31 @@ from pumprig.conformance.show import as_junit, as_text, document, line_of
 from pumprig.conformance.steps import run_therapy, set_bolus
 from pumprig.errors import UsageError
 from pumpwire import database
-from pumpwire.enums import BolusType, IddFeatureFlags
+from pumpwire.enums import BolusType, IddFeatureFlags, ResponseCode
+from pumpwire.numbers import Special
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "hil" / "CONFORMANCE.md"
 QUICK = ("features.*", "srcp.opcode.*", "e2e.write.srcp.*", "racp.operator.*", "history.clock-set", "run.*")
+# The cases that the virtual board leaves no room for, each with how its reason begins. A case that comes to this list
+# has stopped to try its clause.
+NOT_POSSIBLE = {
+    "bolus.activation-without-feature": "the server advertises it",
+    "bolus.delay-without-feature": "the server advertises it",
+    "bolus.template-without-feature": "the server advertises it",
+    "bolus.unsupported-type": "the server has all bolus types",
+    "ccp.opcode.not-advertised": "the server advertises a feature for each command",
+    "e2e.none": "the server has E2E-Protection",
+    "features.no-protection": "the server has E2E-Protection",
+    "profile.basal.not-configurable": "all templates are configurable",
+    "profile.icho.not-configurable": "all templates are configurable",
+    "profile.isf.not-configurable": "all templates are configurable",
+    "profile.target.not-configurable": "all templates are configurable",
+    "profile.target.third-without-second": "a write holds two blocks at most",
+    "srcp.get-active-basal-rate-delivery.not-supported": "the server has a basal rate",
+    "srcp.get-active-bolus-ids.not-supported": "the server has boluses",
+    "tbr.template-without-feature": "the server has TBR templates",
+    "tbr.unsupported-type": "the server has both TBR types",
+}
 
 
 def run(*arguments: str) -> int:
@@ -136,6 +158,43 @@ def test_a_wrong_answer_is_told_with_its_octets():
     assert "03 03 05 05 70" in result.seen and "OPCODE_NOT_SUPPORTED" in result.seen
 
 
+class Refusing:
+    """A session with a server that refuses Run and tells a status."""
+
+    def __init__(self, flags: int, remaining_iu: object) -> None:
+        self.bench = SimpleNamespace(features=IddFeatureFlags(0))
+        self._status = {"flags": flags, "reservoir_remaining_iu": remaining_iu}
+
+    def ask(self, on, message):
+        return SimpleNamespace(code=ResponseCode.PROCEDURE_NOT_APPLICABLE)
+
+    def fields(self, characteristic):
+        return self._status
+
+    def holds(self, condition, expected, seen):
+        if not condition:
+            raise Failed(expected, str(seen))
+
+
+@pytest.mark.parametrize(
+    ("flags", "remaining_iu", "end"),
+    [(0, Special.NAN, NotPossible), (1, 0.0, NotPossible), (1, 0.1, Failed), (1, Special.NAN, Failed)],
+)
+def test_run_is_refused_for_the_reservoir_that_the_status_tells_of_alone(flags, remaining_iu, end):
+    with pytest.raises(end):
+        run_therapy(Refusing(flags, remaining_iu))
+
+
+def test_a_run_in_which_no_case_passed_shows_nothing():
+    def cannot(s):
+        raise NotPossible("no")
+
+    none, failing = result_of(cannot), result_of(stumble, known="why")
+    assert exit_code_of([none]) == 7 and exit_code_of([failing]) == 7 and exit_code_of([]) == 7
+    assert exit_code_of([none, result_of()]) == 0 and exit_code_of([none, result_of(stumble)]) == 1
+    assert "INCONCLUSIVE: 1 cases" in as_text([none], 1.0) and "PASS: " not in as_text([none], 1.0)
+
+
 def test_therapy_does_not_run_when_a_case_has_ended():
     states = []
 
@@ -174,7 +233,7 @@ def test_octets_are_those_of_the_standard():
 
 def test_a_known_failure_may_fail_and_must_not_pass():
     failing, passing = result_of(stumble, known="why"), result_of(known="why")
-    assert exit_code_of([failing]) == 0 and exit_code_of([passing]) == 1 and exit_code_of([result_of()]) == 0
+    assert exit_code_of([failing, result_of()]) == 0 and exit_code_of([passing]) == 1
     assert "FAIL (known)" in line_of(failing)
     assert "made.up is listed as a known failure and passes" in as_text([passing], 1.0)
 
@@ -201,6 +260,50 @@ def test_junit_has_a_failure_for_what_fails_the_run_alone():
     }  # fmt: skip
 
 
+def test_an_interrupted_run_keeps_what_it_has_and_says_so(tmp_path, monkeypatch, capsys):
+    def some(bench, cases, *, known, on_result):
+        on_result(Result(made_up()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pumprig.conformance.runner.run_cases", some)
+    path = tmp_path / "out"
+    assert run("--json", "--output", str(path)) == 130
+    shown = json.loads(path.read_text(encoding="utf-8"))
+    assert shown["interrupted"] and shown["exit_code"] == 130 and [one["id"] for one in shown["cases"]] == ["made.up"]
+    assert run("--format", "junit", "--output", str(path)) == 130
+    suite = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    assert (suite.get("tests"), suite.get("errors"), suite.find("testcase/error") is None) == ("2", "1", False)
+    assert run("--output", str(path)) == 130
+    assert "INTERRUPTED: 1 cases" in path.read_text(encoding="utf-8")
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["--patience", "nan"], "--patience"), (["--patience", "inf"], "--patience"),
+        (["--patience", "-1"], "--patience"), (["--prove", "--board", "virtual"], "--board"),
+        (["--prove", "--clock", "lockstep"], "--clock"), (["--prove", "--patience", "10"], "--patience"),
+        (["--prove", "--known-failures", "none"], "--known-failures"), (["--prove", "--list"], "--list"),
+        (["--list", "--format", "junit"], "--format junit"), (["--format", "markdown"], "--format markdown"),
+        (["--output", "/"], "--output /"), (["--output", "/no/such/folder"], "--output /no/such/folder"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_refused_before_the_first_case(arguments, where, monkeypatch, capsys):
+    monkeypatch.setattr("pumprig.conformance.bench.Bench.session", None)
+    assert run(*arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pumprig: {where}: ")
+
+
+def test_looking_whether_the_output_can_be_written_leaves_it_as_it_was(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("kept", encoding="utf-8")
+    for path in (old, new):
+        assert run("--output", str(path), "--format", "markdown") == 2
+    assert old.read_text(encoding="utf-8") == "kept" and not new.exists()
+
+
 def test_the_firmware_passes_cases_of_each_procedure(tmp_path, capsys):
     path = tmp_path / "out.json"
     patterns = [part for pattern in QUICK for part in ("--include", pattern)]
@@ -216,8 +319,21 @@ def test_a_board_without_a_server_is_blocked(tmp_path, capsys):
     assert "pumprig: virtual" in capsys.readouterr().err
 
 
+def not_possible(cases: list[dict[str, str]]) -> dict[str, str]:
+    """The cases that could not be tried; of a reason as much as the list holds."""
+    reasons = {one["id"]: one["reason"] for one in cases if one["verdict"] == "NOT_POSSIBLE"}
+    return {name: reason[: len(NOT_POSSIBLE.get(name, reason))] for name, reason in reasons.items()}
+
+
+def test_every_tbr_case_is_tried_but_those_that_cannot_be(capsys):
+    assert run("--json", "--include", "tbr.*") == 0
+    wanted = {name: reason for name, reason in NOT_POSSIBLE.items() if name.startswith("tbr.")}
+    assert not_possible(json.loads(capsys.readouterr().out)["cases"]) == wanted
+
+
 @pytest.mark.slow
 def test_the_firmware_passes_every_case(capsys):
     assert run("--json") == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["counts"]["FAIL"] == 0 and shown["counts"]["PASS"] > 500
+    assert not_possible(shown["cases"]) == NOT_POSSIBLE

@@ -6,8 +6,8 @@ A wrong server is a patch on a copy of the firmware. The cases that it must fail
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,6 @@ from pumprig.conformance.model import Case, Verdict, all_cases
 from pumprig.conformance.runner import run_cases
 from pumprig.errors import PumprigError, RigError, UsageError
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
-from pumprig.verdict import INTERRUPTED_EXIT_CODE
 
 __all__ = ["Proof", "WrongServer", "chosen_servers", "exit_code_of", "load_servers", "prove", "table"]
 
@@ -36,6 +35,7 @@ _LISTS = ("cases", "also")
 _SHOWN = 4
 # How long a process has to give its board up when the proof is interrupted.
 _END_S = 5.0
+_ended = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -208,13 +208,17 @@ def _ending(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> Iterator[Non
 
 
 def _work(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:
-    # Runs in a process of its own. One that is asked to end gives its board up first.
+    # Runs in a process of its own. One that is asked to end gives its board up, runs no server that waits in its queue,
+    # and leaves as at its end, so that no folder stays behind.
+    if _ended.is_set():
+        return {}
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return failures(firmware, ids)
     except KeyboardInterrupt:
-        # Not by a return: the next server would run then.
-        os._exit(INTERRUPTED_EXIT_CODE)
+        before = signal.SIG_IGN
+        _ended.set()
+        return {}
     finally:
         signal.signal(signal.SIGTERM, before)
 
