@@ -473,8 +473,8 @@ def _message(details: ErrorDetails) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(name, _field_names(), n=1)
-        return "unknown field" + (f"; do you mean {near[0]}?" if near else "")
+        near = _nearest(name, details["loc"])
+        return "unknown field" + (f"; do you mean {near}?" if near else "")
     if kind == "union_tag_invalid":
         return f"unknown kind {context['tag']!r}; allowed: {str(context['expected_tags']).replace(chr(39), '')}"
     if kind == "union_tag_not_found":
@@ -515,24 +515,30 @@ def _plain_message(details: ErrorDetails, name: str) -> str:
     }.get(kind, details["msg"][:1].lower() + details["msg"][1:])
 
 
-# The fields of the kinds that a location names come first.
-def _properties(kinds: tuple[int | str, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
+# The fields of each part of a scenario; those of the kinds that a location names come first.
+def _parts(location: tuple[int | str, ...]) -> list[dict[str, dict[str, Any]]]:
     schema = Scenario.model_json_schema(by_alias=True)
     parts = [schema.get("properties", {}), *(part.get("properties", {}) for part in schema.get("$defs", {}).values())]
-    parts.sort(key=lambda part: part.get("kind", {}).get("const") not in kinds)
-    return [item for part in parts for item in part.items()]
+    parts.sort(key=lambda part: part.get("kind", {}).get("const") not in location)
+    return parts
+
+
+def _nearest(name: str, location: tuple[int | str, ...]) -> str:
+    for part in _parts(location):
+        near = difflib.get_close_matches(name, part, n=1)
+        if near and part.get("kind", {}).get("const") in location:
+            return near[0]
+    names = sorted({name for part in _parts(location) for name in part})
+    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
 
 
 # The schema says `gt` and `le` where a value is converted.
 def _allowed_range(name: str, location: tuple[int | str, ...]) -> str:
-    for found, field in _properties(location):
-        for branch in (field, *field.get("anyOf", ())) if found == name else ():
+    for part in _parts(location):
+        field = part.get(name, {})
+        for branch in (field, *field.get("anyOf", ())):
             if "maximum" in branch:
                 return f" from {branch['minimum']} to {branch['maximum']}"
             if "le" in branch:
                 return f" more than {branch['gt']} and at most {branch['le']}"
     return ""
-
-
-def _field_names() -> list[str]:
-    return sorted({name for name, _ in _properties()})

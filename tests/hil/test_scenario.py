@@ -173,6 +173,11 @@ on = 3
     assert "unknown kind 'set_bolsu'; allowed: set_tbr, cancel_tbr, set_tbr_template, set_bolus" in found[7]
 
 
+def test_a_field_that_is_near_one_of_its_own_kind_is_pointed_at():
+    command = ["[[command]]", 'at = "01:00:00"', 'kind = "set_bolus"', "amount_iu = 1", "extended_amount_iu = 2"]
+    assert problems(minimal(*command)) == ["6: command.1.extended_amount_iu: unknown field; do you mean extended_iu?"]
+
+
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
