@@ -60,8 +60,8 @@ WRONG = {
         "the motor pulsed",
     ),
     "double bolus": (
-        Edit("gatt/command.py", "self._pump.set_bolus(s, fields[tables.FAST_AMOUNT_IU])",
-             "self._pump.set_bolus(s, 2 * fields[tables.FAST_AMOUNT_IU])"),
+        Edit("gatt/command.py", "s, fields[tables.BOLUS_TYPE], fields[tables.FAST_AMOUNT_IU], ",
+             "s, fields[tables.BOLUS_TYPE], 2 * fields[tables.FAST_AMOUNT_IU], "),
         "bolus pulses",
     ),
     "two answers": (
@@ -107,6 +107,11 @@ def test_steps_go_into_a_text_and_back():
 def test_a_word_that_is_no_step_is_named(word):
     with pytest.raises(UsageError, match=word):
         parse(f"open {word}")
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_every_patch_applies(name, tmp_path):
+    assert wrong_firmware(name, tmp_path)[0].is_dir()
 
 
 @pytest.mark.parametrize(
