@@ -83,6 +83,10 @@ class CgmsClient:
         if not self._retry.over():
             return
         self._retry.stop()
+        # A record that came since may have the greatest offset there is: nothing can be missing after it.
+        if self._step == _MISSED and not self._knows_missing():
+            self._step = _SETTLED
+            return
         self._waiting = True
         self._answer.start(_ANSWER_MS)
         if self._step < _RECORD_ACCESS:

@@ -430,3 +430,13 @@ def test_an_answer_that_makes_no_sense_asks_nothing(octets):
     bench.connect()
     bench.notify(bytes.fromhex(octets), RACP)
     assert bench.after(10 * RETRY_MS).answer() == []
+
+
+def test_the_last_offset_that_comes_before_the_question_leaves_nothing_to_ask():
+    """A busy sensor is about to be asked again when a record with the greatest offset comes."""
+    bench = Bench()
+    bench.connect()
+    bench.notify(bytes((6, 0, 1, 8)), RACP)
+    bench.records(65535)
+    assert bench.after(RETRY_MS).answer() == []
+    assert bench.client.wait_ms() == -1
