@@ -25,7 +25,8 @@ __all__ = ["Broken", "Peer"]
 ANSWER_S = 2.0
 HEAP_NOISE_OCTETS = 4096
 WARM_UP_CHECKS = 64
-PULSES_TO_COME_MAX = 2
+# In one second: one of the fast bolus, of the other one's fast and its extended part, and of the basal (D-107).
+PULSES_TO_COME_MAX = 4
 PART_OCTETS = 256
 PART_S = 0.025
 _VALUE_OCTETS_MAX = 20
