@@ -9,7 +9,6 @@ one piece. Lines keep their numbers, so that a traceback names the line of the s
 from __future__ import annotations
 
 import ast
-import contextlib
 import hashlib
 import importlib
 import os
@@ -22,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["pack", "packed"]
+__all__ = ["PackedFirmware", "pack", "packed"]
 
 _BOARD_FOLDER = "/firmware"
 _ENTRY = "main"
@@ -296,7 +295,7 @@ def pack(firmware: Path, target: Path, *, compiled: bool = True) -> None:
 
 
 class _Folder:
-    """A folder that goes with the process."""
+    """A folder that goes with the last who holds it, at the latest with the process."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="pumprig-packed-")).resolve()
@@ -308,20 +307,33 @@ def _folder_of(digest: str) -> _Folder:
     return _Folder()
 
 
-def packed(firmware: Path, *, compiled: bool = True) -> Path:
-    """A folder with the packed firmware, made once for each state of its sources.
+class PackedFirmware(NamedTuple):
+    """A folder with packed firmware. It may go when this does: a board loads modules for as long as it runs."""
+
+    path: Path
+    folder: _Folder
+
+
+def packed(firmware: Path, *, compiled: bool = True) -> PackedFirmware:
+    """The packed firmware in a folder, made once for each state of its sources.
 
     Args:
         firmware: the folder with `main.py`.
         compiled: as `pack` has it; False for a MicroPython of which it is not known which .mpy files it takes.
+    Raises:
+        OSError: there is no room for it, or no right to write.
     """
     digest = hashlib.sha256(repr(sorted(_sources(firmware).items())).encode()).hexdigest()
-    folder = _folder_of(digest).path
-    target = folder / ("compiled" if compiled else "sources")
+    folder = _folder_of(digest)
+    target = folder.path / ("compiled" if compiled else "sources")
     if not target.is_dir():
         # Aside, so that a pack that was interrupted is not taken for a whole one.
-        aside = Path(tempfile.mkdtemp(dir=folder)) / "firmware"
+        aside = Path(tempfile.mkdtemp(dir=folder.path)) / "firmware"
         pack(firmware, aside, compiled=compiled)
-        with contextlib.suppress(OSError):
+        try:
             aside.rename(target)
-    return target
+        except OSError:
+            # Another thread may have been first.
+            if not target.is_dir():
+                raise
+    return PackedFirmware(target, folder)

