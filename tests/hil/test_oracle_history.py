@@ -11,7 +11,7 @@ import pytest
 
 from hil.oracle_bench import MIDNIGHT, accept, plgs, profile, running, take
 from pumprig.errors import UsageError
-from pumprig.oracle import ControllerSettings, Oracle, OracleSettings
+from pumprig.oracle import ControllerSettings, Guardrails, Oracle, OracleSettings
 from pumprig.oracle.commands import (
     ActivateProfile,
     CancelTbr,
@@ -105,6 +105,7 @@ def test_delivered_sum_rolls_over_above_eighty_thousand_units():
         basal_limit_mu_per_h=30_000,
         reservoir_capacity_mu=10**9,
         max_bolus_mu=pulse_mu,
+        guardrails=Guardrails(hour_mu=10**9, day_mu=10**9),
     )
     hours = pulse_mu // 30_000 + 1
     shown = []

@@ -2,6 +2,15 @@
 
 from pumprig.oracle.delivery import Account, Ledger
 from pumprig.oracle.oracle import ExpectedDecision, Oracle, State
-from pumprig.oracle.settings import ControllerSettings, OracleSettings
+from pumprig.oracle.settings import ControllerSettings, Guardrails, OracleSettings
 
-__all__ = ["Account", "ControllerSettings", "ExpectedDecision", "Ledger", "Oracle", "OracleSettings", "State"]
+__all__ = [
+    "Account",
+    "ControllerSettings",
+    "ExpectedDecision",
+    "Guardrails",
+    "Ledger",
+    "Oracle",
+    "OracleSettings",
+    "State",
+]

@@ -8,10 +8,12 @@ from typing import Any
 
 from pumprig.errors import UsageError
 from pumprig.oracle import commands as c
+from pumprig.oracle import questions as q
 from pumprig.oracle.bolus import BolusPlan
 from pumprig.oracle.commands import Command, Expected
 from pumprig.oracle.events import BolusCalculated, MaxBolusChanged, SettingsWritten
-from pumprig.oracle.judgement import judge_bolus, judge_tbr
+from pumprig.oracle.guardrails import CLIENT, Guardrail, bolus_total_held, client_held, tbr_on_iob_held
+from pumprig.oracle.judgement import amount_held, judge_bolus, judge_tbr, rate_held
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.profile import WallClock
 from pumprig.oracle.readouts import READOUTS
@@ -24,6 +26,7 @@ from pumprig.oracle.terms import (
     NO_RECORDS,
     NOT_APPLICABLE,
     NOT_COMPLETED,
+    OPCODE_NOT_SUPPORTED,
     OUT_OF_RANGE,
     RACP_NOT_APPLICABLE,
     RACP_SUCCESS,
@@ -35,6 +38,7 @@ from pumprig.oracle.terms import (
     Controller,
     EndReason,
     PrimingReason,
+    TbrType,
     TemplateKind,
     TherapyState,
 )
@@ -82,8 +86,14 @@ def _set_tbr(pump: Machine, at_s: int, command: c.SetTbr) -> Expected:
         return reply(NOT_APPLICABLE, "D-301")
     else:
         plan = pump.templates.tbrs[number]
+        if not (pump.settings.tbr_relative or plan.tbr_type is TbrType.ABSOLUTE):
+            return reply(INVALID_OPERAND, "D-109")
+    if rate_held(pump, at_s, plan):
+        return reply(OUT_OF_RANGE, "D-1202")
     if pump.therapy is not _RUN or command.change != (pump.tbr is not None):
         return reply(NOT_APPLICABLE, "D-301")
+    if tbr_on_iob_held(pump, at_s, pump.tbr_rate_mu_per_h(plan.tbr_type, plan.value), CLIENT):
+        return reply(NOT_COMPLETED, "D-1204")
     context = command.context or Context.REMOTE_CONTROL
     if command.change:
         pump.change_tbr(at_s, plan, context, number or 0)
@@ -128,12 +138,17 @@ def _set_bolus(pump: Machine, at_s: int, command: c.SetBolus) -> Expected:
     plan = _plan_of(pump, command)
     if isinstance(plan, Expected):
         return plan
+    if amount_held(pump, at_s, plan.pulses):
+        return reply(OUT_OF_RANGE, "D-1203")
     if pump.therapy is not _RUN:
         return reply(NOT_APPLICABLE, "D-401")
     if pump.delivery.place(plan.bolus_type) is not None:
         return reply(TOO_MANY_BOLUSES, "D-403")
     if plan.pulses > pump.reservoir_pulses - pump.delivery.bolus_missing:
         return reply(NOT_COMPLETED, "D-401")
+    held = bolus_total_held(pump, at_s, plan.pulses * pump.settings.pulse_mu)
+    if held:
+        return reply(NOT_COMPLETED, "D-1204" if held is Guardrail.IOB else "D-1205")
     bolus_id = pump.start_bolus(at_s, plan, command.template_number or 0, command.activation)
     return reply(SUCCESS, "D-401", bolus_id=bolus_id)
 
@@ -151,6 +166,8 @@ def _set_max_bolus(pump: Machine, at_s: int, command: c.SetMaxBolus) -> Expected
     pulses = pulses_of(command.amount_iu, pulse_mu, 1, _AMOUNT_MU_MAX)
     if pulses is None:
         return reply(OUT_OF_RANGE, "D-802")
+    if amount_held(pump, at_s, pulses):
+        return reply(OUT_OF_RANGE, "D-1203")
     old_mu, pump.max_bolus_mu = pump.max_bolus_mu, pulses * pulse_mu
     if old_mu != pump.max_bolus_mu:
         pump.history.add(MaxBolusChanged, at_s, "D-802", old_mu=old_mu, new_mu=pump.max_bolus_mu)
@@ -211,12 +228,26 @@ def _configure(pump: Machine, at_s: int, command: c.Configure) -> Expected:
     settings = replace(pump.controller, **{name: value for name, value in given.items() if value is not None})
     if settings.refusal():
         return reply(ATT_VALUE_REFUSED, "D-616")
+    if not pump.settings.basal_adjustable and settings.controller != Controller.MANUAL:
+        return reply(ATT_VALUE_REFUSED, "D-205")
+    if client_held(pump, at_s, Guardrail.STALE, settings.stale_minutes, pump.guardrails.stale_minutes):
+        return reply(ATT_VALUE_REFUSED, "D-1207")
     pump.controller = settings
     pump.iob.configure(settings.dia_minutes, settings.peak_minutes)
     pump.history.add(SettingsWritten, at_s, "D-905")
     if settings.controller != Controller.PLGS:
         pump.end_suspension(at_s, "D-616")
     return reply(ATT_OK, "D-616")
+
+
+def _set_guardrails(pump: Machine, at_s: int, command: c.SetGuardrails) -> Expected:
+    given = {item.name: getattr(command, item.name) for item in fields(command)}
+    wanted = replace(pump.guardrails, **{name: value for name, value in given.items() if value is not None})
+    if wanted.refusal(pump.settings.guardrails, pump.settings.pulse_mu):
+        return reply(ATT_VALUE_REFUSED, "D-1201")
+    pump.history.add(SettingsWritten, at_s, "D-1201")
+    pump.guard(at_s, wanted)
+    return reply(ATT_OK, "D-1201")
 
 
 def _confirm(pump: Machine, at_s: int, command: c.ConfirmAnnunciation) -> Expected:
@@ -295,6 +326,7 @@ _ANSWERS: dict[type[Command], Callable[[Machine, int, Any], Expected]] = {
     c.CalculateBolus: _calculate_bolus,
     c.SetClock: _set_clock,
     c.Configure: _configure,
+    c.SetGuardrails: _set_guardrails,
     c.ConfirmAnnunciation: _confirm,
     c.SnoozeAnnunciation: _snooze,
     c.SetForce: _set_force,
@@ -310,6 +342,16 @@ _ANSWERS: dict[type[Command], Callable[[Machine, int, Any], Expected]] = {
 }
 
 
+# D-205: what only a pump has whose basal can be adjusted.
+_ADJUSTABLE = (c.SetTbr, c.CancelTbr, c.SetTbrTemplate, q.GetTbrTemplate)
+
+
+def _of_adjustable_basal(command: Command) -> bool:
+    if isinstance(command, c.WriteProfile | q.ReadProfile):
+        return command.kind == TemplateKind.BASAL
+    return isinstance(command, _ADJUSTABLE)
+
+
 def answer(pump: Machine, at_s: int, command: Command) -> Expected:
     """Do what a command asks at the second reached and return the answer it must get.
 
@@ -321,6 +363,8 @@ def answer(pump: Machine, at_s: int, command: Command) -> Expected:
     Raises:
         UsageError: a command that the specification does not have.
     """
+    if not pump.settings.basal_adjustable and _of_adjustable_basal(command):
+        return reply(OPCODE_NOT_SUPPORTED, "D-205")
     handler = _ANSWERS.get(type(command))
     if handler is None:
         known = ", ".join(kind.__name__ for kind in _ANSWERS)

@@ -31,6 +31,7 @@ __all__ = [
     "SetClock",
     "SetFillLevel",
     "SetForce",
+    "SetGuardrails",
     "SetMaxBolus",
     "SetReservoir",
     "SetTbr",
@@ -262,6 +263,26 @@ class Configure(Command):
     lockout_minutes: int | None = None
     dia_minutes: int | None = None
     peak_minutes: int | None = None
+    near_mg_dl: int | None = None
+    resume_mg_dl: int | None = None
+    resume_predicted_mg_dl: int | None = None
+    minimum_minutes: int | None = None
+    rising_resumes: bool | None = None
+    rising_holds: bool | None = None
+
+
+@dataclass(frozen=True)
+class SetGuardrails(Command):
+    """A write of the controller's guardrails (D-1201): 0 or ATT error 0xFF; None leaves a value as it is."""
+
+    basal_mu_per_h: int | None = None
+    bolus_mu: int | None = None
+    iob_mu: int | None = None
+    hour_mu: int | None = None
+    day_mu: int | None = None
+    interval_minutes: int | None = None
+    stale_minutes: int | None = None
+    decision_minutes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def judge_sample(
     """
     settings = pump.controller
     glucose = whole_glucose(glucose_mg_dl)
-    refused = pump.cgm.refusal(at_s, offset_minutes, glucose, status_bits, 60 * settings.stale_minutes)
+    refused = pump.cgm.refusal(at_s, offset_minutes, glucose, status_bits, pump.stale_s)
     prediction = None
     if refused is not None or glucose is None:
         action, reason = Action.NONE, refused or Reason.INVALID_SAMPLE

@@ -24,6 +24,7 @@ __all__ = [
     "BolusTemplateChanged",
     "DailyInsulin",
     "Event",
+    "GuardrailHeld",
     "History",
     "IchoBlockChanged",
     "IsfBlockChanged",
@@ -339,9 +340,26 @@ class MaxBolusChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsWritten(Event):
-    """Controller settings written, as a pointer event (D-905)."""
+    """Settings of the controller or its guardrails written, as a pointer event (D-905)."""
 
     codes: ClassVar[tuple[int, ...]] = (0x03A9,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardrailHeld(Event):
+    """A guardrail refused or limited something (D-1201).
+
+    `asked_by` is `client`, `controller` or `device`; `asked` and `allowed` are in the guardrail's unit. What is asked
+    of IOB is known within `doubt_mu` (D-703).
+    """
+
+    codes: ClassVar[tuple[int, ...]] = (0xF00F,)
+
+    guardrail: int
+    asked_by: str
+    asked: int
+    allowed: int
+    doubt_mu: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

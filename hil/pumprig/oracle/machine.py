@@ -29,10 +29,12 @@ from pumprig.oracle.events import (
     TbrStarted,
     TherapyChanged,
 )
+from pumprig.oracle.guardrails import Windows, automatic_tbr, pulse_held
 from pumprig.oracle.iob import InsulinOnBoard
 from pumprig.oracle.plgs import Cgm, Limiter
 from pumprig.oracle.profile import Tbr, WallClock
-from pumprig.oracle.settings import PAUSE_LIMIT_S, ControllerSettings, OracleSettings
+from pumprig.oracle.settings import PAUSE_LIMIT_S, ControllerSettings, Guardrails, OracleSettings
+from pumprig.oracle.steps import cut_down
 from pumprig.oracle.templates import TbrPlan, Templates
 from pumprig.oracle.terms import (
     AnnunciationType,
@@ -77,6 +79,9 @@ class Machine:
     def __init__(self, settings: OracleSettings, wall: datetime | None = None, next_sequence: int = 0) -> None:
         self.settings = settings
         self.controller: ControllerSettings = settings.controller
+        self.guardrails: Guardrails = settings.guardrails
+        self.windows = Windows()
+        self.last_automatic_bolus_s: int | None = None
         self.now_s = 0
         self.clock = WallClock(wall or settings.wall_start)
         self.history = History(next_sequence)
@@ -85,8 +90,8 @@ class Machine:
         self.iob = InsulinOnBoard(settings.pulse_mu, self.controller.dia_minutes, self.controller.peak_minutes)
         self.therapy = TherapyState.STOP
         self.pause_end_s = NEVER
-        self.templates = Templates(settings.templates)
-        self.profile_rate_mu_per_h = 0
+        self.templates = Templates(settings.templates, adjustable=settings.basal_adjustable)
+        self.profile_rate_mu_per_h = settings.basal_fixed_mu_per_h
         self.block_end_s = NEVER
         self.tbr: Tbr | None = None
         self.max_bolus_mu = settings.max_bolus_mu
@@ -128,7 +133,7 @@ class Machine:
                 NEVER if self.tbr is None else self.tbr.end_s,
                 self.pause_end_s,
                 self.annunciations.due_s(),
-                self.cgm.stale_due_s(60 * self.controller.stale_minutes),
+                self.cgm.stale_due_s(self.stale_s),
             ),
         )
 
@@ -176,7 +181,7 @@ class Machine:
         if at_s >= self.annunciations.due_s():
             self.annunciations.wake(at_s)
         # D-003 (7)
-        if at_s >= self.cgm.stale_due_s(60 * self.controller.stale_minutes):
+        if at_s >= self.cgm.stale_due_s(self.stale_s):
             self.cgm.stale = True
             self.annunciations.raise_one(AnnunciationType.STALE_CGM, at_s, "D-603")
             self.end_suspension(at_s, "D-603")
@@ -204,7 +209,13 @@ class Machine:
         return True
 
     def _pulse(self, at_s: int, rule: str, source: str, bolus_id: int | None = None, part: Part | None = None) -> bool:
-        """Deliver one pulse; False when nothing more comes, by occlusion before it or an empty reservoir after it."""
+        """Deliver one pulse; False when nothing more comes.
+
+        A full window or an occlusion withholds it, an empty reservoir withholds what follows it.
+        """
+        if source != "prime" and pulse_held(self, at_s):
+            self.abort(at_s, AnnunciationType.MAX_DELIVERY, "D-1205")
+            return False
         self.force_read_s = at_s
         if self.occluded or self.force >= self.settings.occlusion_force:
             self.abort(at_s, AnnunciationType.OCCLUSION, "D-821")
@@ -219,6 +230,7 @@ class Machine:
         self.given.append(Given(len(self.given), source, bolus_id, part is not None and part.spread))
         if source != "prime":
             self.iob.add(at_s)
+            self.windows.add(at_s)
             self.count_insulin("basal" if source == "basal" else "bolus", self.settings.pulse_mu)
         return self._draw(at_s)
 
@@ -319,8 +331,33 @@ class Machine:
         if self.therapy is TherapyState.STOP:
             return 0
         if self.tbr is None:
-            return self.profile_rate_mu_per_h
-        return self.tbr.rate_mu_per_h(self.profile_rate_mu_per_h, self.settings.basal_limit_mu_per_h)
+            return self.within_limits(self.profile_rate_mu_per_h)
+        return self.tbr_rate_mu_per_h(self.tbr.tbr_type, self.tbr.value)
+
+    def tbr_rate_mu_per_h(self, tbr_type: TbrType, value: int) -> int:
+        """What a TBR brings into force over the profile's rate: mU/h, or thousandths of the factor (D-308, D-1202)."""
+        if tbr_type is TbrType.ABSOLUTE:
+            return self.within_limits(value)
+        rate = self.profile_rate_mu_per_h * value // 1000
+        return self._on_step(min(rate, self.settings.basal_limit_mu_per_h, self.guardrails.basal_mu_per_h))
+
+    def within_limits(self, rate_mu_per_h: int) -> int:
+        """A rate as the basal limit and its guardrail leave it (D-801, D-1202)."""
+        limit = min(self.settings.basal_limit_mu_per_h, self.guardrails.basal_mu_per_h)
+        return rate_mu_per_h if rate_mu_per_h <= limit else self._on_step(limit)
+
+    def _on_step(self, rate_mu_per_h: int) -> int:
+        return cut_down(rate_mu_per_h, self.settings.basal_min_mu_per_h, self.settings.basal_steps)
+
+    def guard(self, at_s: int, guardrails: Guardrails) -> None:
+        """Take other guardrails; the rate in force keeps within them (D-1201, D-1202)."""
+        self.guardrails = guardrails
+        self._rate_changed(at_s, "D-1202")
+
+    @property
+    def stale_s(self) -> int:
+        """Age at which CGM is not yet stale, in seconds: that of the settings, or of its guardrail (D-603, D-1207)."""
+        return 60 * min(self.controller.stale_minutes, self.guardrails.stale_minutes)
 
     def _rate_changed(self, at_s: int, rule: str, context: str = Context.DEVICE, *, group: bool = False) -> None:
         """Bring the rate into force; record the delivered one when it changed, in a TBR group always (D-905)."""
@@ -338,7 +375,7 @@ class Machine:
         """Look up the block of the local time (D-202)."""
         profile = self.templates.activated_profile(TemplateKind.BASAL)
         if profile is None:
-            self.profile_rate_mu_per_h, self.block_end_s = 0, NEVER
+            self.profile_rate_mu_per_h, self.block_end_s = self.settings.basal_fixed_mu_per_h, NEVER
         else:
             rate, left_s = profile.at(self.clock.second_of_day(at_s))
             self.profile_rate_mu_per_h, self.block_end_s = rate, at_s + left_s
@@ -370,7 +407,8 @@ class Machine:
         self._rate_changed(at_s, rule, context, group=True)
 
     def suspend(self, at_s: int, minutes: int) -> None:
-        """Start a suspension (D-306, D-608)."""
+        """Start a suspension, no longer than a decision may last (D-306, D-608, D-1208)."""
+        minutes = automatic_tbr(self, at_s, 0, minutes).minutes
         self.start_tbr(at_s, TbrPlan(TbrType.ABSOLUTE, 0, minutes), Context.AP_CONTROLLER, suspension=True)
 
     def change_tbr(self, at_s: int, plan: TbrPlan, context: str, template: int = 0) -> None:

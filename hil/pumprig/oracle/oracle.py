@@ -32,7 +32,7 @@ from pumprig.oracle.iob import Iob
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.plgs import Glucose
 from pumprig.oracle.power import SOURCES, restart
-from pumprig.oracle.settings import ControllerSettings, OracleSettings
+from pumprig.oracle.settings import ControllerSettings, Guardrails, OracleSettings
 from pumprig.oracle.terms import OperationalState, TherapyState
 
 __all__ = ["BolusState", "Counters", "ExpectedDecision", "Oracle", "State", "TbrState"]
@@ -146,6 +146,7 @@ class State:
     shown: Notice | None
     counters: Counters
     controller: ControllerSettings
+    guardrails: Guardrails
 
     @property
     def bolus(self) -> BolusState | None:
@@ -282,6 +283,7 @@ class Oracle:
                 pump.doubt_source,
             ),
             controller=pump.controller,
+            guardrails=pump.guardrails,
         )
 
     # --- power cuts ---
@@ -385,7 +387,7 @@ def _tbr_state(pump: Machine) -> TbrState | None:
     return TbrState(
         tbr_type=tbr.tbr_type,
         value=tbr.value,
-        rate_mu_per_h=tbr.rate_mu_per_h(pump.profile_rate_mu_per_h, pump.settings.basal_limit_mu_per_h),
+        rate_mu_per_h=pump.tbr_rate_mu_per_h(tbr.tbr_type, tbr.value),
         start_s=tbr.start_s,
         end_s=tbr.end_s,
         programmed_minutes=tbr.programmed_minutes,

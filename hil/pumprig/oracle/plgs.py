@@ -11,7 +11,7 @@ from math import floor, isfinite
 
 from pumprig.oracle.delivery import NEVER
 from pumprig.oracle.settings import (
-    MINIMUM_SUSPENSION_S,
+    LEAST_ALLOWANCE_S,
     PREDICTION_SAMPLES,
     PREDICTION_WINDOW_MINUTES,
     ControllerSettings,
@@ -48,6 +48,10 @@ class Prediction:
     def below(self, limit_mg_dl: int) -> bool:
         """Whether it is strictly below a limit, before any rounding (D-606)."""
         return self.numerator < limit_mg_dl * self.denominator
+
+    def reaches(self, limit_mg_dl: int) -> bool:
+        """Whether it is a limit or above it, before any rounding (D-610)."""
+        return not self.below(limit_mg_dl)
 
     @property
     def exact(self) -> Fraction:
@@ -176,20 +180,35 @@ def decide(settings: ControllerSettings, now: Situation) -> tuple[Action, Reason
     if not now.running:
         return Action.NONE, Reason.NOT_RUNNING
     low_now = now.glucose < settings.suspend_now_mg_dl
-    low = low_now or (now.prediction is not None and now.prediction.below(settings.suspend_predicted_mg_dl))
+    low = low_now or _predicted_low(settings, now)
     why_low = Reason.LOW_NOW if low_now else Reason.PREDICTED_LOW
     if now.suspended_for_s is not None:
-        if now.suspended_for_s < MINIMUM_SUSPENSION_S:
+        if now.suspended_for_s < 60 * settings.minimum_minutes:
             return Action.KEEP, Reason.MINIMUM_TIME
-        if now.rising:
+        if now.rising and settings.rising_resumes:
             return Action.RESUME, Reason.RISING
-        return (Action.KEEP, why_low) if low else (Action.RESUME, Reason.NOT_LOW)
+        return (Action.RESUME, Reason.NOT_LOW) if not low and _recovered(settings, now) else (Action.KEEP, why_low)
     if not low:
         return Action.KEEP, Reason.NO_PREDICTION if now.prediction is None else Reason.NOT_LOW
-    if now.rising:
+    if now.rising and settings.rising_holds:
         return Action.KEEP, Reason.RISING
     if now.locked_out:
         return Action.KEEP, Reason.LOCKOUT
-    if now.allowance_s < MINIMUM_SUSPENSION_S:
+    if now.allowance_s < LEAST_ALLOWANCE_S:
         return Action.KEEP, Reason.LIMIT_REACHED
     return Action.SUSPEND, why_low
+
+
+def _predicted_low(settings: ControllerSettings, now: Situation) -> bool:
+    """Whether the prediction is low, and glucose near enough to it where that is asked (D-606)."""
+    if now.prediction is None or not now.prediction.below(settings.suspend_predicted_mg_dl):
+        return False
+    return settings.near_mg_dl == 0 or now.glucose <= settings.near_mg_dl
+
+
+def _recovered(settings: ControllerSettings, now: Situation) -> bool:
+    """Whether glucose and prediction have reached what a resume asks of them (D-610)."""
+    if now.glucose < settings.resume_mg_dl:
+        return False
+    asked = settings.resume_predicted_mg_dl
+    return asked == 0 or (now.prediction is not None and now.prediction.reaches(asked))

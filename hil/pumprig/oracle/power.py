@@ -104,12 +104,13 @@ def _second_0(old: Machine, ended_s: int) -> Machine:
     """A machine with what survives, and what ran still running; the reference time is recorded (D-921, D-922)."""
     pump = Machine(old.settings, _LOST_CLOCK, old.history.next_sequence)
     pump.history.groups[:0] = old.history.groups
-    pump.controller = old.controller
+    pump.controller, pump.guardrails = old.controller, old.guardrails
     pump.iob.configure(old.controller.dia_minutes, old.controller.peak_minutes)
     pump.templates, pump.max_bolus_mu, pump.last_bolus_id = old.templates, old.max_bolus_mu, old.last_bolus_id
     pump.reservoir_pulses, pump.reservoir_attached = old.reservoir_pulses, old.reservoir_attached
     pump.force = old.force
     pump.day, pump.day_mu, pump.shown_mu = old.day, old.day_mu, old.shown_mu
+    pump.windows.begin(sum(old.day_mu.values()) // old.settings.pulse_mu)
     pump.elapsed_before_s = old.elapsed_before_s + ended_s
     pump.operation_before_s = old.operation_before_s + ended_s
     pump.pulses_in_doubt, pump.doubt_source = old.pulses_in_doubt, old.doubt_source

@@ -84,12 +84,6 @@ class Tbr:
     template: int = 0
     suspension: bool = False
 
-    def rate_mu_per_h(self, profile_mu_per_h: int, limit_mu_per_h: int) -> int:
-        """The rate in force over a rate of the profile (D-308)."""
-        if self.tbr_type is TbrType.ABSOLUTE:
-            return self.value
-        return min(limit_mu_per_h, profile_mu_per_h * self.value // 1000)
-
     def effective_minutes(self, at_s: int) -> int:
         """Whole minutes since the first start (D-303, D-305)."""
         return (at_s - self.start_s) // 60

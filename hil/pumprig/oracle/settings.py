@@ -6,27 +6,32 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from pumprig.errors import UsageError
+from pumprig.oracle.steps import Step
 from pumprig.oracle.terms import Controller
 
 __all__ = [
-    "MINIMUM_SUSPENSION_S",
+    "LEAST_ALLOWANCE_S",
     "PAUSE_LIMIT_S",
     "PREDICTION_SAMPLES",
     "PREDICTION_WINDOW_MINUTES",
     "REFERENCE_TIME_S",
     "SNOOZE_S",
     "ControllerSettings",
+    "Guardrails",
     "OracleSettings",
 ]
 
 # The parameters that section 10 calls fixed, and the period of D-906.
 PAUSE_LIMIT_S = 15 * 60
 SNOOZE_S = 30 * 60
-MINIMUM_SUSPENSION_S = 5 * 60
+LEAST_ALLOWANCE_S = 5 * 60
 PREDICTION_WINDOW_MINUTES = 17
 PREDICTION_SAMPLES = 3
 REFERENCE_TIME_S = 3600
 
+_BOLUS_END_MU = 25_001
+
+_INTERVAL_MINUTES_MAX = 240
 _ALLOWED = {
     "suspend_predicted_mg_dl": (60, 120),
     "suspend_now_mg_dl": (50, 100),
@@ -37,12 +42,19 @@ _ALLOWED = {
     "lockout_minutes": (0, 240),
     "dia_minutes": (180, 480),
     "peak_minutes": (35, 120),
+    "near_mg_dl": (0, 400),
+    "resume_mg_dl": (0, 400),
+    "resume_predicted_mg_dl": (0, 400),
+    "minimum_minutes": (5, 60),
 }
 
 
 @dataclass(frozen=True)
 class ControllerSettings:
-    """What a client may write about the controller (D-616): glucose in mg/dL, times in minutes."""
+    """What a client may write about the controller (D-616): glucose in mg/dL, times in minutes.
+
+    A `near_mg_dl`, `resume_mg_dl` or `resume_predicted_mg_dl` of 0 is not asked for.
+    """
 
     controller: str = Controller.MANUAL
     suspend_predicted_mg_dl: int = 80
@@ -54,6 +66,12 @@ class ControllerSettings:
     lockout_minutes: int = 30
     dia_minutes: int = 300
     peak_minutes: int = 75
+    near_mg_dl: int = 0
+    resume_mg_dl: int = 0
+    resume_predicted_mg_dl: int = 0
+    minimum_minutes: int = 5
+    rising_resumes: bool = True
+    rising_holds: bool = True
 
     def refusal(self) -> str:
         """Say which value D-616 and section 10 refuse, or nothing when all are allowed."""
@@ -67,6 +85,31 @@ class ControllerSettings:
             return f"limit_window_minutes is {self.limit_window_minutes}, below suspend_limit_minutes"
         if 5 * self.peak_minutes > 2 * self.dia_minutes:
             return f"peak_minutes is {self.peak_minutes}; allowed: up to 2/5 of dia_minutes {self.dia_minutes}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Guardrails:
+    """What nothing passes (D-1201), in the order of the guardrails' numbers from 1."""
+
+    basal_mu_per_h: int = 30_000
+    bolus_mu: int = 25_000
+    iob_mu: int = 50_000
+    hour_mu: int = 60_000
+    day_mu: int = 300_000
+    interval_minutes: int = 1
+    stale_minutes: int = 60
+    decision_minutes: int = 240
+
+    def refusal(self, bounds: Guardrails, pulse_mu: int) -> str:
+        """Say which value a pump of these bounds refuses to a client, or nothing when all are allowed."""
+        least = {"interval_minutes": bounds.interval_minutes, "stale_minutes": 5, "decision_minutes": 5}
+        for item in fields(self):
+            low, most = least.get(item.name, pulse_mu), getattr(bounds, item.name)
+            if item.name == "interval_minutes":
+                most = _INTERVAL_MINUTES_MAX
+            if not low <= getattr(self, item.name) <= most:
+                return f"{item.name} is {getattr(self, item.name)}; allowed: {low} to {most}"
         return ""
 
 
@@ -86,6 +129,16 @@ class OracleSettings:
         templates: number of basal profile templates, numbered from 1.
         wall_start: local date and time of pump second 0.
         controller: the controller's settings at the start.
+        basal_min_mu_per_h: least basal rate beside 0 (D-109).
+        basal_steps: steps of rates.
+        bolus_min_mu: least bolus amount; None is one pulse.
+        bolus_steps: steps of amounts; None is whole pulses up to 25 U.
+        tbr_absolute, tbr_relative: which TBR the pump offers.
+        tbr_minutes_max, tbr_minutes_step: durations of a TBR.
+        tbr_factor_max, tbr_factor_step: factors of a relative one in thousandths.
+        basal_adjustable: whether there are basal profiles and TBR at all (D-205).
+        basal_fixed_mu_per_h: the rate of a pump where there are none.
+        guardrails: the bounds of the guardrails, which hold at the start, too (D-1201).
 
     Raises:
         UsageError: a value that no pump can have.
@@ -102,12 +155,26 @@ class OracleSettings:
     templates: int = 3
     wall_start: datetime = datetime(2000, 1, 1)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
+    basal_min_mu_per_h: int = 1
+    basal_steps: tuple[Step, ...] = ((35_001, 1),)
+    bolus_min_mu: int | None = None
+    bolus_steps: tuple[Step, ...] | None = None
+    tbr_absolute: bool = True
+    tbr_relative: bool = True
+    tbr_minutes_max: int = 1440
+    tbr_minutes_step: int = 1
+    tbr_factor_max: int = 2500
+    tbr_factor_step: int = 1
+    basal_adjustable: bool = True
+    basal_fixed_mu_per_h: int = 0
+    guardrails: Guardrails = field(default_factory=Guardrails)
 
     def __post_init__(self) -> None:
         """Refuse values that would make the arithmetic meaningless."""
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, int) and value < (1 if item.name != "reservoir_pulses" else 0):
+            least = 0 if item.name in ("reservoir_pulses", "basal_fixed_mu_per_h") else 1
+            if isinstance(value, int) and not isinstance(value, bool) and value < least:
                 raise UsageError(f"{item.name} is {value}", where="oracle settings", allowed="whole numbers from 1")
         if self.wall_start.tzinfo is not None or self.wall_start.microsecond:
             raise UsageError(
@@ -122,6 +189,16 @@ class OracleSettings:
         if self.reservoir_pulses is not None:
             return self.reservoir_pulses
         return self.reservoir_capacity_mu // self.pulse_mu
+
+    @property
+    def bolus_least_mu(self) -> int:
+        """The least amount of a bolus (D-109)."""
+        return self.pulse_mu if self.bolus_min_mu is None else self.bolus_min_mu
+
+    @property
+    def bolus_amounts(self) -> tuple[Step, ...]:
+        """The steps of bolus amounts (D-109)."""
+        return ((_BOLUS_END_MU, self.pulse_mu),) if self.bolus_steps is None else self.bolus_steps
 
     def with_controller(self, **values: object) -> OracleSettings:
         """Copy with some controller settings replaced."""

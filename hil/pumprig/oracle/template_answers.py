@@ -17,7 +17,8 @@ from pumprig.oracle.events import (
     TargetBlockChanged,
     TbrTemplateChanged,
 )
-from pumprig.oracle.judgement import judge_bolus, judge_tbr
+from pumprig.oracle.guardrails import Guardrail, client_held
+from pumprig.oracle.judgement import amount_held, judge_bolus, judge_tbr, rate_held, rate_on_step
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.profile import Profile
 from pumprig.oracle.replies import reply, scaled
@@ -59,8 +60,13 @@ def _write_profile(pump: Machine, at_s: int, command: c.WriteProfile) -> Expecte
         values = _values(pump, kind, tuple(told))
         if len(blocks) == BLOCKS_MAX or not 1 <= minutes <= _DAY_MINUTES or values is None:
             return reply(OUT_OF_RANGE, rule)
+        if kind is TemplateKind.BASAL and not rate_on_step(pump.settings, values[0]):
+            return reply(OUT_OF_RANGE, "D-109")
         if values[0] > values[-1]:
             return reply(PLAUSIBILITY, rule)
+        rails = pump.guardrails
+        if kind is TemplateKind.BASAL and client_held(pump, at_s, Guardrail.BASAL, values[0], rails.basal_mu_per_h):
+            return reply(OUT_OF_RANGE, "D-1202")
         blocks.append((minutes, *values))
     if sum(block[0] for block in blocks) != _DAY_MINUTES:
         return reply(PLAUSIBILITY, rule)
@@ -128,6 +134,8 @@ def _set_tbr_template(pump: Machine, at_s: int, command: c.SetTbrTemplate) -> Ex
         return plan
     if not pump.templates.is_one(TemplateKind.TBR, command.number):
         return reply(OUT_OF_RANGE, "D-307")
+    if rate_held(pump, at_s, plan):
+        return reply(OUT_OF_RANGE, "D-1202")
     if not pump.templates.configurable(command.number):
         return reply(NOT_APPLICABLE, "D-307")
     pump.templates.tbrs[command.number] = plan
@@ -157,6 +165,8 @@ def _set_bolus_template(pump: Machine, at_s: int, command: c.SetBolusTemplate) -
         return plan
     if not pump.templates.is_one(TemplateKind.BOLUS, command.number):
         return reply(OUT_OF_RANGE, "D-412")
+    if amount_held(pump, at_s, plan.pulses):
+        return reply(OUT_OF_RANGE, "D-1203")
     pump.templates.boluses[command.number] = plan
     pulse_mu = pump.settings.pulse_mu
     pump.history.add(

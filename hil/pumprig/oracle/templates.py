@@ -40,9 +40,10 @@ class Templates:
 
     Args:
         basal_count: number of basal profile templates, numbered from 1.
+        adjustable: whether there are templates of basal profiles and TBR (D-205).
     """
 
-    def __init__(self, basal_count: int) -> None:
+    def __init__(self, basal_count: int, *, adjustable: bool = True) -> None:
         self.numbers = {
             TemplateKind.BASAL: range(1, basal_count + 1),
             TemplateKind.TBR: range(4, 7),
@@ -51,6 +52,8 @@ class Templates:
             TemplateKind.ICHO: range(12, 14),
             TemplateKind.TARGET: range(14, 16),
         }
+        if not adjustable:
+            self.numbers |= {TemplateKind.BASAL: range(0), TemplateKind.TBR: range(0)}
         self.profiles: dict[int, Profile] = {}
         self.tbrs: dict[int, TbrPlan] = {_PRESET: TbrPlan(TbrType.RELATIVE, 500, 60)}
         self.boluses: dict[int, BolusPlan] = {}
@@ -96,4 +99,5 @@ class Templates:
                 tuple((self.configurable(number), self.configured(number)) for number in numbers),
             )
             for kind, numbers in self.numbers.items()
+            if numbers
         )

@@ -11,6 +11,7 @@ __all__ = [
     "NOT_APPLICABLE",
     "NOT_COMPLETED",
     "NO_RECORDS",
+    "OPCODE_NOT_SUPPORTED",
     "OUT_OF_RANGE",
     "PLAUSIBILITY",
     "RACP_NOT_APPLICABLE",
@@ -39,6 +40,7 @@ __all__ = [
 # Response codes of the IDS control points (IDS 1.0.2, 3.6.2 and 3.7.2), of its record access control point (3.9), and
 # the two ATT outcomes of a plain write.
 SUCCESS = 0x0F
+OPCODE_NOT_SUPPORTED = 0x70
 INVALID_OPERAND = 0x71
 NOT_COMPLETED = 0x72
 OUT_OF_RANGE = 0x73
