@@ -91,9 +91,7 @@ def test_bolus_ids_count_accepted_boluses():
 def test_bolus_id_65535_is_followed_by_1():
     """D-402: the ID wraps to 1, never to 0."""
     no_limits = Guardrails(iob_mu=10**9, hour_mu=10**9, day_mu=10**9)
-    oracle = running(
-        (1440, "0"), bolus_speed_mu_per_minute=60_000, reservoir_pulses=70_000, guardrails=no_limits
-    )
+    oracle = running((1440, "0"), bolus_speed_mu_per_minute=60_000, reservoir_pulses=70_000, guardrails=no_limits)
     ids = [accept(oracle, second, SetBolus(Decimal("0.05")))["bolus_id"] for second in range(1, 65_538)]
     assert ids[-3:] == [65_535, 1, 2]
 

@@ -240,9 +240,12 @@ def automatic_bolus(pump: Machine, at_s: int, amount_mu: int) -> AutomaticBolus:
     Args:
         pump: the machine, advanced to `at_s`.
         at_s: the pump second of effect.
-        amount_mu: whole pulses on a step, which D-401 would accept now.
+        amount_mu: the amount decided, for which place and reservoir are there; it is cut down to a step.
     """
     settings, rails, held = pump.settings, pump.guardrails, Guardrail.NONE
+    amount_mu = whole_bolus_mu(pump, amount_mu)
+    if not amount_mu:
+        return AutomaticBolus(0, held)
     if amount_mu > rails.bolus_mu:
         held = _held(pump, at_s, Guardrail.BOLUS, CONTROLLER, amount_mu, rails.bolus_mu)
         amount_mu = whole_bolus_mu(pump, rails.bolus_mu)
