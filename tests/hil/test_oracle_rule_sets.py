@@ -11,8 +11,8 @@ from pumprig.oracle.commands import Configure
 
 BEFORE_LOW = {
     "suspend_now_mg_dl": 61, "near_mg_dl": 130, "suspend_predicted_mg_dl": 80, "horizon_minutes": 30,
-    "resume_mg_dl": 80, "resume_predicted_mg_dl": 100, "minimum_minutes": 30, "rising_resumes": False,
-    "rising_holds": False, "stale_minutes": 60,
+    "resume_mg_dl": 80, "resume_predicted_mg_dl": 100, "minimum_minutes": 30, "plgs_flags": 0,
+    "stale_minutes": 60,
 }  # fmt: skip
 
 
@@ -93,20 +93,20 @@ def test_rising_holds_nothing_and_resumes_nothing():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("flag", "expected"), [(True, ("keep", "rising")), (False, ("suspend", "low now"))])
-def test_rising_holds(flag, expected):
+@pytest.mark.parametrize(("flags", "expected"), [(2, ("keep", "rising")), (1, ("suspend", "low now"))])
+def test_rising_holds(flags, expected):
     """D-608: 66 after 65."""
-    oracle = plgs(rising_holds=flag, suspend_now_mg_dl=70, lockout_minutes=0)
+    oracle = plgs(plgs_flags=flags, suspend_now_mg_dl=70, lockout_minutes=0)
     accept(oracle, 0, Configure(controller="manual"))
     feed(oracle, [65])
     accept(oracle, 10, Configure(controller="plgs"))
     assert at(oracle, 301, 5, 66) == expected
 
 
-@pytest.mark.parametrize(("flag", "expected"), [(True, ("resume", "rising")), (False, ("keep", "low now"))])
-def test_rising_resumes(flag, expected):
+@pytest.mark.parametrize(("flags", "expected"), [(1, ("resume", "rising")), (2, ("keep", "low now"))])
+def test_rising_resumes(flags, expected):
     """D-610: 61 after 60."""
-    assert feed(plgs(rising_resumes=flag), [60, 61])[-1] == expected
+    assert feed(plgs(plgs_flags=flags), [60, 61])[-1] == expected
 
 
 @pytest.mark.parametrize(

@@ -267,8 +267,7 @@ class Configure(Command):
     resume_mg_dl: int | None = None
     resume_predicted_mg_dl: int | None = None
     minimum_minutes: int | None = None
-    rising_resumes: bool | None = None
-    rising_holds: bool | None = None
+    plgs_flags: int | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ PREDICTION_WINDOW_MINUTES = 17
 PREDICTION_SAMPLES = 3
 REFERENCE_TIME_S = 3600
 
+_RISING_RESUMES, _RISING_HOLDS = 1, 2
 _BOLUS_END_MU = 25_001
 
 _INTERVAL_MINUTES_MAX = 240
@@ -46,6 +47,7 @@ _ALLOWED = {
     "resume_mg_dl": (0, 400),
     "resume_predicted_mg_dl": (0, 400),
     "minimum_minutes": (5, 60),
+    "plgs_flags": (0, 3),
 }
 
 
@@ -53,7 +55,8 @@ _ALLOWED = {
 class ControllerSettings:
     """What a client may write about the controller (D-616): glucose in mg/dL, times in minutes.
 
-    A `near_mg_dl`, `resume_mg_dl` or `resume_predicted_mg_dl` of 0 is not asked for.
+    A `near_mg_dl`, `resume_mg_dl` or `resume_predicted_mg_dl` of 0 is not asked for. `plgs_flags`: bit 0, rising
+    resumes; bit 1, rising holds.
     """
 
     controller: str = Controller.MANUAL
@@ -70,8 +73,17 @@ class ControllerSettings:
     resume_mg_dl: int = 0
     resume_predicted_mg_dl: int = 0
     minimum_minutes: int = 5
-    rising_resumes: bool = True
-    rising_holds: bool = True
+    plgs_flags: int = _RISING_RESUMES | _RISING_HOLDS
+
+    @property
+    def rising_resumes(self) -> bool:
+        """Whether a rising glucose ends a suspension (D-610)."""
+        return bool(self.plgs_flags & _RISING_RESUMES)
+
+    @property
+    def rising_holds(self) -> bool:
+        """Whether a rising glucose keeps one from starting (D-608)."""
+        return bool(self.plgs_flags & _RISING_HOLDS)
 
     def refusal(self) -> str:
         """Say which value D-616 and section 10 refuse, or nothing when all are allowed."""
