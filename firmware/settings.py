@@ -4,7 +4,14 @@ from micropython import const
 PULSE_MU = const(50)
 BOLUS_SPEED_MU_PER_MINUTE = const(1500)
 BASAL_LIMIT_MU_PER_H = const(30000)
+BASAL_MIN_MU_PER_H = const(1)
+# 0: the basal rate is BASAL_FIXED_MU_PER_H for ever.
+BASAL_ADJUSTABLE = const(1)
+BASAL_FIXED_MU_PER_H = const(0)
+# Bit 0 absolute, bit 1 relative.
+TBR_KINDS = const(3)
 TBR_MINUTES_MAX = const(1440)
+BOLUS_MIN_MU = PULSE_MU
 BOLUS_MAX_MU = const(10000)
 BOLUS_LIMIT_MU = const(25000)
 RESERVOIR_CAPACITY_MU = const(300000)
@@ -32,6 +39,12 @@ STALE_MINUTES = const(15)
 LOCKOUT_MINUTES = const(30)
 DIA_MINUTES = const(300)
 PEAK_MINUTES = const(75)
+NEAR_MG_DL = const(0)
+RESUME_MG_DL = const(0)
+RESUME_PREDICTED_MG_DL = const(0)
+MINIMUM_MINUTES = const(5)
+# Bit 0: a rising glucose resumes; bit 1: it holds a suspension off.
+PLGS_FLAGS = const(3)
 
 # What Device Information says beside the board's own name and number. PnP ID: a vendor without a number of the
 # Bluetooth SIG, product 1, version 0.1.0.

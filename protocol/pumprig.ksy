@@ -1919,6 +1919,44 @@ types:
         doc: "IU/h when absolute, a factor when relative"
       - id: "duration_minutes"
         type: "u2"
+  history_guardrail_event:
+    doc: "vendor event: IDS 1.0.2, 3.10. A guardrail refused or limited what was asked."
+    seq:
+      - id: "sequence"
+        type: "u4"
+        doc: "starts at 0, one more for each record"
+      - id: "relative_offset_s"
+        type: "u2"
+        doc: "since the last reference time"
+      - id: "guardrail"
+        type: "u1"
+        valid:
+          min: 1
+          max: 8
+        doc: "its number, as ControllerGuardrails has them"
+      - id: "asked_by"
+        type: "u1"
+        enum: "asked_by"
+      - id: "asked"
+        type: "u4"
+        doc: "in the unit of the guardrail"
+      - id: "allowed"
+        type: "u4"
+        doc: "in the unit of the guardrail"
+  history_carbs_event:
+    doc: "vendor event: IDS 1.0.2, 3.10. Carbs were announced."
+    seq:
+      - id: "sequence"
+        type: "u4"
+        doc: "starts at 0, one more for each record"
+      - id: "relative_offset_s"
+        type: "u2"
+        doc: "since the last reference time"
+      - id: "carbs_g"
+        type: "u2"
+      - id: "minutes_ago"
+        type: "u2"
+        doc: "before the record"
   idd_history_data_to_client:
     seq:
       - id: "opcode"
@@ -1958,6 +1996,8 @@ types:
             0x3c0: "history_bolus_template_changed_1"
             0x3cf: "history_bolus_template_changed_2"
             0x3f3: "history_tbr_template_changed"
+            0xf00f: "history_guardrail_event"
+            0xf033: "history_carbs_event"
   current_time:
     doc: "CTS 1.1, 3.1. Writing sets the pump's local time, and with it the place in the basal profile and midnight."
     seq:
@@ -2064,6 +2104,37 @@ types:
           min: 35
           max: 120
         doc: "time of the peak of insulin action"
+      - id: "near_mg_dl"
+        type: "u2"
+        valid:
+          min: 0
+          max: 400
+        doc: "suspends only at or below it, 0: at any glucose"
+      - id: "resume_mg_dl"
+        type: "u2"
+        valid:
+          min: 0
+          max: 400
+        doc: "resumes at or above it, 0: at any glucose"
+      - id: "resume_predicted_mg_dl"
+        type: "u2"
+        valid:
+          min: 0
+          max: 400
+        doc: "and predicted at or above it, 0: at any"
+      - id: "minimum_minutes"
+        type: "u1"
+        valid:
+          min: 5
+          max: 60
+        doc: "that a suspension lasts at least"
+      - id: "plgs_flags"
+        type: "u1"
+    instances:
+      plgs_flags_rising_resumes:
+        value: "(plgs_flags & 0x1) != 0"
+      plgs_flags_rising_holds:
+        value: "(plgs_flags & 0x2) != 0"
   controller_decision:
     doc: "vendor service: controller. Read: the last decision. Notified once for every decision."
     seq:
@@ -2091,6 +2162,245 @@ types:
       - id: "reason"
         type: "u1"
         enum: "decision_reason"
+  oref_settings:
+    doc: "vendor service: controller. Settings of the controller oref. Needs an ATT_MTU of 35."
+    seq:
+      - id: "oref_flags"
+        type: "u2"
+      - id: "flat_cgm"
+        type: "u1"
+        enum: "flat_cgm"
+        doc: "what a glucose that does not change means"
+      - id: "max_iob_mu"
+        type: "u2"
+        doc: "no more insulin above it; oref0's own default is 0, this pump's 3000"
+      - id: "max_basal_mu_per_h"
+        type: "u2"
+        doc: "greatest rate it sets"
+      - id: "autosens_thousandths"
+        type: "u2"
+        doc: "sensitivity ratio, 0: none"
+      - id: "autosens_max_thousandths"
+        type: "u2"
+        valid:
+          min: 1000
+          max: 2000
+        doc: "greatest ratio that a target can give"
+      - id: "temp_target_mg_dl"
+        type: "u2"
+        doc: "both ends of the target range, 0: none"
+      - id: "half_basal_target_mg_dl"
+        type: "u2"
+        valid:
+          min: 101
+          max: 250
+        doc: "target that halves the basal rate"
+      - id: "smb_high_bg_mg_dl"
+        type: "u2"
+        doc: "small boluses at or above it, 0: not set"
+      - id: "smb_basal_minutes"
+        type: "u1"
+        valid:
+          min: 0
+          max: 120
+        doc: "of basal insulin, greatest small bolus"
+      - id: "uam_smb_basal_minutes"
+        type: "u1"
+        valid:
+          min: 0
+          max: 120
+        doc: "the same with unannounced meals"
+      - id: "smb_interval_minutes"
+        type: "u1"
+        valid:
+          min: 1
+          max: 10
+        doc: "between small boluses"
+      - id: "max_cob_g"
+        type: "u1"
+        valid:
+          min: 0
+          max: 250
+        doc: "greatest carbs on board"
+      - id: "min_carb_impact_tenths"
+        type: "u1"
+        valid:
+          min: 0
+          max: 250
+        doc: "mg/dL in 5 minutes"
+      - id: "remaining_carbs_cap_g"
+        type: "u1"
+        valid:
+          min: 0
+          max: 90
+      - id: "remaining_carbs_percent"
+        type: "u1"
+        valid:
+          min: 0
+          max: 100
+      - id: "carbs_required_threshold_g"
+        type: "u1"
+        valid:
+          min: 1
+          max: 250
+        doc: "told from it on"
+      - id: "delta_share_percent"
+        type: "u1"
+        valid:
+          min: 1
+          max: 30
+        doc: "of glucose; a greater change allows no small bolus"
+      - id: "noisy_target_percent"
+        type: "u1"
+        valid:
+          min: 110
+          max: 200
+        doc: "of the target, with a noisy sensor"
+      - id: "daily_basal_multiplier_tenths"
+        type: "u1"
+        valid:
+          min: 10
+          max: 100
+        doc: "of the day's greatest rate"
+      - id: "current_basal_multiplier_tenths"
+        type: "u1"
+        valid:
+          min: 10
+          max: 100
+        doc: "of the rate in force"
+    instances:
+      oref_flags_skip_neutral_temps:
+        value: "(oref_flags & 0x1) != 0"
+      oref_flags_smb:
+        value: "(oref_flags & 0x2) != 0"
+      oref_flags_smb_always:
+        value: "(oref_flags & 0x4) != 0"
+      oref_flags_smb_with_cob:
+        value: "(oref_flags & 0x8) != 0"
+      oref_flags_smb_after_carbs:
+        value: "(oref_flags & 0x10) != 0"
+      oref_flags_smb_with_low_target:
+        value: "(oref_flags & 0x20) != 0"
+      oref_flags_smb_with_high_target:
+        value: "(oref_flags & 0x40) != 0"
+      oref_flags_uam:
+        value: "(oref_flags & 0x80) != 0"
+      oref_flags_exercise_mode:
+        value: "(oref_flags & 0x100) != 0"
+      oref_flags_high_target_raises_sensitivity:
+        value: "(oref_flags & 0x200) != 0"
+      oref_flags_low_target_lowers_sensitivity:
+        value: "(oref_flags & 0x400) != 0"
+      oref_flags_sensitivity_raises_target:
+        value: "(oref_flags & 0x800) != 0"
+      oref_flags_resistance_lowers_target:
+        value: "(oref_flags & 0x1000) != 0"
+      oref_flags_bilinear_curve:
+        value: "(oref_flags & 0x2000) != 0"
+      oref_flags_smb_at_high_bg:
+        value: "(oref_flags & 0x4000) != 0"
+  carb_announcement:
+    doc: "vendor service: controller. Tells a controller of carbs. No insulin moves by itself."
+    seq:
+      - id: "carbs_g"
+        type: "u2"
+        valid:
+          min: 1
+          max: 250
+      - id: "minutes_ago"
+        type: "u2"
+        valid:
+          min: 0
+          max: 360
+        doc: "eaten so many minutes before it takes effect"
+  controller_guardrails:
+    doc: "vendor service: controller. What neither a controller nor a client exceeds; writing can only make it tighter than the pump's own bounds."
+    seq:
+      - id: "guard_basal_mu_per_h"
+        type: "u2"
+        doc: "1: greatest basal rate"
+      - id: "guard_bolus_mu"
+        type: "u2"
+        doc: "2: greatest bolus"
+      - id: "guard_iob_mu"
+        type: "u2"
+        doc: "3: greatest insulin on board"
+      - id: "guard_hour_mu"
+        type: "u2"
+        doc: "4: most insulin in 60 minutes"
+      - id: "guard_day_mu"
+        type: "u4"
+        doc: "5: most insulin in 24 hours"
+      - id: "guard_interval_minutes"
+        type: "u1"
+        valid:
+          min: 0
+          max: 240
+        doc: "6: least time between automatic boluses"
+      - id: "guard_stale_minutes"
+        type: "u1"
+        valid:
+          min: 5
+          max: 240
+        doc: "7: greatest age of a sample that a controller can allow"
+      - id: "guard_decision_minutes"
+        type: "u1"
+        valid:
+          min: 5
+          max: 240
+        doc: "8: longest that an automatic decision holds"
+  controller_detail:
+    doc: "vendor service: controller. Numbers behind the last decision. What the deciding rule did not reach is none. Needs an ATT_MTU of 39."
+    seq:
+      - id: "decision_sequence"
+        type: "u2"
+        doc: "of the decision that this is about"
+      - id: "rule"
+        type: "u2"
+        doc: "number of the rule of DOSING.md that decided, without its D; 0 for none"
+      - id: "target_mg_dl"
+        type: "u2"
+        doc: "65535 for none"
+      - id: "threshold_mg_dl"
+        type: "s2"
+        doc: "32767 for none, as all that are s16"
+      - id: "eventual_mg_dl"
+        type: "s2"
+      - id: "guard_mg_dl"
+        type: "s2"
+        doc: "least predicted glucose that guards"
+      - id: "pred_mg_dl"
+        type: "s2"
+        doc: "least predicted glucose"
+      - id: "bgi_hundredths"
+        type: "s2"
+        doc: "effect of insulin on glucose, mg/dL in 5 minutes"
+      - id: "deviation_mg_dl"
+        type: "s2"
+      - id: "insulin_required_mu"
+        type: "s2"
+      - id: "net_iob_mu"
+        type: "s2"
+      - id: "cob_tenths"
+        type: "u2"
+        doc: "carbs on board, g; 65535 for none"
+      - id: "carbs_required_g"
+        type: "s2"
+      - id: "decided_mu_per_h"
+        type: "u2"
+        doc: "before steps and guardrails, 65535 for none"
+      - id: "decided_minutes"
+        type: "u2"
+        doc: "before guardrails, 65535 for none"
+      - id: "small_bolus_mu"
+        type: "u2"
+        doc: "before guardrails, 65535 for none"
+      - id: "guardrail"
+        type: "u1"
+        valid:
+          min: 0
+          max: 8
+        doc: "that limited it, 0 for none"
   emulator_identity:
     doc: "vendor service: emulator."
     seq:
@@ -2116,6 +2426,29 @@ types:
       - id: "motor_pulse_ms"
         type: "u1"
         doc: "width of a pulse on the motor pin"
+      - id: "basal_min_mu_per_h"
+        type: "u2"
+        doc: "least basal rate that is not 0"
+      - id: "bolus_min_mu"
+        type: "u2"
+        doc: "least bolus"
+      - id: "basal_adjustable"
+        type: "u1"
+        valid:
+          min: 0
+          max: 1
+        doc: "0: no command changes the basal rate"
+      - id: "basal_fixed_mu_per_h"
+        type: "u2"
+        doc: "the rate for ever where it is not adjustable, 0 for none"
+      - id: "tbr_kinds"
+        type: "u1"
+        doc: "that a client can set"
+    instances:
+      tbr_kinds_absolute:
+        value: "(tbr_kinds & 0x1) != 0"
+      tbr_kinds_relative:
+        value: "(tbr_kinds & 0x2) != 0"
   emulator_health:
     doc: "vendor service: emulator."
     seq:
@@ -2986,14 +3319,22 @@ enums:
     51: "aborted_by_user"
     60: "amount_reached"
     85: "error_abort"
+  asked_by:
+    51: "device"
+    60: "client"
+    85: "controller"
   controller:
     51: "manual"
     60: "plgs"
+    85: "oref"
+    90: "own"
   controller_action:
     15: "none"
     51: "keep"
     60: "suspend"
     85: "resume"
+    90: "set_tbr"
+    102: "cancel_tbr"
   decision_reason:
     15: "manual"
     51: "no_prediction_keep"
@@ -3007,6 +3348,12 @@ enums:
     165: "minimum_time"
     170: "therapy_stopped"
     195: "invalid_sample"
+    204: "controller_rule"
+    240: "not_configured"
+    255: "iob_unknown"
+  flat_cgm:
+    51: "detected"
+    60: "ignored"
   reset_cause:
     15: "undetermined"
     51: "power_on"

@@ -29,3 +29,5 @@ OUT_OF_RANGE = const(0xFF)
 
 MTU_DEFAULT = const(23)
 VALUE_OCTETS_MAX = const(20)
+# Of some values of the vendor services, which need a greater MTU.
+LONG_VALUE_OCTETS_MAX = const(62)

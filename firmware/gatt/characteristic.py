@@ -15,6 +15,8 @@ CCCD_INDICATE = const(2)
 class Characteristic:
     # Whether the value ends with a counter and a CRC.
     protected = True
+    # Octets that a written value has at most, protection included.
+    octets_max = att.VALUE_OCTETS_MAX
     # Most have none, and then need no room for the number.
     e2e_failures = 0
 
@@ -75,7 +77,7 @@ class Characteristic:
 
     # Checks length and protection of a written value; a wrong CRC leaves the counter as it was (D-405).
     def check(self, buf, start, end):
-        if end - start > att.VALUE_OCTETS_MAX:
+        if end - start > self.octets_max:
             return att.INVALID_LENGTH
         error = att.OK
         if end - start <= e2e.TRAILER_OCTETS or not e2e.crc_matches(buf, start, end):

@@ -17,8 +17,8 @@ IDD_HISTORY_DATA = const(0x002A)
 CURRENT_TIME = const(0x0032)
 
 # Controller, on the pump.
-CONTROLLER_SETTINGS = const(0x0042)
-CONTROLLER_DECISION = const(0x0045)
+CONTROLLER_SETTINGS = const(0x00A2)
+CONTROLLER_DECISION = const(0x00A5)
 
 # Emulator, on the pump.
 EMULATOR_IDENTITY = const(0x0052)

@@ -153,7 +153,8 @@ class Server:
             if not characteristic.properties & READ:
                 self._error(att.READ_REQUEST, handle, att.READ_NOT_PERMITTED)
                 return
-            end = characteristic.value(s, self._bearer.pdu, start + 1)
+            # What the MTU does not carry is left away: a client that wants all of it exchanges another one.
+            end = min(characteristic.value(s, self._bearer.pdu, start + 1), start + self.mtu)
         else:
             characteristic = self._configurations.get(handle)
             if characteristic is None:
@@ -171,6 +172,8 @@ class Server:
             error = self._configure(self._configurations.get(handle), buf, start + 3, end)
         elif not characteristic.properties & WRITE:
             error = att.WRITE_NOT_PERMITTED
+        elif end - start > self.mtu:
+            error = att.INVALID_LENGTH
         else:
             error = characteristic.write(s, buf, start + 3, end)
             self._pump.store.commit()

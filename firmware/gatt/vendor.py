@@ -46,6 +46,8 @@ class _Setting(Characteristic):
 
 
 class ControllerSettings(_Setting):
+    octets_max = att.LONG_VALUE_OCTETS_MAX
+
     def __init__(self, codec, pump):
         super().__init__(handles.CONTROLLER_SETTINGS, READ | WRITE, codec, tables.CONTROLLER_SETTINGS, pump)
 
@@ -62,6 +64,11 @@ class ControllerSettings(_Setting):
         fields[tables.LOCKOUT_MINUTES] = settings.lockout_minutes
         fields[tables.DIA_MINUTES] = settings.dia_minutes
         fields[tables.PEAK_MINUTES] = settings.peak_minutes
+        fields[tables.NEAR_MG_DL] = settings.near_mg_dl
+        fields[tables.RESUME_MG_DL] = settings.resume_mg_dl
+        fields[tables.RESUME_PREDICTED_MG_DL] = settings.resume_predicted_mg_dl
+        fields[tables.MINIMUM_MINUTES] = settings.minimum_minutes
+        fields[tables.PLGS_FLAGS] = settings.plgs_flags
         return encode(self._codec, self._program, buf, start)
 
     def take(self, s):
@@ -70,7 +77,8 @@ class ControllerSettings(_Setting):
             s, fields[tables.CONTROLLER], fields[tables.SUSPEND_PREDICTED_MG_DL], fields[tables.SUSPEND_NOW_MG_DL],
             fields[tables.HORIZON_MINUTES], fields[tables.SUSPEND_LIMIT_MINUTES], fields[tables.LIMIT_WINDOW_MINUTES],
             fields[tables.STALE_MINUTES], fields[tables.LOCKOUT_MINUTES], fields[tables.DIA_MINUTES],
-            fields[tables.PEAK_MINUTES],
+            fields[tables.PEAK_MINUTES], fields[tables.NEAR_MG_DL], fields[tables.RESUME_MG_DL],
+            fields[tables.RESUME_PREDICTED_MG_DL], fields[tables.MINIMUM_MINUTES], fields[tables.PLGS_FLAGS],
         )  # fmt: skip
 
 
@@ -124,6 +132,11 @@ class EmulatorPumpData(Characteristic):
         fields[tables.BASAL_RATE_LIMIT_MU_PER_H] = settings.BASAL_LIMIT_MU_PER_H
         fields[tables.BOLUS_LIMIT_MU] = settings.BOLUS_LIMIT_MU
         fields[tables.MOTOR_PULSE_MS] = self._motor_pulse_ms
+        fields[tables.BASAL_MIN_MU_PER_H] = settings.BASAL_MIN_MU_PER_H
+        fields[tables.BOLUS_MIN_MU] = settings.BOLUS_MIN_MU
+        fields[tables.BASAL_ADJUSTABLE] = settings.BASAL_ADJUSTABLE
+        fields[tables.BASAL_FIXED_MU_PER_H] = settings.BASAL_FIXED_MU_PER_H
+        fields[tables.TBR_KINDS] = settings.TBR_KINDS
         return encode(self._codec, tables.EMULATOR_PUMP_DATA, buf, start)
 
 

@@ -55,7 +55,7 @@ PRIME = const(3)
 
 _STATE = "<BBBBBxiHHHH"
 _BOLUS = "<BBBBHHHHHHIi"
-_SETTINGS = "<BHHBHHBBHB"
+_SETTINGS = "<BHHBHHBBHBHHHBB"
 _COUNTS = "<HBBBBIIIH"
 _LIFE = "<IIIiII"
 _TBR_TEMPLATE = "<BHH"
@@ -237,7 +237,8 @@ class Parts:
             _SETTINGS, out, PAYLOAD, settings.controller, settings.suspend_predicted_mg_dl,
             settings.suspend_now_mg_dl, settings.horizon_minutes, settings.suspend_limit_minutes,
             settings.limit_window_minutes, settings.stale_minutes, settings.lockout_minutes, settings.dia_minutes,
-            settings.peak_minutes,
+            settings.peak_minutes, settings.near_mg_dl, settings.resume_mg_dl, settings.resume_predicted_mg_dl,
+            settings.minimum_minutes, settings.plgs_flags,
         )  # fmt: skip
 
     # What pulses that are neither basal nor of a fast bolus have changed, and what was in doubt.

@@ -20,6 +20,7 @@ from pumpwire.registry import MESSAGES, decode
 __all__ = ["Answer", "Client", "Received"]
 
 PROCEDURE_TIMEOUT_S = 30.0
+_ATT_HEADER_OCTETS = 3
 
 _RESPONSE_CODES = ("ReaderResponseCode", "CommandResponseCode", "RacpResponseCode")
 _RACP_SUCCESS = (RacpResponseCode.SUCCESS, RacpResponseCode.NO_RECORDS_FOUND)
@@ -65,6 +66,7 @@ class Client:
         self.repeated = 0
         self._sent: dict[int, int] = {}
         self._last: dict[int, int] = {}
+        self._asked_for_room = False
         self._procedure_callbacks: list[Callable[[Procedure], None]] = []
         for characteristic in database.CHARACTERISTICS.values():
             if characteristic.handle < 0x0100:
@@ -96,6 +98,7 @@ class Client:
             WireError: it is not this message.
         """
         message = MESSAGES[name]
+        self._make_room(message.on)
         return self._received(message.on, self.link.request_read(message.on.handle), self.link.now_s).fields
 
     def write(self, name: str, **values: Any) -> None:
@@ -164,6 +167,7 @@ class Client:
             payload = message.build(**values)
         except FieldError as error:
             raise ValueError(str(error)) from error
+        self._make_room(characteristic)
         handle = characteristic.handle
         last = self._sent.get(handle, 0)
         if characteristic.protection is Protection.TRAILER:
@@ -177,6 +181,15 @@ class Client:
                 self._sent[handle] = last
             raise
 
+    # The standard's values fit every ATT_MTU; the longest of the vendor services do not fit the smallest.
+    def _make_room(self, characteristic: Characteristic) -> None:
+        mtu = characteristic.value_octets_max + _ATT_HEADER_OCTETS
+        long = characteristic.value_octets_max > database.ATT_VALUE_OCTETS_MAX
+        # A client asks once in a connection (Bluetooth Core 5.4, Vol 3, Part F, 3.4.2.1).
+        if long and self.link.mtu < mtu and not self._asked_for_room:
+            self._asked_for_room = True
+            self.link.exchange_mtu(mtu)
+
     def _received(self, characteristic: Characteristic, value: bytes, at_s: float) -> Received:
         message, decoded = decode(characteristic, value, TO_CLIENT)
         if message is None or not decoded.ok:
@@ -188,6 +201,7 @@ class Client:
     def _fresh(self) -> None:
         self._sent.clear()
         self._last.clear()
+        self._asked_for_room = False
 
     def _checker(self, characteristic: Characteristic) -> Callable[[bytes], bytes | None]:
         def check(value: bytes) -> bytes | None:

@@ -18,8 +18,8 @@ from pumplink.results import (
     PumpData,
 )
 from pumpwire import database
+from pumpwire.controller import NO_GLUCOSE, NO_PREDICTION
 from pumpwire.enums import Controller, FaultKind
-from pumpwire.vendor import NO_GLUCOSE, NO_PREDICTION
 
 __all__ = ["Emulator"]
 

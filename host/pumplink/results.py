@@ -20,8 +20,10 @@ from pumpwire.enums import (
     DeliveryContext,
     IddFeatureFlags,
     OperationalState,
+    PlgsFlags,
     PulseSource,
     ResetCause,
+    TbrKindsFlags,
     TbrType,
     TemplateType,
     TherapyControlState,
@@ -251,6 +253,11 @@ class ControllerSettings:
     lockout_minutes: int = 0
     dia_minutes: int = 360
     peak_minutes: int = 75
+    near_mg_dl: int = 0
+    resume_mg_dl: int = 0
+    resume_predicted_mg_dl: int = 0
+    minimum_minutes: int = 5
+    plgs_flags: PlgsFlags = PlgsFlags.RISING_RESUMES | PlgsFlags.RISING_HOLDS
 
 
 @dataclass(frozen=True)
@@ -310,6 +317,11 @@ class PumpData:
     basal_rate_limit_mu_per_h: int
     bolus_limit_mu: int
     motor_pulse_ms: int
+    basal_min_mu_per_h: int
+    bolus_min_mu: int
+    basal_adjustable: int
+    basal_fixed_mu_per_h: int
+    tbr_kinds: TbrKindsFlags
 
 
 @dataclass(frozen=True)

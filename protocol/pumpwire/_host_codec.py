@@ -214,6 +214,10 @@ _class_PrimingEndReason = enums.PrimingEndReason
 _pack_HIHBHB = Struct('<HIHBHB').pack
 _unpack_IH__from = Struct('<IH').unpack_from
 _pack_HIH = Struct('<HIH').pack
+_unpack_IHBBII__from = Struct('<IHBBII').unpack_from
+_members_AskedBy = words(enums.AskedBy)
+_class_AskedBy = enums.AskedBy
+_pack_HIHBBII = Struct('<HIHBBII').pack
 _unpack_BHH__from = Struct('<BHH').unpack_from
 _flags_CgmMeasurementFlags = Flags(enums.CgmMeasurementFlags, ())
 _number_sfloat_1_True_HALF_UP = number('sfloat', 1, True, 'HALF_UP', '', '', '')
@@ -264,20 +268,34 @@ _unpack_HBBBBBBBB__from = Struct('<HBBBBBBBB').unpack_from
 _flags_AdjustReasonFlags = Flags(enums.AdjustReasonFlags, ())
 _types_int_AdjustReasonFlags = frozenset((int, enums.AdjustReasonFlags))
 _pack_HBBBBBBBB = Struct('<HBBBBBBBB').pack
-_unpack_BHHBHHBBHB__from = Struct('<BHHBHHBBHB').unpack_from
+_unpack_BHHBHHBBHBHHHBB__from = Struct('<BHHBHHBBHBHHHBB').unpack_from
 _members_Controller = words(enums.Controller)
+_flags_PlgsFlags = Flags(enums.PlgsFlags, ())
 _class_Controller = enums.Controller
-_pack_BHHBHHBBHB = Struct('<BHHBHHBBHB').pack
+_types_int_PlgsFlags = frozenset((int, enums.PlgsFlags))
+_pack_BHHBHHBBHBHHHBB = Struct('<BHHBHHBBHBHHHBB').pack
 _unpack_HHIHhhBB__from = Struct('<HHIHhhBB').unpack_from
 _members_ControllerAction = words(enums.ControllerAction)
 _members_DecisionReason = words(enums.DecisionReason)
 _class_ControllerAction = enums.ControllerAction
 _class_DecisionReason = enums.DecisionReason
 _pack_HHIHhhBB = Struct('<HHIHhhBB').pack
+_unpack_HBHHHHHHHBBBBBBBBBBBB__from = Struct('<HBHHHHHHHBBBBBBBBBBBB').unpack_from
+_flags_OrefFlags = Flags(enums.OrefFlags, ())
+_members_FlatCgm = words(enums.FlatCgm)
+_types_int_OrefFlags = frozenset((int, enums.OrefFlags))
+_class_FlatCgm = enums.FlatCgm
+_pack_HBHHHHHHHBBBBBBBBBBBB = Struct('<HBHHHHHHHBBBBBBBBBBBB').pack
+_unpack_HHHHIBBB__from = Struct('<HHHHIBBB').unpack_from
+_pack_HHHHIBBB = Struct('<HHHHIBBB').pack
+_unpack_HHHhhhhhhhhHhHHHB__from = Struct('<HHHhhhhhhhhHhHHHB').unpack_from
+_pack_HHHhhhhhhhhHhHHHB = Struct('<HHHhhhhhhhhHhHHHB').pack
 _unpack_H8s__from = Struct('<H8s').unpack_from
 _pack_H8s = Struct('<H8s').pack
-_unpack_HHIHHB__from = Struct('<HHIHHB').unpack_from
-_pack_HHIHHB = Struct('<HHIHHB').pack
+_unpack_HHIHHBHHBHB__from = Struct('<HHIHHBHHBHB').unpack_from
+_flags_TbrKindsFlags = Flags(enums.TbrKindsFlags, ())
+_types_int_TbrKindsFlags = frozenset((int, enums.TbrKindsFlags))
+_pack_HHIHHBHHBHB = Struct('<HHIHHBHHBHB').pack
 _unpack_BIHIHHBB__from = Struct('<BIHIHHBB').unpack_from
 _members_ResetCause = words(enums.ResetCause)
 _members_PulseSource = words(enums.PulseSource)
@@ -3917,6 +3935,49 @@ def build_HistoryTbrTemplateChanged(declared):
     return build
 
 
+def parse_HistoryGuardrailEvent(data):
+    size = len(data)
+    if size != 18: return None
+    sequence, relative_offset_s, guardrail, raw_asked_by, asked, allowed = _unpack_IHBBII__from(data, 2)
+    if not 1 <= guardrail <= 8: return None
+    asked_by = _members_AskedBy.get(raw_asked_by)
+    if asked_by is None: return None
+    return {'sequence': sequence, 'relative_offset_s': relative_offset_s, 'guardrail': guardrail, 'asked_by': asked_by, 'asked': asked, 'allowed': allowed}
+
+
+def build_HistoryGuardrailEvent(declared):
+    def build(*, sequence=None, relative_offset_s=None, guardrail=None, asked_by=None, asked=None, allowed=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(guardrail) is not int or not 1 <= guardrail <= 8: raise _Refused
+            if type(asked_by) is not _class_AskedBy and (
+                type(asked_by) is not int or asked_by not in _members_AskedBy): raise _Refused
+            raw_asked_by = asked_by
+            out = _pack_HIHBBII(0xf00f, sequence, relative_offset_s, guardrail, raw_asked_by, asked, allowed)
+            return out
+        except _REFUSALS: pass
+        return declared(sequence=sequence, relative_offset_s=relative_offset_s, guardrail=guardrail, asked_by=asked_by, asked=asked, allowed=allowed, **unknown)
+    return build
+
+
+def parse_HistoryCarbsEvent(data):
+    size = len(data)
+    if size != 12: return None
+    sequence, relative_offset_s, carbs_g, minutes_ago = _unpack_IHHH__from(data, 2)
+    return {'sequence': sequence, 'relative_offset_s': relative_offset_s, 'carbs_g': carbs_g, 'minutes_ago': minutes_ago}
+
+
+def build_HistoryCarbsEvent(declared):
+    def build(*, sequence=None, relative_offset_s=None, carbs_g=None, minutes_ago=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            out = _pack_HIHHH(0xf033, sequence, relative_offset_s, carbs_g, minutes_ago)
+            return out
+        except _REFUSALS: pass
+        return declared(sequence=sequence, relative_offset_s=relative_offset_s, carbs_g=carbs_g, minutes_ago=minutes_ago, **unknown)
+    return build
+
+
 def parse_CgmMeasurement(data):
     size = len(data)
     if size < 5: return None
@@ -4981,8 +5042,8 @@ def build_CurrentTime(declared):
 
 def parse_ControllerSettings(data):
     size = len(data)
-    if size != 15: return None
-    raw_controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes, limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes = _unpack_BHHBHHBBHB__from(data, 0)
+    if size != 23: return None
+    raw_controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes, limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes, near_mg_dl, resume_mg_dl, resume_predicted_mg_dl, minimum_minutes, raw_plgs_flags = _unpack_BHHBHHBBHBHHHBB__from(data, 0)
     controller = _members_Controller.get(raw_controller)
     if controller is None: return None
     if not 60 <= suspend_predicted_mg_dl <= 120: return None
@@ -4994,11 +5055,16 @@ def parse_ControllerSettings(data):
     if not 0 <= lockout_minutes <= 240: return None
     if not 180 <= dia_minutes <= 480: return None
     if not 35 <= peak_minutes <= 120: return None
-    return {'controller': controller, 'suspend_predicted_mg_dl': suspend_predicted_mg_dl, 'suspend_now_mg_dl': suspend_now_mg_dl, 'horizon_minutes': horizon_minutes, 'suspend_limit_minutes': suspend_limit_minutes, 'limit_window_minutes': limit_window_minutes, 'stale_minutes': stale_minutes, 'lockout_minutes': lockout_minutes, 'dia_minutes': dia_minutes, 'peak_minutes': peak_minutes}
+    if not 0 <= near_mg_dl <= 400: return None
+    if not 0 <= resume_mg_dl <= 400: return None
+    if not 0 <= resume_predicted_mg_dl <= 400: return None
+    if not 5 <= minimum_minutes <= 60: return None
+    plgs_flags = _flags_PlgsFlags[raw_plgs_flags]
+    return {'controller': controller, 'suspend_predicted_mg_dl': suspend_predicted_mg_dl, 'suspend_now_mg_dl': suspend_now_mg_dl, 'horizon_minutes': horizon_minutes, 'suspend_limit_minutes': suspend_limit_minutes, 'limit_window_minutes': limit_window_minutes, 'stale_minutes': stale_minutes, 'lockout_minutes': lockout_minutes, 'dia_minutes': dia_minutes, 'peak_minutes': peak_minutes, 'near_mg_dl': near_mg_dl, 'resume_mg_dl': resume_mg_dl, 'resume_predicted_mg_dl': resume_predicted_mg_dl, 'minimum_minutes': minimum_minutes, 'plgs_flags': plgs_flags}
 
 
 def build_ControllerSettings(declared):
-    def build(*, controller=None, suspend_predicted_mg_dl=None, suspend_now_mg_dl=None, horizon_minutes=None, suspend_limit_minutes=None, limit_window_minutes=None, stale_minutes=None, lockout_minutes=None, dia_minutes=None, peak_minutes=None, **unknown):
+    def build(*, controller=None, suspend_predicted_mg_dl=None, suspend_now_mg_dl=None, horizon_minutes=None, suspend_limit_minutes=None, limit_window_minutes=None, stale_minutes=None, lockout_minutes=None, dia_minutes=None, peak_minutes=None, near_mg_dl=None, resume_mg_dl=None, resume_predicted_mg_dl=None, minimum_minutes=None, plgs_flags=None, **unknown):
         try:
             if unknown: raise _Refused
             if type(controller) is not _class_Controller and (
@@ -5013,10 +5079,17 @@ def build_ControllerSettings(declared):
             if type(lockout_minutes) is not int or not 0 <= lockout_minutes <= 240: raise _Refused
             if type(dia_minutes) is not int or not 180 <= dia_minutes <= 480: raise _Refused
             if type(peak_minutes) is not int or not 35 <= peak_minutes <= 120: raise _Refused
-            out = _pack_BHHBHHBBHB(raw_controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes, limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes)
+            if type(near_mg_dl) is not int or not 0 <= near_mg_dl <= 400: raise _Refused
+            if type(resume_mg_dl) is not int or not 0 <= resume_mg_dl <= 400: raise _Refused
+            if type(resume_predicted_mg_dl) is not int or not 0 <= resume_predicted_mg_dl <= 400: raise _Refused
+            if type(minimum_minutes) is not int or not 5 <= minimum_minutes <= 60: raise _Refused
+            if type(plgs_flags) not in _types_int_PlgsFlags: raise _Refused
+            raw_plgs_flags = int(plgs_flags)
+            if raw_plgs_flags & -4: raise _Refused
+            out = _pack_BHHBHHBBHBHHHBB(raw_controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes, limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes, near_mg_dl, resume_mg_dl, resume_predicted_mg_dl, minimum_minutes, raw_plgs_flags)
             return out
         except _REFUSALS: pass
-        return declared(controller=controller, suspend_predicted_mg_dl=suspend_predicted_mg_dl, suspend_now_mg_dl=suspend_now_mg_dl, horizon_minutes=horizon_minutes, suspend_limit_minutes=suspend_limit_minutes, limit_window_minutes=limit_window_minutes, stale_minutes=stale_minutes, lockout_minutes=lockout_minutes, dia_minutes=dia_minutes, peak_minutes=peak_minutes, **unknown)
+        return declared(controller=controller, suspend_predicted_mg_dl=suspend_predicted_mg_dl, suspend_now_mg_dl=suspend_now_mg_dl, horizon_minutes=horizon_minutes, suspend_limit_minutes=suspend_limit_minutes, limit_window_minutes=limit_window_minutes, stale_minutes=stale_minutes, lockout_minutes=lockout_minutes, dia_minutes=dia_minutes, peak_minutes=peak_minutes, near_mg_dl=near_mg_dl, resume_mg_dl=resume_mg_dl, resume_predicted_mg_dl=resume_predicted_mg_dl, minimum_minutes=minimum_minutes, plgs_flags=plgs_flags, **unknown)
     return build
 
 
@@ -5048,6 +5121,133 @@ def build_ControllerDecision(declared):
     return build
 
 
+def parse_OrefSettings(data):
+    size = len(data)
+    if size != 29: return None
+    raw_oref_flags, raw_flat_cgm, max_iob_mu, max_basal_mu_per_h, autosens_thousandths, autosens_max_thousandths, temp_target_mg_dl, half_basal_target_mg_dl, smb_high_bg_mg_dl, smb_basal_minutes, uam_smb_basal_minutes, smb_interval_minutes, max_cob_g, min_carb_impact_tenths, remaining_carbs_cap_g, remaining_carbs_percent, carbs_required_threshold_g, delta_share_percent, noisy_target_percent, daily_basal_multiplier_tenths, current_basal_multiplier_tenths = _unpack_HBHHHHHHHBBBBBBBBBBBB__from(data, 0)
+    oref_flags = _flags_OrefFlags[raw_oref_flags]
+    flat_cgm = _members_FlatCgm.get(raw_flat_cgm)
+    if flat_cgm is None: return None
+    if (not 500 <= autosens_thousandths <= 2000 and autosens_thousandths != 0): return None
+    if not 1000 <= autosens_max_thousandths <= 2000: return None
+    if (not 60 <= temp_target_mg_dl <= 250 and temp_target_mg_dl != 0): return None
+    if not 101 <= half_basal_target_mg_dl <= 250: return None
+    if (not 100 <= smb_high_bg_mg_dl <= 400 and smb_high_bg_mg_dl != 0): return None
+    if not 0 <= smb_basal_minutes <= 120: return None
+    if not 0 <= uam_smb_basal_minutes <= 120: return None
+    if not 1 <= smb_interval_minutes <= 10: return None
+    if not 0 <= max_cob_g <= 250: return None
+    if not 0 <= min_carb_impact_tenths <= 250: return None
+    if not 0 <= remaining_carbs_cap_g <= 90: return None
+    if not 0 <= remaining_carbs_percent <= 100: return None
+    if not 1 <= carbs_required_threshold_g <= 250: return None
+    if not 1 <= delta_share_percent <= 30: return None
+    if not 110 <= noisy_target_percent <= 200: return None
+    if not 10 <= daily_basal_multiplier_tenths <= 100: return None
+    if not 10 <= current_basal_multiplier_tenths <= 100: return None
+    return {'oref_flags': oref_flags, 'flat_cgm': flat_cgm, 'max_iob_mu': max_iob_mu, 'max_basal_mu_per_h': max_basal_mu_per_h, 'autosens_thousandths': autosens_thousandths, 'autosens_max_thousandths': autosens_max_thousandths, 'temp_target_mg_dl': temp_target_mg_dl, 'half_basal_target_mg_dl': half_basal_target_mg_dl, 'smb_high_bg_mg_dl': smb_high_bg_mg_dl, 'smb_basal_minutes': smb_basal_minutes, 'uam_smb_basal_minutes': uam_smb_basal_minutes, 'smb_interval_minutes': smb_interval_minutes, 'max_cob_g': max_cob_g, 'min_carb_impact_tenths': min_carb_impact_tenths, 'remaining_carbs_cap_g': remaining_carbs_cap_g, 'remaining_carbs_percent': remaining_carbs_percent, 'carbs_required_threshold_g': carbs_required_threshold_g, 'delta_share_percent': delta_share_percent, 'noisy_target_percent': noisy_target_percent, 'daily_basal_multiplier_tenths': daily_basal_multiplier_tenths, 'current_basal_multiplier_tenths': current_basal_multiplier_tenths}
+
+
+def build_OrefSettings(declared):
+    def build(*, oref_flags=None, flat_cgm=None, max_iob_mu=None, max_basal_mu_per_h=None, autosens_thousandths=None, autosens_max_thousandths=None, temp_target_mg_dl=None, half_basal_target_mg_dl=None, smb_high_bg_mg_dl=None, smb_basal_minutes=None, uam_smb_basal_minutes=None, smb_interval_minutes=None, max_cob_g=None, min_carb_impact_tenths=None, remaining_carbs_cap_g=None, remaining_carbs_percent=None, carbs_required_threshold_g=None, delta_share_percent=None, noisy_target_percent=None, daily_basal_multiplier_tenths=None, current_basal_multiplier_tenths=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(oref_flags) not in _types_int_OrefFlags: raise _Refused
+            raw_oref_flags = int(oref_flags)
+            if raw_oref_flags & -32768: raise _Refused
+            if type(flat_cgm) is not _class_FlatCgm and (
+                type(flat_cgm) is not int or flat_cgm not in _members_FlatCgm): raise _Refused
+            raw_flat_cgm = flat_cgm
+            if type(autosens_thousandths) is not int or (not 500 <= autosens_thousandths <= 2000 and autosens_thousandths != 0): raise _Refused
+            if type(autosens_max_thousandths) is not int or not 1000 <= autosens_max_thousandths <= 2000: raise _Refused
+            if type(temp_target_mg_dl) is not int or (not 60 <= temp_target_mg_dl <= 250 and temp_target_mg_dl != 0): raise _Refused
+            if type(half_basal_target_mg_dl) is not int or not 101 <= half_basal_target_mg_dl <= 250: raise _Refused
+            if type(smb_high_bg_mg_dl) is not int or (not 100 <= smb_high_bg_mg_dl <= 400 and smb_high_bg_mg_dl != 0): raise _Refused
+            if type(smb_basal_minutes) is not int or not 0 <= smb_basal_minutes <= 120: raise _Refused
+            if type(uam_smb_basal_minutes) is not int or not 0 <= uam_smb_basal_minutes <= 120: raise _Refused
+            if type(smb_interval_minutes) is not int or not 1 <= smb_interval_minutes <= 10: raise _Refused
+            if type(max_cob_g) is not int or not 0 <= max_cob_g <= 250: raise _Refused
+            if type(min_carb_impact_tenths) is not int or not 0 <= min_carb_impact_tenths <= 250: raise _Refused
+            if type(remaining_carbs_cap_g) is not int or not 0 <= remaining_carbs_cap_g <= 90: raise _Refused
+            if type(remaining_carbs_percent) is not int or not 0 <= remaining_carbs_percent <= 100: raise _Refused
+            if type(carbs_required_threshold_g) is not int or not 1 <= carbs_required_threshold_g <= 250: raise _Refused
+            if type(delta_share_percent) is not int or not 1 <= delta_share_percent <= 30: raise _Refused
+            if type(noisy_target_percent) is not int or not 110 <= noisy_target_percent <= 200: raise _Refused
+            if type(daily_basal_multiplier_tenths) is not int or not 10 <= daily_basal_multiplier_tenths <= 100: raise _Refused
+            if type(current_basal_multiplier_tenths) is not int or not 10 <= current_basal_multiplier_tenths <= 100: raise _Refused
+            out = _pack_HBHHHHHHHBBBBBBBBBBBB(raw_oref_flags, raw_flat_cgm, max_iob_mu, max_basal_mu_per_h, autosens_thousandths, autosens_max_thousandths, temp_target_mg_dl, half_basal_target_mg_dl, smb_high_bg_mg_dl, smb_basal_minutes, uam_smb_basal_minutes, smb_interval_minutes, max_cob_g, min_carb_impact_tenths, remaining_carbs_cap_g, remaining_carbs_percent, carbs_required_threshold_g, delta_share_percent, noisy_target_percent, daily_basal_multiplier_tenths, current_basal_multiplier_tenths)
+            return out
+        except _REFUSALS: pass
+        return declared(oref_flags=oref_flags, flat_cgm=flat_cgm, max_iob_mu=max_iob_mu, max_basal_mu_per_h=max_basal_mu_per_h, autosens_thousandths=autosens_thousandths, autosens_max_thousandths=autosens_max_thousandths, temp_target_mg_dl=temp_target_mg_dl, half_basal_target_mg_dl=half_basal_target_mg_dl, smb_high_bg_mg_dl=smb_high_bg_mg_dl, smb_basal_minutes=smb_basal_minutes, uam_smb_basal_minutes=uam_smb_basal_minutes, smb_interval_minutes=smb_interval_minutes, max_cob_g=max_cob_g, min_carb_impact_tenths=min_carb_impact_tenths, remaining_carbs_cap_g=remaining_carbs_cap_g, remaining_carbs_percent=remaining_carbs_percent, carbs_required_threshold_g=carbs_required_threshold_g, delta_share_percent=delta_share_percent, noisy_target_percent=noisy_target_percent, daily_basal_multiplier_tenths=daily_basal_multiplier_tenths, current_basal_multiplier_tenths=current_basal_multiplier_tenths, **unknown)
+    return build
+
+
+def parse_CarbAnnouncement(data):
+    size = len(data)
+    if size != 4: return None
+    carbs_g, minutes_ago = _unpack_HH__from(data, 0)
+    if not 1 <= carbs_g <= 250: return None
+    if not 0 <= minutes_ago <= 360: return None
+    return {'carbs_g': carbs_g, 'minutes_ago': minutes_ago}
+
+
+def build_CarbAnnouncement(declared):
+    def build(*, carbs_g=None, minutes_ago=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(carbs_g) is not int or not 1 <= carbs_g <= 250: raise _Refused
+            if type(minutes_ago) is not int or not 0 <= minutes_ago <= 360: raise _Refused
+            out = _pack_HH(carbs_g, minutes_ago)
+            return out
+        except _REFUSALS: pass
+        return declared(carbs_g=carbs_g, minutes_ago=minutes_ago, **unknown)
+    return build
+
+
+def parse_ControllerGuardrails(data):
+    size = len(data)
+    if size != 15: return None
+    guard_basal_mu_per_h, guard_bolus_mu, guard_iob_mu, guard_hour_mu, guard_day_mu, guard_interval_minutes, guard_stale_minutes, guard_decision_minutes = _unpack_HHHHIBBB__from(data, 0)
+    if not 0 <= guard_interval_minutes <= 240: return None
+    if not 5 <= guard_stale_minutes <= 240: return None
+    if not 5 <= guard_decision_minutes <= 240: return None
+    return {'guard_basal_mu_per_h': guard_basal_mu_per_h, 'guard_bolus_mu': guard_bolus_mu, 'guard_iob_mu': guard_iob_mu, 'guard_hour_mu': guard_hour_mu, 'guard_day_mu': guard_day_mu, 'guard_interval_minutes': guard_interval_minutes, 'guard_stale_minutes': guard_stale_minutes, 'guard_decision_minutes': guard_decision_minutes}
+
+
+def build_ControllerGuardrails(declared):
+    def build(*, guard_basal_mu_per_h=None, guard_bolus_mu=None, guard_iob_mu=None, guard_hour_mu=None, guard_day_mu=None, guard_interval_minutes=None, guard_stale_minutes=None, guard_decision_minutes=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(guard_interval_minutes) is not int or not 0 <= guard_interval_minutes <= 240: raise _Refused
+            if type(guard_stale_minutes) is not int or not 5 <= guard_stale_minutes <= 240: raise _Refused
+            if type(guard_decision_minutes) is not int or not 5 <= guard_decision_minutes <= 240: raise _Refused
+            out = _pack_HHHHIBBB(guard_basal_mu_per_h, guard_bolus_mu, guard_iob_mu, guard_hour_mu, guard_day_mu, guard_interval_minutes, guard_stale_minutes, guard_decision_minutes)
+            return out
+        except _REFUSALS: pass
+        return declared(guard_basal_mu_per_h=guard_basal_mu_per_h, guard_bolus_mu=guard_bolus_mu, guard_iob_mu=guard_iob_mu, guard_hour_mu=guard_hour_mu, guard_day_mu=guard_day_mu, guard_interval_minutes=guard_interval_minutes, guard_stale_minutes=guard_stale_minutes, guard_decision_minutes=guard_decision_minutes, **unknown)
+    return build
+
+
+def parse_ControllerDetail(data):
+    size = len(data)
+    if size != 33: return None
+    decision_sequence, rule, target_mg_dl, threshold_mg_dl, eventual_mg_dl, guard_mg_dl, pred_mg_dl, bgi_hundredths, deviation_mg_dl, insulin_required_mu, net_iob_mu, cob_tenths, carbs_required_g, decided_mu_per_h, decided_minutes, small_bolus_mu, guardrail = _unpack_HHHhhhhhhhhHhHHHB__from(data, 0)
+    if not 0 <= guardrail <= 8: return None
+    return {'decision_sequence': decision_sequence, 'rule': rule, 'target_mg_dl': target_mg_dl, 'threshold_mg_dl': threshold_mg_dl, 'eventual_mg_dl': eventual_mg_dl, 'guard_mg_dl': guard_mg_dl, 'pred_mg_dl': pred_mg_dl, 'bgi_hundredths': bgi_hundredths, 'deviation_mg_dl': deviation_mg_dl, 'insulin_required_mu': insulin_required_mu, 'net_iob_mu': net_iob_mu, 'cob_tenths': cob_tenths, 'carbs_required_g': carbs_required_g, 'decided_mu_per_h': decided_mu_per_h, 'decided_minutes': decided_minutes, 'small_bolus_mu': small_bolus_mu, 'guardrail': guardrail}
+
+
+def build_ControllerDetail(declared):
+    def build(*, decision_sequence=None, rule=None, target_mg_dl=None, threshold_mg_dl=None, eventual_mg_dl=None, guard_mg_dl=None, pred_mg_dl=None, bgi_hundredths=None, deviation_mg_dl=None, insulin_required_mu=None, net_iob_mu=None, cob_tenths=None, carbs_required_g=None, decided_mu_per_h=None, decided_minutes=None, small_bolus_mu=None, guardrail=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(guardrail) is not int or not 0 <= guardrail <= 8: raise _Refused
+            out = _pack_HHHhhhhhhhhHhHHHB(decision_sequence, rule, target_mg_dl, threshold_mg_dl, eventual_mg_dl, guard_mg_dl, pred_mg_dl, bgi_hundredths, deviation_mg_dl, insulin_required_mu, net_iob_mu, cob_tenths, carbs_required_g, decided_mu_per_h, decided_minutes, small_bolus_mu, guardrail)
+            return out
+        except _REFUSALS: pass
+        return declared(decision_sequence=decision_sequence, rule=rule, target_mg_dl=target_mg_dl, threshold_mg_dl=threshold_mg_dl, eventual_mg_dl=eventual_mg_dl, guard_mg_dl=guard_mg_dl, pred_mg_dl=pred_mg_dl, bgi_hundredths=bgi_hundredths, deviation_mg_dl=deviation_mg_dl, insulin_required_mu=insulin_required_mu, net_iob_mu=net_iob_mu, cob_tenths=cob_tenths, carbs_required_g=carbs_required_g, decided_mu_per_h=decided_mu_per_h, decided_minutes=decided_minutes, small_bolus_mu=small_bolus_mu, guardrail=guardrail, **unknown)
+    return build
+
+
 def parse_EmulatorIdentity(data):
     size = len(data)
     if size != 10: return None
@@ -5069,19 +5269,25 @@ def build_EmulatorIdentity(declared):
 
 def parse_EmulatorPumpData(data):
     size = len(data)
-    if size != 13: return None
-    pulse_mu, bolus_speed_mu_per_minute, reservoir_capacity_mu, basal_rate_limit_mu_per_h, bolus_limit_mu, motor_pulse_ms = _unpack_HHIHHB__from(data, 0)
-    return {'pulse_mu': pulse_mu, 'bolus_speed_mu_per_minute': bolus_speed_mu_per_minute, 'reservoir_capacity_mu': reservoir_capacity_mu, 'basal_rate_limit_mu_per_h': basal_rate_limit_mu_per_h, 'bolus_limit_mu': bolus_limit_mu, 'motor_pulse_ms': motor_pulse_ms}
+    if size != 21: return None
+    pulse_mu, bolus_speed_mu_per_minute, reservoir_capacity_mu, basal_rate_limit_mu_per_h, bolus_limit_mu, motor_pulse_ms, basal_min_mu_per_h, bolus_min_mu, basal_adjustable, basal_fixed_mu_per_h, raw_tbr_kinds = _unpack_HHIHHBHHBHB__from(data, 0)
+    if not 0 <= basal_adjustable <= 1: return None
+    tbr_kinds = _flags_TbrKindsFlags[raw_tbr_kinds]
+    return {'pulse_mu': pulse_mu, 'bolus_speed_mu_per_minute': bolus_speed_mu_per_minute, 'reservoir_capacity_mu': reservoir_capacity_mu, 'basal_rate_limit_mu_per_h': basal_rate_limit_mu_per_h, 'bolus_limit_mu': bolus_limit_mu, 'motor_pulse_ms': motor_pulse_ms, 'basal_min_mu_per_h': basal_min_mu_per_h, 'bolus_min_mu': bolus_min_mu, 'basal_adjustable': basal_adjustable, 'basal_fixed_mu_per_h': basal_fixed_mu_per_h, 'tbr_kinds': tbr_kinds}
 
 
 def build_EmulatorPumpData(declared):
-    def build(*, pulse_mu=None, bolus_speed_mu_per_minute=None, reservoir_capacity_mu=None, basal_rate_limit_mu_per_h=None, bolus_limit_mu=None, motor_pulse_ms=None, **unknown):
+    def build(*, pulse_mu=None, bolus_speed_mu_per_minute=None, reservoir_capacity_mu=None, basal_rate_limit_mu_per_h=None, bolus_limit_mu=None, motor_pulse_ms=None, basal_min_mu_per_h=None, bolus_min_mu=None, basal_adjustable=None, basal_fixed_mu_per_h=None, tbr_kinds=None, **unknown):
         try:
             if unknown: raise _Refused
-            out = _pack_HHIHHB(pulse_mu, bolus_speed_mu_per_minute, reservoir_capacity_mu, basal_rate_limit_mu_per_h, bolus_limit_mu, motor_pulse_ms)
+            if type(basal_adjustable) is not int or not 0 <= basal_adjustable <= 1: raise _Refused
+            if type(tbr_kinds) not in _types_int_TbrKindsFlags: raise _Refused
+            raw_tbr_kinds = int(tbr_kinds)
+            if raw_tbr_kinds & -4: raise _Refused
+            out = _pack_HHIHHBHHBHB(pulse_mu, bolus_speed_mu_per_minute, reservoir_capacity_mu, basal_rate_limit_mu_per_h, bolus_limit_mu, motor_pulse_ms, basal_min_mu_per_h, bolus_min_mu, basal_adjustable, basal_fixed_mu_per_h, raw_tbr_kinds)
             return out
         except _REFUSALS: pass
-        return declared(pulse_mu=pulse_mu, bolus_speed_mu_per_minute=bolus_speed_mu_per_minute, reservoir_capacity_mu=reservoir_capacity_mu, basal_rate_limit_mu_per_h=basal_rate_limit_mu_per_h, bolus_limit_mu=bolus_limit_mu, motor_pulse_ms=motor_pulse_ms, **unknown)
+        return declared(pulse_mu=pulse_mu, bolus_speed_mu_per_minute=bolus_speed_mu_per_minute, reservoir_capacity_mu=reservoir_capacity_mu, basal_rate_limit_mu_per_h=basal_rate_limit_mu_per_h, bolus_limit_mu=bolus_limit_mu, motor_pulse_ms=motor_pulse_ms, basal_min_mu_per_h=basal_min_mu_per_h, bolus_min_mu=bolus_min_mu, basal_adjustable=basal_adjustable, basal_fixed_mu_per_h=basal_fixed_mu_per_h, tbr_kinds=tbr_kinds, **unknown)
     return build
 
 
@@ -5525,6 +5731,8 @@ CODEC: dict[str, tuple[str, Any, Any]] = {
     'HistoryBolusTemplateChanged1': ('209bbb743b5d9cde', parse_HistoryBolusTemplateChanged1, build_HistoryBolusTemplateChanged1),
     'HistoryBolusTemplateChanged2': ('3e9330b95fd971ff', parse_HistoryBolusTemplateChanged2, build_HistoryBolusTemplateChanged2),
     'HistoryTbrTemplateChanged': ('cf67b7444f02aefd', parse_HistoryTbrTemplateChanged, build_HistoryTbrTemplateChanged),
+    'HistoryGuardrailEvent': ('04d0ab1cd22b69b3', parse_HistoryGuardrailEvent, build_HistoryGuardrailEvent),
+    'HistoryCarbsEvent': ('de1e7fb032856694', parse_HistoryCarbsEvent, build_HistoryCarbsEvent),
     'CgmMeasurement': ('4ff4326a25c08209', parse_CgmMeasurement, build_CgmMeasurement),
     'CgmFeature': ('c3618fff878f0988', parse_CgmFeature, build_CgmFeature),
     'CgmSessionStartTime': ('4a7673a27bc48780', parse_CgmSessionStartTime, build_CgmSessionStartTime),
@@ -5565,10 +5773,14 @@ CODEC: dict[str, tuple[str, Any, Any]] = {
     'CgmStopSession': ('ed873ea2883ea467', parse_CgmStopSession, build_CgmStopSession),
     'CgmResponseCode': ('0eefa1a5706ff0e7', parse_CgmResponseCode, build_CgmResponseCode),
     'CurrentTime': ('68b32fe04bbd61e7', parse_CurrentTime, build_CurrentTime),
-    'ControllerSettings': ('c500f9647d0531d7', parse_ControllerSettings, build_ControllerSettings),
-    'ControllerDecision': ('19c3b98be71b3789', parse_ControllerDecision, build_ControllerDecision),
+    'ControllerSettings': ('9d1817add1218eb5', parse_ControllerSettings, build_ControllerSettings),
+    'ControllerDecision': ('ecaafcd4de59253a', parse_ControllerDecision, build_ControllerDecision),
+    'OrefSettings': ('b91babec13dd0322', parse_OrefSettings, build_OrefSettings),
+    'CarbAnnouncement': ('11298ea722f1aa64', parse_CarbAnnouncement, build_CarbAnnouncement),
+    'ControllerGuardrails': ('4c71af174541766c', parse_ControllerGuardrails, build_ControllerGuardrails),
+    'ControllerDetail': ('eb90da8c103d5f29', parse_ControllerDetail, build_ControllerDetail),
     'EmulatorIdentity': ('5e59cbfe299a7cac', parse_EmulatorIdentity, build_EmulatorIdentity),
-    'EmulatorPumpData': ('5033ef43824d69d1', parse_EmulatorPumpData, build_EmulatorPumpData),
+    'EmulatorPumpData': ('d661d5d67003e601', parse_EmulatorPumpData, build_EmulatorPumpData),
     'EmulatorHealth': ('521b3def63d3d708', parse_EmulatorHealth, build_EmulatorHealth),
     'EmulatorCounters': ('b10b5bada770a090', parse_EmulatorCounters, build_EmulatorCounters),
     'EmulatorFault': ('241d432fb17c95eb', parse_EmulatorFault, build_EmulatorFault),

@@ -14,6 +14,7 @@ from uuid import UUID
 from construct import Int16ul, Int32ul
 
 __all__ = [
+    "ATT_LONG_VALUE_OCTETS_MAX",
     "ATT_VALUE_OCTETS_MAX",
     "CHARACTERISTICS",
     "RIG_HANDLES_FROM",
@@ -23,8 +24,10 @@ __all__ = [
     "Service",
 ]
 
-# Every message fits the smallest ATT_MTU of 23, less the three octets of the PDU's own header.
+# Every message of a standard fits the smallest ATT_MTU of 23, less the three octets of the PDU's own header.
 ATT_VALUE_OCTETS_MAX = 20
+# What is written as a whole, so that it takes effect as a whole, needs an ATT_MTU that was exchanged before.
+ATT_LONG_VALUE_OCTETS_MAX = 62
 # Handles below are the pump's.
 RIG_HANDLES_FROM = 0x0100
 
@@ -55,6 +58,7 @@ class Characteristic:
         opcode_octets: 0 when the value is one message without opcode.
         header: fields between opcode and operand, as (name, construct) pairs.
         prohibited: opcode range that is neither processed nor answered.
+        value_octets_max: octets that a value has at most, protection included.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Characteristic:
     opcode_octets: int = 0
     header: tuple[Any, ...] = ()
     prohibited: tuple[int, int] | None = None
+    value_octets_max: int = ATT_VALUE_OCTETS_MAX
 
     @property
     def handle(self) -> int:
@@ -83,7 +88,7 @@ class Characteristic:
     def operand_octets_max(self) -> int:
         """Octets that a message of this characteristic can have, opcode included."""
         trailer = {Protection.NONE: 0, Protection.CRC: 2}.get(self.protection, 3)
-        return ATT_VALUE_OCTETS_MAX - trailer
+        return self.value_octets_max - trailer
 
     def __repr__(self) -> str:
         return f"<{self.constant}>"
@@ -157,11 +162,27 @@ CURRENT_TIME = Characteristic(
 
 CONTROLLER_SETTINGS = Characteristic(
     "Controller Settings", "CONTROLLER_SETTINGS", UUID("cb832e7b-e359-4722-8d33-fda21e566266"), ("read", "write"),
-    Protection.TRAILER, "vendor service: controller",
+    Protection.TRAILER, "vendor service: controller", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX,
 )  # fmt: skip
 CONTROLLER_DECISION = Characteristic(
     "Controller Decision", "CONTROLLER_DECISION", UUID("cb832e7c-e359-4722-8d33-fda21e566266"), ("read", "notify"),
     Protection.TRAILER, "vendor service: controller",
+)  # fmt: skip
+OREF_SETTINGS = Characteristic(
+    "Oref Settings", "OREF_SETTINGS", UUID("cb832e7d-e359-4722-8d33-fda21e566266"), ("read", "write"),
+    Protection.TRAILER, "vendor service: controller", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX,
+)  # fmt: skip
+CARB_ANNOUNCEMENT = Characteristic(
+    "Carb Announcement", "CARB_ANNOUNCEMENT", UUID("cb832e7e-e359-4722-8d33-fda21e566266"), ("write",),
+    Protection.TRAILER, "vendor service: controller",
+)  # fmt: skip
+CONTROLLER_GUARDRAILS = Characteristic(
+    "Controller Guardrails", "CONTROLLER_GUARDRAILS", UUID("cb832e7f-e359-4722-8d33-fda21e566266"),
+    ("read", "write"), Protection.TRAILER, "vendor service: controller",
+)  # fmt: skip
+CONTROLLER_DETAIL = Characteristic(
+    "Controller Detail", "CONTROLLER_DETAIL", UUID("cb832e80-e359-4722-8d33-fda21e566266"), ("read",),
+    Protection.TRAILER, "vendor service: controller", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX,
 )  # fmt: skip
 
 EMULATOR_IDENTITY = Characteristic(
@@ -170,7 +191,7 @@ EMULATOR_IDENTITY = Characteristic(
 )  # fmt: skip
 EMULATOR_PUMP_DATA = Characteristic(
     "Emulator Pump Data", "EMULATOR_PUMP_DATA", UUID("965f345d-7177-4483-a1d5-88c0f621085e"), ("read",),
-    Protection.TRAILER, "vendor service: emulator",
+    Protection.TRAILER, "vendor service: emulator", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX,
 )  # fmt: skip
 EMULATOR_HEALTH = Characteristic(
     "Emulator Health", "EMULATOR_HEALTH", UUID("965f345e-7177-4483-a1d5-88c0f621085e"), ("read",),
@@ -247,8 +268,11 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service("Current Time", _assigned(0x1805), "pump", 0x0030, (CURRENT_TIME,)),
     Service(
-        "Controller", UUID("cb832e7a-e359-4722-8d33-fda21e566266"), "pump", 0x0040,
-        (CONTROLLER_SETTINGS, CONTROLLER_DECISION),
+        "Controller", UUID("cb832e7a-e359-4722-8d33-fda21e566266"), "pump", 0x00A0,
+        (
+            CONTROLLER_SETTINGS, CONTROLLER_DECISION, OREF_SETTINGS, CARB_ANNOUNCEMENT, CONTROLLER_GUARDRAILS,
+            CONTROLLER_DETAIL,
+        ),
     ),
     Service(
         "Emulator", UUID("965f345b-7177-4483-a1d5-88c0f621085e"), "pump", 0x0050,

@@ -10,6 +10,17 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
+from pumpwire.enums_own import AskedBy as AskedBy
+from pumpwire.enums_own import Controller as Controller
+from pumpwire.enums_own import ControllerAction as ControllerAction
+from pumpwire.enums_own import DecisionReason as DecisionReason
+from pumpwire.enums_own import FaultKind as FaultKind
+from pumpwire.enums_own import FlatCgm as FlatCgm
+from pumpwire.enums_own import OrefFlags as OrefFlags
+from pumpwire.enums_own import PlgsFlags as PlgsFlags
+from pumpwire.enums_own import PulseSource as PulseSource
+from pumpwire.enums_own import ResetCause as ResetCause
+from pumpwire.enums_own import TbrKindsFlags as TbrKindsFlags
 from pumpwire.enums_plain import CgmCalibrationStatusFlags as CgmCalibrationStatusFlags
 from pumpwire.enums_plain import CgmCalibrationTemperatureFlags as CgmCalibrationTemperatureFlags
 from pumpwire.enums_plain import CgmFeatureFlags as CgmFeatureFlags
@@ -483,67 +494,3 @@ class AdjustReasonFlags(IntFlag):
     EXTERNAL_REFERENCE = 1 << 1
     TIME_ZONE_CHANGE = 1 << 2
     DST_CHANGE = 1 << 3
-
-
-class Controller(IntEnum):
-    """The controller that runs on the pump."""
-
-    MANUAL = 0x33
-    PLGS = 0x3C
-
-
-class ControllerAction(IntEnum):
-    """What the controller decided to do on a sample."""
-
-    NONE = 0x0F
-    KEEP = 0x33
-    SUSPEND = 0x3C
-    RESUME = 0x55
-
-
-class DecisionReason(IntEnum):
-    """Which rule gave the controller's decision."""
-
-    MANUAL = 0x0F
-    NO_PREDICTION_KEEP = 0x33
-    PREDICTED_LOW = 0x3C
-    LOW_NOW = 0x55
-    RISING = 0x5A
-    NOT_LOW = 0x66
-    LIMIT_REACHED = 0x69
-    LOCKOUT = 0x96
-    STALE = 0x99
-    MINIMUM_TIME = 0xA5
-    THERAPY_STOPPED = 0xAA
-    INVALID_SAMPLE = 0xC3
-
-
-class ResetCause(IntEnum):
-    """Why the board started last."""
-
-    UNDETERMINED = 0x0F
-    POWER_ON = 0x33
-    HARD = 0x3C
-    WATCHDOG = 0x55
-    DEEP_SLEEP = 0x5A
-    SOFT = 0x66
-
-
-class PulseSource(IntEnum):
-    """What a motor pulse was for: *bolus* is the fast one, *extended* the extended or multiwave one."""
-
-    NONE = 0x0F
-    BASAL = 0x33
-    BOLUS = 0x3C
-    EXTENDED = 0x55
-    PRIME = 0x5A
-
-
-class FaultKind(IntEnum):
-    """What of the hardware can be injected into an emulator."""
-
-    OCCLUSION = 0x33
-    RESERVOIR_LEVEL = 0x3C
-    RESERVOIR_DETACHED = 0x55
-    BATTERY_LEVEL = 0x5A
-    ANNUNCIATION = 0x66

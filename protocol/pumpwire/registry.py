@@ -10,9 +10,11 @@ from pumpwire import (
     cgms_control,
     clock,
     command,
+    controller,
     device,
     history,
     history_further,
+    history_own,
     reader,
     records,
     status,
@@ -24,7 +26,8 @@ from pumpwire.declare import BOTH, Codec, Decoded, Message, Outcome
 from pumpwire.errors import DeclarationError
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
-    status, reader, command, templates, records, history, history_further, cgms, cgms_control, clock, vendor, device,
+    status, reader, command, templates, records, history, history_further, history_own, cgms, cgms_control, clock,
+    controller, vendor, device,
 )  # fmt: skip
 
 

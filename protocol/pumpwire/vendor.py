@@ -1,7 +1,4 @@
-"""The two vendor services: what IDS does not cover.
-
-*Controller* runs the on-pump controller and tells its decisions; *emulator* has what only an emulator has.
-"""
+"""The vendor service *emulator*: what only an emulator has, and the version of the wire."""
 
 from __future__ import annotations
 
@@ -10,60 +7,12 @@ from decimal import Decimal
 from construct import Struct
 
 from pumpwire import database
-from pumpwire.declare import BOTH, TO_CLIENT, TO_PUMP, Example, Message
-from pumpwire.enums import Controller, ControllerAction, DecisionReason, FaultKind, PulseSource, ResetCause
-from pumpwire.fields import InRange, Int8ul, Int16sl, Int16ul, Int32ul, Octets, Word
+from pumpwire.declare import TO_CLIENT, TO_PUMP, Example, Message
+from pumpwire.enums import FaultKind, PulseSource, ResetCause, TbrKindsFlags
+from pumpwire.fields import Bits, InRange, Int8ul, Int16ul, Int32ul, Octets, Word
 from pumpwire.reader import AMOUNT_IU
 
-WIRE_VERSION = 1
-NO_GLUCOSE = 0
-NO_PREDICTION = 0x7FFF
-
-CONTROLLER_SETTINGS = Message(
-    "ControllerSettings", on=database.CONTROLLER_SETTINGS, direction=BOTH, clause="vendor service: controller",
-    changes_delivery=True,
-    body=Struct(
-        "controller" / Word(Int8ul, Controller),
-        "suspend_predicted_mg_dl" / InRange(Int16ul, 60, 120),
-        "suspend_now_mg_dl" / InRange(Int16ul, 50, 100),
-        "horizon_minutes" / InRange(Int8ul, 10, 60),
-        "suspend_limit_minutes" / InRange(Int16ul, 5, 240),
-        "limit_window_minutes" / InRange(Int16ul, 5, 480),
-        "stale_minutes" / InRange(Int8ul, 5, 60),
-        "lockout_minutes" / InRange(Int8ul, 0, 240),
-        "dia_minutes" / InRange(Int16ul, 180, 480) * "duration of insulin action",
-        "peak_minutes" / InRange(Int8ul, 35, 120) * "time of the peak of insulin action",
-    ),
-    examples=[
-        Example(
-            "3c" + "5000" + "4600" + "1e" + "7800" + "9600" + "0f" + "1e" + "2c01" + "4b",
-            controller=Controller.PLGS, suspend_predicted_mg_dl=80, suspend_now_mg_dl=70, horizon_minutes=30,
-            suspend_limit_minutes=120, limit_window_minutes=150, stale_minutes=15, lockout_minutes=30,
-            dia_minutes=300, peak_minutes=75,
-        )
-    ],
-)  # fmt: skip
-CONTROLLER_DECISION = Message(
-    "ControllerDecision", on=database.CONTROLLER_DECISION, direction=TO_CLIENT, clause="vendor service: controller",
-    body=Struct(
-        "decision_sequence" / Int16ul * "one more for each decision",
-        "time_offset_minutes" / Int16ul * "of the sample decided on",
-        "at_s" / Int32ul * "pump second at which the decision took effect",
-        "glucose_mg_dl" / Int16ul * "0 when there is none",
-        "predicted_mg_dl" / Int16sl * "32767 when there is no prediction",
-        "iob_mu" / Int16sl * "insulin on board, milliunits",
-        "action" / Word(Int8ul, ControllerAction),
-        "reason" / Word(Int8ul, DecisionReason),
-    ),
-    examples=[
-        Example(
-            "0300" + "0f00" + "85030000" + "5f00" + "4e00" + "c504" + "3c" + "3c", decision_sequence=3,
-            time_offset_minutes=15, at_s=901, glucose_mg_dl=95, predicted_mg_dl=78, iob_mu=1221,
-            action=ControllerAction.SUSPEND, reason=DecisionReason.PREDICTED_LOW,
-        )
-    ],
-    doc="Read: the last decision. Notified once for every decision.",
-)  # fmt: skip
+WIRE_VERSION = 2
 
 EMULATOR_IDENTITY = Message(
     "EmulatorIdentity", on=database.EMULATOR_IDENTITY, direction=TO_CLIENT, clause="vendor service: emulator",
@@ -71,7 +20,7 @@ EMULATOR_IDENTITY = Message(
         "wire_version" / Int16ul,
         "firmware_hash" / Octets(8) * "first octets of SHA-256 over the firmware's files",
     ),
-    examples=[Example("0100" + "0123456789abcdef", wire_version=1, firmware_hash=bytes.fromhex("0123456789abcdef"))],
+    examples=[Example("0200" + "0123456789abcdef", wire_version=2, firmware_hash=bytes.fromhex("0123456789abcdef"))],
 )  # fmt: skip
 EMULATOR_PUMP_DATA = Message(
     "EmulatorPumpData", on=database.EMULATOR_PUMP_DATA, direction=TO_CLIENT, clause="vendor service: emulator",
@@ -82,11 +31,18 @@ EMULATOR_PUMP_DATA = Message(
         "basal_rate_limit_mu_per_h" / Int16ul,
         "bolus_limit_mu" / Int16ul,
         "motor_pulse_ms" / Int8ul * "width of a pulse on the motor pin",
+        "basal_min_mu_per_h" / Int16ul * "least basal rate that is not 0",
+        "bolus_min_mu" / Int16ul * "least bolus",
+        "basal_adjustable" / InRange(Int8ul, 0, 1) * "0: no command changes the basal rate",
+        "basal_fixed_mu_per_h" / Int16ul * "the rate for ever where it is not adjustable, 0 for none",
+        "tbr_kinds" / Bits(Int8ul, TbrKindsFlags) * "that a client can set",
     ),
     examples=[
         Example(
-            "3200" + "dc05" + "e0930400" + "b888" + "a861" + "05", pulse_mu=50, bolus_speed_mu_per_minute=1500,
-            reservoir_capacity_mu=300000, basal_rate_limit_mu_per_h=35000, bolus_limit_mu=25000, motor_pulse_ms=5,
+            "3200" + "dc05" + "e0930400" + "b888" + "a861" + "05" + "0100" + "3200" + "01" + "0000" + "03", pulse_mu=50,
+            bolus_speed_mu_per_minute=1500, reservoir_capacity_mu=300000, basal_rate_limit_mu_per_h=35000,
+            bolus_limit_mu=25000, motor_pulse_ms=5, basal_min_mu_per_h=1, bolus_min_mu=50, basal_adjustable=1,
+            basal_fixed_mu_per_h=0, tbr_kinds=TbrKindsFlags.ABSOLUTE | TbrKindsFlags.RELATIVE,
         )
     ],
 )  # fmt: skip

@@ -3,13 +3,14 @@
 from decimal import Decimal
 
 from pumplink import VirtualBoard
-from pumpwire import database, e2e
+from pumpwire import att, database, e2e
 from pumpwire.declare import TO_CLIENT
 from pumpwire.e2e import E2ECounter
 from pumpwire.frame import Decoder, FrameType
 from pumpwire.frame import body as frame_body
 from pumpwire.frame import encode as frame_octets
-from pumpwire.registry import MESSAGES, decode
+from pumpwire.registry import MESSAGES, decode, is_served
+from pumpwire.vendor import WIRE_VERSION
 
 STATUS_CHANGED = database.STATUS_CHANGED
 STATUS = database.STATUS
@@ -26,7 +27,9 @@ CRC_WRONG, COUNTER_WRONG, CCCD_WRONG, IN_PROGRESS = 0x81, 0x82, 0xFD, 0xFE
 ATTRIBUTE_NOT_FOUND = 0x0A
 SOON_S = 0.02
 ANSWER_S = 1
-SERVED = [c for service in database.SERVICES if service.owner == "pump" for c in service.characteristics]
+SERVED = [
+    c for service in database.SERVICES if service.owner == "pump" for c in service.characteristics if is_served(c)
+]
 _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 
 
@@ -56,6 +59,7 @@ class GattBench:
         self.requests = []
         self.counters = {}
         self.seen = {}
+        self.mtu = att.MTU_DEFAULT
 
     @staticmethod
     def _no_sensor(pdu):
@@ -121,7 +125,7 @@ class GattBench:
 
     # --- Connections --------------------------------------------------------------------------------------------
 
-    def open(self, keep_alive_ms=0, wire_version=1, nonce=0x01020304):
+    def open(self, keep_alive_ms=0, wire_version=WIRE_VERSION, nonce=0x01020304):
         """Open a connection and return the status of its acknowledgement, None without one."""
         self._forget()
         body = frame_body(FrameType.OPEN, nonce=nonce, wire_version=wire_version, keep_alive_ms=keep_alive_ms)
@@ -162,6 +166,12 @@ class GattBench:
         self.send(b"\x1e")
         self.run_for(SOON_S)
 
+    def make_room(self, octets):
+        """Exchange the MTU when a value of so many octets does not fit."""
+        if octets + 3 > self.mtu:
+            self.mtu = octets + 3
+            assert self.exchange(bytes((0x02, self.mtu, 0)))[0][0] == 0x03
+
     def protected(self, characteristic, payload):
         """A payload with its next counter."""
         counter = self.counters.setdefault(characteristic, E2ECounter())
@@ -170,15 +180,18 @@ class GattBench:
     def write_message(self, name, **fields):
         """Write a message with its counter; returns the ATT error code."""
         message = MESSAGES[name]
+        self.make_room(message.on.value_octets_max)
         return self.write(message.on.handle, self.protected(message.on, message.build(**fields)))
 
     def write_raw(self, characteristic, payload):
         """Write any payload with a good counter and CRC; returns the ATT error code."""
+        self.make_room(characteristic.value_octets_max)
         return self.write(characteristic.handle, self.protected(characteristic, payload))
 
     def fields(self, name):
         """Read the characteristic of a message: its fields."""
         handle = MESSAGES[name].on.handle
+        self.make_room(MESSAGES[name].on.value_octets_max)
         return self.decoded(handle, self._payload(handle, self.read(handle)))[1]
 
     def _payload(self, handle, value):

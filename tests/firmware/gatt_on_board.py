@@ -13,6 +13,7 @@ import settings
 from bearer.serial import SerialBearer
 from clock import Clock
 from gatt.codec import crc16
+from gatt.handles import CONTROLLER_DECISION
 from gatt.peripheral import Peripheral
 from gatt.recorder import Recorder
 from gatt.wire_tables import WIRE_VERSION
@@ -108,10 +109,10 @@ def build():
     pump.complete_profile(0, 0x33, 1)
     pump.activate(0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
-    pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75)
+    pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     pump.cgm_session(0, 0)
     open_body = bytes((1, 2, 3, 4, WIRE_VERSION, 0, 0, 0))
-    for octets in (frame(1, open_body), frame(5, b"\x12\x46\x00\x01\x00")):
+    for octets in (frame(1, open_body), frame(5, bytes((0x12, CONTROLLER_DECISION + 1, 0, 1, 0)))):
         uart.frame = octets
         bearer.receive()
     peripheral.server.run()

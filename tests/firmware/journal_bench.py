@@ -237,7 +237,7 @@ def day(bench, hours=24):
     bench.do(35, "set_bolus_template", 8, 4, events.MULTIWAVE, 200, 600, 30, 0)
     bench.do(36, "set_clock", 2024, 5, 2, 6, 0, 0, 0, 0)
     bench.do(36, "cgm_session", 0)
-    bench.do(37, "configure", events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75)
+    bench.do(37, "configure", events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     bench.do(37, "set_max_bolus", 12000)
     bench.do(38, "set_therapy_state", events.RUN)
     for hour in range(hours):

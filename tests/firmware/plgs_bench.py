@@ -10,7 +10,7 @@ NONE, KEEP, SUSPEND, RESUME = (
 )  # fmt: skip
 DEFAULTS = {
     "controller": events.PLGS, "predicted": 80, "now": 70, "horizon": 30, "limit": 120, "window": 150, "stale": 15,
-    "lockout": 30, "dia": 300, "peak": 75,
+    "lockout": 30, "dia": 300, "peak": 75, "near": 0, "resume": 0, "resume_predicted": 0, "minimum": 5, "flags": 3,
 }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def dosing(settings):
     pump.complete_profile(0, 0x33, 1)
     pump.activate(0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
-    pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75)
+    pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     pump.cgm_session(0, 0)
     return pump, motor
 

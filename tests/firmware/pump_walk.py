@@ -49,7 +49,7 @@ def command(dice, s):
         return "set_clock", 2026, 1 + dice.roll(12), 1 + dice.roll(31), dice.roll(24), dice.roll(60), 0, 0, 0
     if kind == 13:
         return ("configure", dice.pick(0x33, 0x3C, 0x3C), 80, 70, 30, dice.pick(5, 120), 150, dice.pick(5, 15, 60),
-                dice.pick(0, 30), dice.pick(180, 300), dice.pick(35, 72, 75))  # fmt: skip
+                dice.pick(0, 30), dice.pick(180, 300), dice.pick(35, 72, 75), 0, 0, 0, 5, 3)  # fmt: skip
     if kind == 14:
         return "inject", 0x33, dice.pick(0, 0, 0, 1)
     if kind == 15:
@@ -103,7 +103,7 @@ def walk(bench, seed, steps, advance):
     """Let a bench do a walk; advance(s) is how time passes between the commands. Returns the response codes."""
     dice = Dice(seed)
     bench.profile(0, (360, 800), (361, 1200), (719, 30000))
-    bench.do(0, "configure", 0x3C, 80, 70, 30, 120, 150, 15, 0, 300, 75)
+    bench.do(0, "configure", 0x3C, 80, 70, 30, 120, 150, 15, 0, 300, 75, 0, 0, 0, 5, 3)
     bench.do(0, "cgm_session", 0)
     bench.do(0, "set_therapy_state", 0x55)
     s = 0

@@ -9,7 +9,9 @@ import pytest
 
 from firmware.gatt_bench import GattBench
 from pumplink.boards import default_firmware, firmware_hash
+from pumpwire import e2e
 from pumpwire.registry import MESSAGES
+from pumpwire.vendor import WIRE_VERSION
 
 OUT_OF_RANGE, INVALID_LENGTH = 0xFF, 0x0D
 OCCLUSION, LEVEL, DETACHED, BATTERY, ANNUNCIATION = 0x33, 0x3C, 0x55, 0x5A, 0x66
@@ -17,11 +19,14 @@ STOP, RUN = 0x33, 0x55
 DEFAULTS = dict(
     controller=0x33, suspend_predicted_mg_dl=80, suspend_now_mg_dl=70, horizon_minutes=30, suspend_limit_minutes=120,
     limit_window_minutes=150, stale_minutes=15, lockout_minutes=30, dia_minutes=300, peak_minutes=75,
+    near_mg_dl=0, resume_mg_dl=0, resume_predicted_mg_dl=0, minimum_minutes=5, plgs_flags=3,
 )  # fmt: skip
 LIMITS = {
     "suspend_predicted_mg_dl": (60, 120), "suspend_now_mg_dl": (50, 100), "horizon_minutes": (10, 60),
     "suspend_limit_minutes": (5, 150), "limit_window_minutes": (120, 480), "stale_minutes": (5, 60),
     "lockout_minutes": (0, 240), "dia_minutes": (180, 480), "peak_minutes": (35, 120),
+    "near_mg_dl": (0, 400), "resume_mg_dl": (0, 400), "resume_predicted_mg_dl": (0, 400), "minimum_minutes": (5, 60),
+    "plgs_flags": (0, 3),
 }  # fmt: skip
 
 
@@ -55,12 +60,12 @@ def test_settings_within_their_limits_are_taken(bench, field):
 def raw(settings):
     """The octets of settings that the declaration may not let through."""
     widths = dict(suspend_predicted_mg_dl=2, suspend_now_mg_dl=2, suspend_limit_minutes=2, limit_window_minutes=2,
-                  dia_minutes=2)  # fmt: skip
+                  dia_minutes=2, near_mg_dl=2, resume_mg_dl=2, resume_predicted_mg_dl=2)  # fmt: skip
     return b"".join(settings[name].to_bytes(widths.get(name, 1), "little") for name in DEFAULTS)
 
 
 BEYOND = [(field, low - 1) for field, (low, _) in LIMITS.items() if low] + [
-    (field, high + 1) for field, (_, high) in LIMITS.items()
+    (field, high + 1) for field, (_, high) in LIMITS.items() if field != "plgs_flags"
 ]
 
 
@@ -75,7 +80,8 @@ def test_settings_beyond_a_limit_change_nothing(bench, field, beyond):
 
 @pytest.mark.parametrize("change", [
     {"dia_minutes": 180, "peak_minutes": 73}, {"peak_minutes": 121}, {"suspend_limit_minutes": 151},
-    {"limit_window_minutes": 119}, {"controller": 0x34}, {"controller": 0x0F},
+    {"limit_window_minutes": 119}, {"controller": 0x34}, {"controller": 0x0F}, {"controller": 0x55},
+    {"controller": 0x5A},
 ])  # fmt: skip
 def test_settings_that_contradict_one_another_or_are_no_word(bench, change):
     characteristic = MESSAGES["ControllerSettings"].on
@@ -83,11 +89,27 @@ def test_settings_that_contradict_one_another_or_are_no_word(bench, change):
     assert bench.fields("ControllerSettings") == DEFAULTS
 
 
-@pytest.mark.parametrize("octets", [0, 1, 14, 16, 17])
+@pytest.mark.parametrize("octets", [0, 1, 15, 22, 24, 59])
 def test_settings_of_another_length(bench, octets):
     characteristic = MESSAGES["ControllerSettings"].on
     expected = 0x81 if octets == 0 else INVALID_LENGTH
-    assert bench.write_raw(characteristic, (raw(DEFAULTS) + bytes(4))[:octets]) == expected
+    assert bench.write_raw(characteristic, (raw(DEFAULTS) + bytes(40))[:octets]) == expected
+
+
+def test_a_longer_value_needs_a_greater_mtu(bench):
+    """Of 26 octets an MTU of 23 carries 22 when they are read, and none when they are written."""
+    characteristic = MESSAGES["ControllerSettings"].on
+    value = e2e.protect(raw(DEFAULTS), 1, characteristic.protection)
+    assert bench.read(characteristic.handle) == value[:22]
+    assert bench.write(characteristic.handle, value) == INVALID_LENGTH
+    bench.make_room(len(value))
+    assert bench.write(characteristic.handle, value) == 0
+    assert bench.read(characteristic.handle)[:-3] == raw(DEFAULTS)
+
+
+def test_flags_that_nobody_declared_are_not_kept(bench):
+    assert bench.write_raw(MESSAGES["ControllerSettings"].on, raw({**DEFAULTS, "plgs_flags": 0xFF})) == 0
+    assert bench.fields("ControllerSettings") == DEFAULTS
 
 
 def test_settings_outlast_the_connection(bench):
@@ -101,13 +123,14 @@ def test_settings_outlast_the_connection(bench):
 
 def test_identity_names_this_very_firmware(bench):
     told = bench.fields("EmulatorIdentity")
-    assert told == {"wire_version": 1, "firmware_hash": firmware_hash(default_firmware())}
+    assert told == {"wire_version": WIRE_VERSION, "firmware_hash": firmware_hash(default_firmware())}
 
 
 def test_pump_data(bench):
     assert bench.fields("EmulatorPumpData") == {
         "pulse_mu": 50, "bolus_speed_mu_per_minute": 1500, "reservoir_capacity_mu": 300000,
         "basal_rate_limit_mu_per_h": 30000, "bolus_limit_mu": 25000, "motor_pulse_ms": 5,
+        "basal_min_mu_per_h": 1, "bolus_min_mu": 50, "basal_adjustable": 1, "basal_fixed_mu_per_h": 0, "tbr_kinds": 3,
     }  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def test_a_flash_of_which_nothing_can_be_read_is_a_first_start(octets):
 def test_settings_templates_and_limits_survive():
     """D-921."""
     bench = running()
-    values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80)
+    values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80, 140, 90, 110, 30, 0)
     bench.do(2, "configure", *values)
     bench.do(2, "set_max_bolus", 7500)
     bench.write(3, 3, *((60, 100 * n) for n in range(1, 25)))
@@ -68,7 +68,9 @@ def test_settings_templates_and_limits_survive():
     kept = pump.control.settings
     assert (kept.controller, kept.suspend_predicted_mg_dl, kept.suspend_now_mg_dl) == values[:3]
     assert (kept.horizon_minutes, kept.suspend_limit_minutes, kept.limit_window_minutes) == values[3:6]
-    assert (kept.stale_minutes, kept.lockout_minutes, kept.dia_minutes, kept.peak_minutes) == values[6:]
+    assert (kept.stale_minutes, kept.lockout_minutes, kept.dia_minutes, kept.peak_minutes) == values[6:10]
+    assert (kept.near_mg_dl, kept.resume_mg_dl, kept.resume_predicted_mg_dl) == values[10:13]
+    assert (kept.minimum_minutes, kept.plgs_flags) == values[13:]
     assert pump.max_bolus_mu == 7500
     assert pump.basal.template == 3
     assert [pump.templates.count(number) for number in (1, 2, 3)] == [1, 0, 24]

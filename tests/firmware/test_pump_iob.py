@@ -72,7 +72,7 @@ def test_changed_settings_recount_what_was_delivered():
     bench.bolus(0, 1000)
     bench.run(6240)
     before = bench.pump.iob.total_mu(6240)
-    bench.do(6240, "configure", events.MANUAL, 80, 70, 30, 120, 150, 15, 30, 480, 120)
+    bench.do(6240, "configure", events.MANUAL, 80, 70, 30, 120, 150, 15, 30, 480, 120, 0, 0, 0, 5, 3)
     after = bench.pump.iob.total_mu(6240)
     assert before < 510 < 800 * share(104, 480, 120) < after
 

@@ -274,7 +274,8 @@ def test_other_changes_leave_the_suspension_as_it_is():
 
 
 BOUNDS = {"predicted": (60, 120), "now": (50, 100), "horizon": (10, 60), "limit": (5, 150), "window": (120, 480),
-          "stale": (5, 60), "lockout": (0, 240), "dia": (180, 480), "peak": (35, 120)}  # fmt: skip
+          "stale": (5, 60), "lockout": (0, 240), "dia": (180, 480), "peak": (35, 120), "near": (0, 400),
+          "resume": (0, 400), "resume_predicted": (0, 400), "minimum": (5, 60)}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BOUNDS)

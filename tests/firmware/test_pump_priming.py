@@ -271,7 +271,7 @@ def test_every_type_of_annunciation_can_be_injected_and_changes_nothing_else():
 def test_a_write_of_the_controller_settings_is_told_before_what_it_brings_about():
     """D-616, D-905: the pointer event, then the end of a suspension; a refused write tells nothing."""
     bench = Bench().dose(1000)
-    values = (events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75)
+    values = (events.PLGS, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     assert bench.do(1, "configure", *values) == events.SUCCESS
     assert bench.since(1) == [(1, "POINTER")]
     bench.do(2, "cgm_session", 0)

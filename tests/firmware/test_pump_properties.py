@@ -105,7 +105,7 @@ def test_no_window_holds_more_suspended_seconds_than_its_limit(steps, bounds):
     """D-611: whatever samples, cancels, Pauses and Stops come, for every window."""
     limit, window = bounds
     bench = Bench().dose(1000)
-    bench.do(0, "configure", events.PLGS, 80, 70, 30, limit, window, 60, 0, 300, 75)
+    bench.do(0, "configure", events.PLGS, 80, 70, 30, limit, window, 60, 0, 300, 75, 0, 0, 0, 5, 3)
     bench.do(0, "cgm_session", 0)
     offset = 0
     for minutes, glucose, extra in steps:

@@ -33,7 +33,7 @@ for seed in range(12):
 # The fastest bolus, the highest rate, all that a Pause can withhold, and the longest action.
 bench = Bench({"BOLUS_SPEED_MU_PER_MINUTE": 60000, "BOLUS_MAX_MU": 25000, "RESERVOIR_CAPACITY_MU": 80000000})
 bench.dose(30000)
-bench.do(0, "configure", 0x33, 80, 70, 60, 240, 480, 60, 240, 480, 120)
+bench.do(0, "configure", 0x33, 80, 70, 60, 240, 480, 60, 240, 480, 120, 0, 0, 0, 5, 3)
 for s in range(10, 30000, 1000):
     assert bench.bolus(s, 25000) == 0x0F
     bench.bolus(s, 0, 25000, 720)
@@ -43,7 +43,7 @@ assert bench.pump.iob.total_mu(s) > 300000
 
 # The steepest lines through the fullest window, near the last time offset, of a session that began before the pump.
 bench = Bench().dose(30000)
-bench.do(0, "configure", 0x3C, 120, 100, 60, 240, 480, 60, 240, 480, 120)
+bench.do(0, "configure", 0x3C, 120, 100, 60, 240, 480, 60, 240, 480, 120, 0, 0, 0, 5, 3)
 bench.do(0, "cgm_session", -60 * 65000)
 for offset in range(65000, 65536):
     steep = 1000 if offset % 18 < 9 else 1

@@ -15,6 +15,8 @@ from pumpwire.generate.program import Compiler
 from pumpwire.generate.tables import Tables, handles, has_program
 from pumpwire.registry import is_served, messages_of
 
+MANUFACTURER_FROM = 0xF001
+
 
 def _opcodes(*characteristics, direction=None):
     return sorted(m.opcode for c in characteristics for m in messages_of(c, direction))
@@ -35,7 +37,13 @@ def test_all_54_opcodes_of_commands_and_their_data():
 
 
 def test_all_31_events_of_the_history():
-    assert _opcodes(database.HISTORY_DATA) == _consecutive_words(0x000F, 31)
+    standard = [code for code in _opcodes(database.HISTORY_DATA) if code < MANUFACTURER_FROM]
+    assert standard == _consecutive_words(0x000F, 31)
+
+
+def test_events_of_the_pump_itself_are_words_of_those_that_the_standard_leaves_to_manufacturers():
+    own = [code for code in _opcodes(database.HISTORY_DATA) if code >= MANUFACTURER_FROM]
+    assert own == hamming.words(MANUFACTURER_FROM, 0xFFF0)[:2]
 
 
 def test_all_opcodes_of_the_record_access_control_points():

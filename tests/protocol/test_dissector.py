@@ -38,6 +38,9 @@ def _cases(kind):
 def _capture(path, cases):
     with Capture(path) as capture:
         capture.connected(0.0)
+        # Some values of the vendor services are longer than the smallest MTU carries.
+        capture.pdu("to_pump", b"\x02\xf7\x00", 0.1)
+        capture.pdu("to_client", b"\x03\xf7\x00", 0.2)
         for number, (characteristic, case) in enumerate(cases, 1):
             direction = "to_pump" if case["direction"] == "both" else case["direction"]
             back = "to_client" if direction == "to_pump" else "to_pump"

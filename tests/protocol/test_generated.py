@@ -76,12 +76,47 @@ def test_names_list_every_message(capsys):
 
 def test_slots_are_told_apart_and_arrays_stand_together():
     names = Tables().slot_names()
-    assert len(set(names.values())) == len(names)
     assert names["BOLUS_IDS"] == names["BOLUS_IDS_COUNT"] + 1
     assert names["AT_S_HIGH"] == names["AT_S_LOW"] + 1
     for number in (1, 2):
         step = names[f"DURATION_MINUTES_{number + 1}"] - names[f"DURATION_MINUTES_{number}"]
         assert step == names[f"RATE_IU_PER_H_{number + 1}"] - names[f"RATE_IU_PER_H_{number}"] == 2
+
+
+@pytest.mark.parametrize("served_only", [True, False])
+def test_no_slot_has_two_uses_at_a_time(served_only):
+    """Never two fields of one message; and what shares one is no record, no control point and no sample."""
+    tables = Tables(served_only)
+    slots = tables.compiler.slots
+    users = {}
+    for message in tables.messages:
+        taken = set()
+        for field in message.fields:
+            own = set(range(slots.of(field.name), slots.of(field.name) + slots.count(field.name)))
+            assert not own & taken, f"{message.name}.{field.name}"
+            taken |= own
+            for slot in own:
+                users.setdefault(slot, {}).setdefault(field.name, []).append(message)
+    shared = {slot: fields for slot, fields in users.items() if len(fields) > 1}
+    assert shared and max(shared) < slots.shared
+    for fields in shared.values():
+        for messages in fields.values():
+            (message,) = messages
+            assert message.on.opcode_octets == 0 and message.on.handle < database.RIG_HANDLES_FROM, message.name
+    headers = set(range(slots.of("event"), slots.size))
+    assert not headers & set(shared)
+
+
+def test_a_field_that_shares_its_slots_stands_in_no_other_message():
+    wire = [MESSAGES["EmulatorFault"]]
+    compiler = Compiler(wire, wire)
+    compiler.message(wire[0])
+    second = Message("Probe", on=database.EMULATOR_FAULT, direction=TO_PUMP, body=Struct("fault_value" / Int32ul),
+                     clause="none", examples=[Example("00000000", fault_value=0)])  # fmt: skip
+    with pytest.raises(DeclarationError, match=r"Probe\.fault_value: .*EmulatorFault alone"):
+        compiler.message(second)
+    with pytest.raises(DeclarationError, match="more slots than the 0"):
+        Compiler([], wire).message(wire[0])
 
 
 @pytest.mark.parametrize(("name", "constant"), [

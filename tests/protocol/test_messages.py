@@ -43,7 +43,7 @@ def test_worked_examples_are_true_both_ways(name, example):
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
-def test_every_declaration_is_complete_and_fits_the_smallest_mtu(message):
+def test_every_declaration_is_complete_and_fits_its_characteristic(message):
     assert message.clause
     assert message.direction in ("to_pump", "to_client", "both")
     longest = message.on.opcode_octets + sum(
@@ -53,11 +53,17 @@ def test_every_declaration_is_complete_and_fits_the_smallest_mtu(message):
     assert longest <= message.on.operand_octets_max + (1 if message.on is database.CGM_MEASUREMENT else 0)
 
 
+def test_what_the_standards_have_fits_the_smallest_mtu():
+    long = {c.constant for c in CHARACTERISTICS.values() if c.value_octets_max > database.ATT_VALUE_OCTETS_MAX}
+    assert long == {"CONTROLLER_SETTINGS", "OREF_SETTINGS", "CONTROLLER_DETAIL", "EMULATOR_PUMP_DATA"}
+    assert all(CHARACTERISTICS[name].clause.startswith("vendor service") for name in long)
+
+
 def test_what_changes_delivery_says_so():
     assert [name for name, message in MESSAGES.items() if message.changes_delivery] == [
         "SetTherapyControlState", "WriteBasalRateTemplate", "SetTbrAdjustment", "CancelTbrAdjustment", "SetBolus",
         "CancelBolus", "ActivateProfileTemplates", "StartPriming", "StopPriming", "CurrentTime",
-        "ControllerSettings", "EmulatorFault",
+        "ControllerSettings", "OrefSettings", "CarbAnnouncement", "ControllerGuardrails", "EmulatorFault",
     ]  # fmt: skip
 
 

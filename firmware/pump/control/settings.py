@@ -18,10 +18,16 @@ class ControllerSettings:
         self.lockout_minutes = settings.LOCKOUT_MINUTES
         self.dia_minutes = settings.DIA_MINUTES
         self.peak_minutes = settings.PEAK_MINUTES
+        self.near_mg_dl = settings.NEAR_MG_DL
+        self.resume_mg_dl = settings.RESUME_MG_DL
+        self.resume_predicted_mg_dl = settings.RESUME_PREDICTED_MG_DL
+        self.minimum_minutes = settings.MINIMUM_MINUTES
+        self.plgs_flags = settings.PLGS_FLAGS
 
     # Takes all values over, or none: False when one is out of its bounds.
     def write(self, controller, suspend_predicted_mg_dl, suspend_now_mg_dl, horizon_minutes, suspend_limit_minutes,
-              limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes):  # fmt: skip
+              limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes, near_mg_dl,
+              resume_mg_dl, resume_predicted_mg_dl, minimum_minutes, plgs_flags):  # fmt: skip
         if not (
             controller in (_MANUAL, _PLGS)
             and 60 <= suspend_predicted_mg_dl <= 120
@@ -34,6 +40,10 @@ class ControllerSettings:
             and 180 <= dia_minutes <= 480
             and 35 <= peak_minutes <= 120
             and 5 * peak_minutes <= 2 * dia_minutes
+            and 0 <= near_mg_dl <= 400
+            and 0 <= resume_mg_dl <= 400
+            and 0 <= resume_predicted_mg_dl <= 400
+            and 5 <= minimum_minutes <= 60
         ):
             return False
         self.controller = controller
@@ -46,4 +56,9 @@ class ControllerSettings:
         self.lockout_minutes = lockout_minutes
         self.dia_minutes = dia_minutes
         self.peak_minutes = peak_minutes
+        self.near_mg_dl = near_mg_dl
+        self.resume_mg_dl = resume_mg_dl
+        self.resume_predicted_mg_dl = resume_predicted_mg_dl
+        self.minimum_minutes = minimum_minutes
+        self.plgs_flags = plgs_flags
         return True

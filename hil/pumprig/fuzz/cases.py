@@ -219,7 +219,7 @@ class Maker:
     def _open(self) -> list[Step]:
         values = {
             "nonce": self.dice.randrange(1 << 32),
-            "wire_version": self.dice.choice((WIRE_VERSION, WIRE_VERSION, 0, 2, 0xFFFF)),
+            "wire_version": self.dice.choice((WIRE_VERSION, WIRE_VERSION, 0, WIRE_VERSION - 1, 0xFFFF)),
             "keep_alive_ms": self.dice.choice((0, 0, 1, 1000, 0xFFFF)),
         }
         return [Step("raw", encode(FrameType.OPEN, body(FrameType.OPEN, **values)))]

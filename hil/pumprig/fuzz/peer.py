@@ -10,7 +10,7 @@ from typing import Any
 from pumplink.virtual.board import VirtualBoard
 from pumprig.fuzz.authority import Authority, is_valid
 from pumprig.fuzz.steps import Step
-from pumpwire import database, e2e
+from pumpwire import att, database, e2e
 from pumpwire.att import AttErrorCode, AttOpcode
 from pumpwire.cgms import CGM_FEATURE, CGM_SESSION_START_TIME
 from pumpwire.database import Characteristic, Protection
@@ -29,7 +29,8 @@ WARM_UP_CHECKS = 64
 PULSES_TO_COME_MAX = 4
 PART_OCTETS = 256
 PART_S = 0.025
-_VALUE_OCTETS_MAX = 20
+_MTU_REQUEST_OCTETS = 3
+_PUMP_MTU = 247
 _PROTECTION_ERRORS = (e2e.ATT_ERROR_INVALID_CRC, e2e.ATT_ERROR_INVALID_COUNTER)
 _RIG_HANDLES = 0x0100
 
@@ -104,7 +105,9 @@ class Peer:
         self._pulses_known = 0
         self._heap_low: list[int] = []
         self._uptime_s = 0
-        self._awaited: deque[tuple[int, int, Callable[[], None] | None]] = deque()
+        # Opcode, handle, what being taken means, and the ATT_MTU of the answer.
+        self._awaited: deque[tuple[int, int, Callable[[], None] | None, int]] = deque()
+        self._mtu = att.MTU_DEFAULT
         self._healths: deque[bytes] = deque()
         self._counts: deque[bytes] = deque()
         self._sent: dict[int, int] = {}
@@ -179,6 +182,7 @@ class Peer:
             self._authority = Authority(self._pulse_mu())
 
     def _pulse_mu(self) -> int:
+        self._att(bytes((AttOpcode.EXCHANGE_MTU_REQUEST, _PUMP_MTU, 0)))
         self._att(_read_of(database.EMULATOR_PUMP_DATA))
         self._until(self.now_s + ANSWER_S, lambda: bool(self._pump_data))
         if not self._pump_data:
@@ -235,12 +239,13 @@ class Peer:
         self._connected = False
         self._disturbed = True
         # What was validly asked may have been done, although its answer went under.
-        for _, _, taken in self._awaited:
+        for _, _, taken, _ in self._awaited:
             if taken not in (None, _must_be_refused):
                 taken()
         if self._authority is not None:
             self._authority.disconnected()
         self._awaited.clear()
+        self._mtu = att.MTU_DEFAULT
         self._healths.clear()
         self._sent.clear()
         self._received.clear()
@@ -252,14 +257,16 @@ class Peer:
         self.requests += 1
         handle = int.from_bytes(pdu[1:3], "little") if len(pdu) >= 3 else 0
         taken = self._value_leaves(handle, pdu[3:]) if opcode == AttOpcode.WRITE_REQUEST and len(pdu) >= 3 else None
-        self._awaited.append((opcode, handle, taken))
+        self._awaited.append((opcode, handle, taken, self._mtu))
+        if opcode == AttOpcode.EXCHANGE_MTU_REQUEST and len(pdu) == _MTU_REQUEST_OCTETS:
+            self._mtu = max(att.MTU_DEFAULT, min(handle, _PUMP_MTU))
 
     def _value_leaves(self, handle: int, value: bytes) -> Callable[[], None] | None:
         characteristic = _VALUES.get(handle)
         if characteristic is None or handle >= _RIG_HANDLES or "write" not in characteristic.properties:
             return None
         if characteristic.protection is Protection.TRAILER:
-            if len(value) <= 3 or len(value) > _VALUE_OCTETS_MAX:
+            if len(value) <= 3 or len(value) > min(characteristic.value_octets_max, self._mtu - 3):
                 return _must_be_refused
             try:
                 value, counter = e2e.check(value)
@@ -316,7 +323,7 @@ class Peer:
     def _reply_comes(self, opcode: int, pdu: bytes) -> None:
         if not self._awaited:
             raise Broken(f"it answered what nobody asked: {pdu.hex()}")
-        asked, handle, taken = self._awaited.popleft()
+        asked, handle, taken, mtu = self._awaited.popleft()
         if opcode == AttOpcode.ERROR_RESPONSE:
             if len(pdu) != 5 or pdu[1] != asked or pdu[4] not in AttErrorCode.__members__.values():
                 raise Broken(f"request {asked:#04x} of handle {handle:#06x} was answered by the error {pdu.hex()}")
@@ -326,16 +333,20 @@ class Peer:
         if opcode != _REPLIES.get(asked):
             raise Broken(f"request {asked:#04x} of handle {handle:#06x} was answered by {pdu.hex()}")
         if opcode == AttOpcode.READ_RESPONSE:
-            self._value_comes(handle, pdu[1:], opcode)
+            self._value_comes(handle, pdu[1:], opcode, mtu - 1)
         elif taken is not None:
             taken()
 
-    def _value_comes(self, handle: int, value: bytes, opcode: int) -> None:
+    def _value_comes(self, handle: int, value: bytes, opcode: int, carried_octets: int | None = None) -> None:
         characteristic = _VALUES.get(handle)
         if characteristic is None:
             return
-        if len(value) > _VALUE_OCTETS_MAX:
+        if len(value) > characteristic.value_octets_max:
             raise Broken(f"{characteristic.name}: a value of {len(value)} octets ({value.hex()})")
+        if len(value) == carried_octets and carried_octets < characteristic.value_octets_max:
+            # Cut off by the MTU: it was counted, and says nothing.
+            self._received[handle] = self._received.get(handle, 0) % 255 + 1
+            return
         try:
             payload, counter = e2e.check(value, characteristic.protection)
         except E2EError as error:

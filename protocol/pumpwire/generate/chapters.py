@@ -14,6 +14,7 @@ from pumpwire.receiver import reaction
 from pumpwire.registry import MESSAGES, messages_of
 
 _MTU_DEFAULT = 23
+_SHORT = database.ATT_VALUE_OCTETS_MAX
 _PDU_OCTETS = 3
 _WIDTH = 104
 
@@ -253,8 +254,12 @@ def sizes() -> list[str]:
     """Octets of every message and what an ATT_MTU has to be for it."""
     lines = ["## Sizes and MTU", ""]
     lines += ["Octets of the message (with its opcode), of the value on the wire (with counter and CRC), and the least"]
-    lines += [f"ATT_MTU that carries it, {_PDU_OCTETS} octets more. The default of {_MTU_DEFAULT} carries all."]
-    lines += ["A greater MTU changes nothing but how many CGM records fit one notification.", ""]
+    lines += [f"ATT_MTU that carries it, {_PDU_OCTETS} octets more. The default of {_MTU_DEFAULT} carries all but"]
+    long = [item.name for item in database.CHARACTERISTICS.values() if item.value_octets_max > _SHORT]
+    lines += [", ".join(long) + ". Who reads or writes one of them"]
+    lines += ["exchanges an MTU first: of a longer value a read gives only what the MTU carries (ATT_MTU - 1"]
+    lines += ["octets), and a write of it is refused (ATT error 0x0D). A greater MTU changes nothing else but how many"]
+    lines += ["CGM records fit one notification.", ""]
     lines += ["| Characteristic | Message | Message octets | Value octets | Least MTU |", "|---|---|---|---|---|"]
     for characteristic in database.CHARACTERISTICS.values():
         for message in messages_of(characteristic):

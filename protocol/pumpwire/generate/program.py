@@ -1,8 +1,9 @@
 """Compiles a message declaration into the octets of a program that the firmware's codec interprets.
 
 Each instruction is an operation, a slot and its parameters. Slots hold the values of fields on the board: every
-field name has one, whatever the message. Numbers too large for an octet and the words of enumerations stand in two
-shared pools.
+field name has one, whatever the message. Fields that stand in one message alone, whose value is read or written as it
+is, share slots with the like of other messages: such a value is used up before the next message comes. Numbers too
+large for an octet and the words of enumerations stand in two shared pools.
 
     U8 U16 U24 slot          unsigned integer
     U32 slot                 two slots: low 16 bits, high 16 bits; also of an s32, as a complement of two
@@ -22,9 +23,11 @@ shared pools.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from pumpwire import database
 from pumpwire.declare import Message
 from pumpwire.errors import DeclarationError
 from pumpwire.layout import Field
@@ -57,22 +60,52 @@ _OCTET_MAX = 255
 T = TypeVar("T")
 
 
-@dataclass
-class Slots:
-    """The slots of all fields.
+def owners(messages: Iterable[Message]) -> dict[str, str]:
+    """Field -> the one message in which it stands, of messages that are a whole value of a characteristic of the pump.
+
+    Control points, and records that the pump keeps, have opcodes: more than one message of theirs is at work at a time.
+    What comes from the sensor is left out, too: the pump reads it while it tells of other things.
 
     Args:
-        names: constant -> slot, in the order of slots.
-        size: number of slots.
+        messages: all of the wire.
+    """
+    of_pump = {item for service in database.SERVICES if service.owner == "pump" for item in service.characteristics}
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        for declared in message.fields:
+            found.setdefault(declared.name, []).append(message)
+    return {
+        name: users[0].name
+        for name, users in found.items()
+        if len(users) == 1 and users[0].on in of_pump and not users[0].on.opcode_octets
+    }
+
+
+@dataclass
+class Slots:
+    """The slots of all fields. Those of fields with an owner come first, each owner's from 0 on.
+
+    Args:
+        owner: field -> the one message in which it stands, for fields that share their slots.
+        shared: how many slots are shared.
     """
 
+    owner: Mapping[str, str] = field(default_factory=dict)
+    shared: int = 0
     names: dict[str, int] = field(default_factory=dict)
     size: int = 0
     _base: dict[str, int] = field(default_factory=dict)
     _shape: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    _own: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.size = self.shared
 
     def add(self, declared: Field, message: str) -> None:
         """Gives a field its slots, or checks that those it has from another message suit it."""
+        owner = self.owner.get(declared.name, message)
+        if owner != message:
+            raise DeclarationError(f"{message}.{declared.name}: shares its slots, as a field of {owner} alone")
         kind, count = _shape(declared)
         shape = (kind, count, declared.scale)
         known = self._shape.setdefault(declared.name, shape)
@@ -83,17 +116,27 @@ class Slots:
             )
         if declared.name in self._base:
             return
-        self._base[declared.name] = self.size
+        slot = self._base[declared.name] = self._take(declared.name, count)
         constant = declared.name.upper()
         if kind == "halves":
-            self.names |= {f"{constant}_LOW": self.size, f"{constant}_HIGH": self.size + 1}
+            self.names |= {f"{constant}_LOW": slot, f"{constant}_HIGH": slot + 1}
         elif kind == "counted":
-            self.names |= {f"{constant}_COUNT": self.size, constant: self.size + 1}
+            self.names |= {f"{constant}_COUNT": slot, constant: slot + 1}
         else:
-            self.names[constant] = self.size
-        self.size += count
+            self.names[constant] = slot
         if self.size > _OCTET_MAX:
             raise DeclarationError(f"{message}.{declared.name}: more than {_OCTET_MAX} slots")
+
+    def _take(self, name: str, count: int) -> int:
+        owner = self.owner.get(name)
+        if owner is None:
+            slot, self.size = self.size, self.size + count
+            return slot
+        slot = self._own.get(owner, 0)
+        self._own[owner] = slot + count
+        if slot + count > self.shared:
+            raise DeclarationError(f"{owner}.{name}: more slots than the {self.shared} that are shared")
+        return slot
 
     def of(self, name: str) -> int:
         """The first slot of a field."""
@@ -131,10 +174,21 @@ class Pool(Generic[T]):
 
 
 class Compiler:
-    """Compiles messages; slots and pools are shared by all of them."""
+    """Compiles messages; slots and pools are shared by all of them.
 
-    def __init__(self) -> None:
-        self.slots = Slots()
+    Args:
+        messages: those that will be compiled; without them no field shares its slots.
+        wire: all messages, which say what stands in one alone.
+    """
+
+    def __init__(self, messages: Iterable[Message] = (), wire: Iterable[Message] = ()) -> None:
+        owner = owners(wire)
+        own: dict[str, int] = {}
+        for message in messages:
+            for declared in message.fields:
+                if declared.name in owner:
+                    own[message.name] = own.get(message.name, 0) + _shape(declared)[1]
+        self.slots = Slots(owner, max(own.values(), default=0))
         self.numbers: Pool[int] = Pool()
         self.words: Pool[tuple[int, ...]] = Pool()
 

@@ -26,8 +26,9 @@ services hold what these leave out. For a change, edit a declaration and run `ma
 
 ## Conventions
 
-- All numbers are little-endian: the low octet comes first. A value never exceeds {database.ATT_VALUE_OCTETS_MAX}
-  octets, so that it fits the smallest ATT_MTU of 23.
+- All numbers are little-endian: the low octet comes first. A value of the standards' services never exceeds
+  {database.ATT_VALUE_OCTETS_MAX} octets, so that it fits the smallest ATT_MTU of 23; some of the vendor services need
+  a greater one (see Sizes and MTU).
 - u8, u16, u24, u32 are unsigned, s8 and s16 signed integers. SFLOAT and FLOAT are the 16-bit and 32-bit decimal
   numbers of IEEE 11073: 12 and 24 bits of mantissa below 4 and 8 bits of exponent, both signed, value = mantissa x
   10^exponent. At exponent 0 the words 0x07FF, 0x0800, 0x07FE and 0x0802 (0x007FFFFF, 0x00800000, 0x007FFFFE and
@@ -89,9 +90,10 @@ def _frames() -> list[str]:
         lines.append(f"| {kind.value} | {_words(kind.name)} | {_parts(declared) or 'empty'} |")
     statuses = ", ".join(f"{status.value} {_words(status.name)}" for status in frame.OpenStatus)
     opening = frame.FrameType.OPEN
-    example = frame.encode(opening, frame.body(opening, nonce=1, wire_version=1, keep_alive_ms=0))
-    lines += ["", f"Status of an open-ack: {statuses}. The pump echoes a keep-alive.", "",
-              f"Example: an open with nonce 1, wire version 1 and no keep-alives is `{example.hex(' ')}`."]  # fmt: skip
+    example = frame.encode(opening, frame.body(opening, nonce=1, wire_version=WIRE_VERSION, keep_alive_ms=0))
+    opened = f"an open with nonce 1, wire version {WIRE_VERSION} and no keep-alives"
+    lines += ["", f"Status of an open-ack: {statuses}. The pump echoes a keep-alive.", ""]
+    lines += [f"Example: {opened} is `{example.hex(' ')}`."]
     return lines
 
 

@@ -103,12 +103,12 @@ class Tables:
     """
 
     def __init__(self, served_only: bool = True) -> None:
-        self.compiler = Compiler()
         self.messages = [
             message for message in MESSAGES.values() if (message.served and has_program(message)) or not served_only
         ]
         # Text is sent as it stands: no slot could hold it.
         self.messages = [message for message in self.messages if all(field.kind != "text" for field in message.fields)]
+        self.compiler = Compiler(self.messages, MESSAGES.values())
         self.programs = {message.name: self.compiler.message(message) for message in self.messages}
         self.headers = {
             name: self.compiler.compile(
@@ -129,6 +129,7 @@ class Tables:
         lines = ["# What gatt/codec.py interprets: programs of messages, the slots of their fields, two shared pools."]
         lines += [_NOTE.rstrip(), "from micropython import const", "", f"WIRE_VERSION = const({WIRE_VERSION})", ""]
         lines += ["# Slots in Codec.fields: the low and the high 16 bits of a u32 apart, a count before its elements."]
+        lines += ["# Fields of messages that are a whole value share their slots with those of other such messages."]
         lines += [f"{name} = const({slot})" for name, slot in self.slot_names().items()]
         lines += [f"SLOTS = const({self.compiler.slots.size})", ""]
         lines += _wrapped("NUMBERS", [str(value) for value in self.compiler.numbers.values])

@@ -192,7 +192,7 @@ def _flags(message: Message) -> Found:
 
 @_rule
 def _length(message: Message) -> Found:
-    """Every value fits the smallest ATT_MTU of 23: 20 octets, end-to-end protection included."""
+    """Every value fits what its characteristic has room for, 20 octets mostly, end-to-end protection included."""
     octets = octets_max(message)
     if octets > message.on.operand_octets_max:
         yield "", f"up to {octets} octets; {message.on.operand_octets_max} leave room for the end-to-end protection"
