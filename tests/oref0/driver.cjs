@@ -2,7 +2,8 @@
 //
 // Usage: node driver.cjs PACKAGE_FOLDER, with TZ=UTC. A request has `call`: "determine" (the keys of determine-basal, and
 // `exact` to leave rounding to the pump's steps out), "glucose" (a list of readings), "total" (treatments, profile,
-// times) or "iob" (what lib/iob takes). oref0 changes what it is given, and each line is parsed anew, so nothing is shared.
+// times), "iob" (what lib/iob takes) or "meal" (what lib/meal/total takes, `time` and `every_dose`). oref0 changes
+// what it is given, and each line is parsed anew, so nothing is shared.
 const { createInterface } = require("node:readline");
 const path = require("node:path");
 
@@ -16,12 +17,20 @@ let exact = false;
 require.cache[require.resolve(lib("round-basal.js"))].exports = (basal, profile) =>
   exact ? basal : rounding(basal, profile);
 
+// lib/meal reads the history once for each of the carbs, and takes for its end the last bucket that it looked at before:
+// newer doses drop out. With `every_dose` the history has no end.
+const history = require(lib("iob/history.js"));
+let everyDose = false;
+require.cache[require.resolve(lib("iob/history.js"))].exports = (asked, ...more) =>
+  history(everyDose ? { ...asked, clock: undefined } : asked, ...more);
+
 const determine = require(lib("determine-basal/determine-basal.js"));
 const setTemp = require(lib("basal-set-temp.js"));
 const glucose = require(lib("glucose-get-last.js"));
 const total = require(lib("iob/total.js"));
 const calculate = require(lib("iob/calculate.js"));
 const iob = require(lib("iob/index.js"));
+const meal = require(lib("meal/total.js"));
 
 const calls = {
   determine(asked) {
@@ -37,6 +46,12 @@ const calls = {
       total({ treatments: asked.treatments, profile: asked.profile, calculate }, new Date(time)),
     ),
   iob: (asked) => iob(asked),
+  meal(asked) {
+    everyDose = asked.every_dose === true;
+    const said = meal(asked, new Date(asked.time));
+    everyDose = false;
+    return said;
+  },
 };
 
 createInterface({ input: process.stdin }).on("line", (line) => {

@@ -97,6 +97,8 @@ class Settings:
         self.remaining_carbs_cap = NOTHING
         self.remaining_carbs_fraction = NOTHING
         self.carbs_required_threshold = NOTHING
+        self.min_carb_impact = NOTHING
+        self.max_cob = NOTHING
         self.uam = False
         self.smb_always = False
         self.smb_with_cob = False

@@ -110,6 +110,14 @@ class Insulin:
             units += self._units[n] * self.curve.left[self._ages[n]]
         return thousandth(units)
 
+    # U/min at one second.
+    def activity(self, doses, s):
+        self._take(doses, s)
+        units = 0
+        for n in range(self._count):
+            units += self._units[n] * self.curve.activity[self._ages[n]]
+        return _rounded(units)
+
     # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses after s, below zero.
     def fill(self, doses, scheduled, s, iob):
         iob.iob = self.left(doses, s)
