@@ -7,6 +7,7 @@ standard error and the exit code of its class.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import signal
@@ -93,6 +94,18 @@ def _refuse(argv: list[str], message: str, exit_code: int, error: PumprigError |
     _tell_json(argv, message, exit_code, error)
 
 
+def _last_words(error: Exception) -> str:
+    folder = tempfile.gettempdir()
+    # Any write of any command may meet a full disk: that is no defect.
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. Make room where the records go, and in {folder}."
+    path = Path(folder) / "pumprig-defect.txt"
+    with contextlib.suppress(OSError):
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return f"a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}."
+
+
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code."""
     # A polite request to end is an interruption: the run still writes its report, and no virtual board stays behind.
@@ -118,11 +131,8 @@ def main(argv: list[str] | None = None) -> Any:
     except BrokenPipeError:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its own exit code
-        path = Path(tempfile.gettempdir()) / "pumprig-defect.txt"
-        with contextlib.suppress(OSError):
-            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         code = RIG_ERROR_EXIT_CODE
-        _refuse(given, f"a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}.", code)
+        _refuse(given, _last_words(error), code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

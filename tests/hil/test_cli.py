@@ -5,6 +5,7 @@ its own, a board beside a run, gets one. Files with mistakes are written here, e
 """
 
 import contextlib
+import errno
 import hashlib
 import importlib
 import json
@@ -23,7 +24,7 @@ from hil.rig_bench import PLGS, command, every_5_minutes, firmware_copy, flat, p
 from pumplink.boards import default_firmware, firmware_hash
 from pumprig import cli
 
-COMMANDS = ("run", "replay", "report", "verify-suite", "spec", "fuzz", "decide", "doctor", "board")
+COMMANDS = tuple(cli._COMMANDS)
 LOW = every_5_minutes([100, 90, 80, 70, 65, 64, 70, 90])
 FRAGILE = "Traceback"
 
@@ -488,6 +489,17 @@ def test_help_of_all_lists_the_commands_and_the_exit_codes(call):
         assert number in out
     assert call("--version")[1].startswith("pumprig ")
     assert call("fly")[0] == 2
+
+
+def test_a_disk_that_is_full_is_no_defect_of_pumprig(call, monkeypatch):
+    def full(path, *arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    code, _, err = call("cohort", "--patients", "adult#001", "--days", 1)
+    assert code == 4
+    assert "defect" not in err
+    assert err.startswith("pumprig: No space left on device. Make room ")
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path, trace):

@@ -17,7 +17,9 @@ __all__ = ["command"]
 @click.command("cohort")
 @click.option("--patients", default="all", show_default=True, metavar="all|NAME,...", help="Who wears the pump.")
 @click.option("--days", type=click.IntRange(1, 45), default=7, show_default=True, help="Length of each run.")
-@click.option("--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True)
+@click.option(
+    "--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True, help="On-pump controller."
+)
 @click.option(
     "--meals", default="none", show_default=True, metavar="FILE|none", help="What they eat; the pump is not told."
 )
