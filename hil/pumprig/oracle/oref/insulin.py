@@ -1,0 +1,128 @@
+"""Insulin on board as section 14 counts it: curves, doses, 48 points (D-1012, D-1013)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import exp
+
+from pumprig.oracle.oref.inputs import InsulinPoint
+from pumprig.oracle.oref.numbers import rounded
+
+__all__ = ["Curve", "Doses", "bilinear", "exponential", "points_of"]
+
+_POINTS = 48
+_STEP_MINUTES = 5
+_ENTRIES_MOST = 1024
+# Ages that a point can ask for lie this far beyond the age now.
+_AHEAD_MINUTES = _STEP_MINUTES * _POINTS
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The share of a dose that is left at each whole minute of age, and its activity in 1/min (D-1012)."""
+
+    minutes: int
+    left: tuple[float, ...]
+    activity: tuple[float, ...]
+
+
+def _curve(minutes: int, left: list[float], activity: list[float]) -> Curve:
+    nothing = [0.0] * (_AHEAD_MINUTES + 2)
+    return Curve(minutes, tuple(left + nothing), tuple(activity + nothing))
+
+
+@cache
+def exponential(dia_minutes: int, peak_minutes: int) -> Curve:
+    """D-701 with its activity; T is at least 300 min (D-1012)."""
+    end, peak = max(300, dia_minutes), peak_minutes
+    tau = peak * (1 - peak / end) / (1 - 2 * peak / end)
+    a = 2 * tau / end
+    scale = 1 / (1 - a + (1 + a) * exp(-end / tau))
+    left, activity = [], []
+    for t in range(end):
+        fades = exp(-t / tau)
+        left.append(1 - scale * (1 - a) * ((t * t / (tau * end * (1 - a)) - t / tau - 1) * fades + 1))
+        activity.append(scale / tau**2 * t * (1 - t / end) * fades)
+    return _curve(end, left, activity)
+
+
+@cache
+def bilinear(dia_minutes: int) -> Curve:
+    """The curve of two lines; T is at least 180 min (D-1012)."""
+    end = max(180, dia_minutes)
+    height = 2 / end
+    left, activity = [], []
+    for t in range(end):
+        u = 180 * t / end
+        x, y = u / 5 + 1, (u - 75) / 5
+        if u < 75:
+            activity.append(height / 75 * u)
+            left.append(-0.001852 * x * x + 0.001852 * x + 1)
+        else:
+            activity.append(height - height / 105 * (u - 75))
+            left.append(0.001323 * y * y - 0.054233 * y + 0.55556)
+    return _curve(end, left, activity)
+
+
+class Doses:
+    """What was delivered, less what the profile had scheduled: one entry a second, oldest first (D-1013).
+
+    Args:
+        kept_minutes: how long a dose is kept.
+    """
+
+    def __init__(self, kept_minutes: int) -> None:
+        self.kept_minutes = kept_minutes
+        self.entries: list[tuple[int, int]] = []
+
+    def add(self, at_s: int, mu: int) -> None:
+        """Count a dose; those of one second are one."""
+        if self.entries and self.entries[-1][0] == at_s:
+            mu += self.entries.pop()[1]
+        self.entries.append((at_s, mu))
+        if len(self.entries) > _ENTRIES_MOST:
+            (_, oldest), (second_s, second) = self.entries[:2]
+            self.entries[:2] = [(second_s, oldest + second)]
+
+    def forget(self, at_s: int) -> None:
+        """Drop what is older than is kept."""
+        first_s = at_s - 60 * self.kept_minutes
+        self.entries = [entry for entry in self.entries if entry[0] >= first_s]
+
+
+def _aged(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> list[tuple[int, float]]:
+    """Age in minutes at a second, rounded, and U of each dose that works then or later (D-1013)."""
+    aged = ((at_s - dose_s + 30) // 60 for dose_s, _ in doses)
+    return [(age, mu / 1000) for age, (_, mu) in zip(aged, doses, strict=True) if age < curve.minutes]
+
+
+def points_of(
+    doses: Sequence[tuple[int, int]], scheduled: Sequence[tuple[int, int]], at_s: int, curve: Curve
+) -> tuple[InsulinPoint, ...]:
+    """The 48 points of D-1013.
+
+    Args:
+        doses: (second, mU) of what was delivered and, negative, scheduled, oldest first and none to come.
+        scheduled: the same of what the profile schedules from now on, negative.
+        at_s: now.
+        curve: how a dose works.
+    """
+    past, coming = _aged(doses, at_s, curve), _aged(scheduled, at_s, curve)
+    iob = 0.0
+    for age, dose in past:
+        iob += dose * curve.left[age]
+    points = []
+    for i in range(_POINTS):
+        later, at_point_s = _STEP_MINUTES * i, at_s + 60 * _STEP_MINUTES * i
+        activity = 0.0
+        for age, dose in past:
+            activity += dose * curve.activity[age + later]
+        zero_temp = activity
+        for (age, dose), (dose_s, _) in zip(coming, scheduled, strict=True):
+            if dose_s > at_point_s:
+                break
+            zero_temp += dose * curve.activity[age + later]
+        points.append(InsulinPoint(rounded(iob, 3) if i == 0 else 0.0, rounded(activity, 4), rounded(zero_temp, 4)))
+    return tuple(points)
