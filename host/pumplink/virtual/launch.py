@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pumplink.errors import BoardUnavailable
 from pumplink.pack import PackedFirmware, packed
+from pumplink.pump_data import PumpData
 
 __all__ = ["SHIM_HEAP_BYTES", "firmware_for_board", "micropython_command", "start_process"]
 
@@ -54,16 +55,18 @@ def micropython_command() -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _LAUNCHER.format(site=str(Path(spec.origin).parent))]
 
 
-def firmware_for_board(firmware: Path) -> PackedFirmware:
+def firmware_for_board(firmware: Path, pump_data: PumpData | None = None) -> PackedFirmware:
     """The firmware, packed for the MicroPython that runs here.
 
     Args:
         firmware: the folder with `main.py`.
+        pump_data: constants of its module `settings` with other values than its own.
     Raises:
+        ValueError: the firmware has no such constant.
         OSError: there is no room for it, or no right to write.
     """
     # Compiled files are for the MicroPython that is known to take them.
-    return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ)
+    return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ, pump_data=pump_data)
 
 
 def start_process(
