@@ -36,6 +36,7 @@ _COMMANDS = {
     "spec": ("pumprig.commands.spec", "Read, decode, build and judge the messages of the wire."),
     "decide": ("pumprig.commands.decide", "Say what a controller of the firmware decides on inputs of yours."),
     "fuzz": ("pumprig.commands.fuzz", "Throw damaged and hostile octets at the pump, and see that it stays safe."),
+    "devices": ("pumprig.commands.devices", "Show the pumps and sensors that a run can have, with their sources."),
     "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
     "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
 }
