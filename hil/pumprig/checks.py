@@ -90,6 +90,7 @@ CHECKS: dict[str, Check] = _declare(
     Check("status-changed", "Each change is indicated, and its bit stays set until it is reset", ("D-908", "D-814")),
     Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831")),
     Check("pump-data", "The pump is made as the specification says", ("D-101", "D-106", "D-801", "D-811")),
+    Check("monitoring", "No insulin leaves a pump whose sensor is for monitoring only", ("D-1301",)),
     Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
     Check("power-cut", "A pump that lost its power starts as the rules say", ("D-922", "D-923")),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pumplink.bearer import Bearer
-from pumplink.boards import board_names, load_board
+from pumplink.boards import board_names, default_firmware, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
+from pumplink.pump_data import PumpData, settings_names
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
@@ -79,6 +80,7 @@ def open_dut(
     firmware: Path | None = None,
     on_pulse: Callable[[int, int], None] = lambda at_us, due_us: None,
     hang_timeout_s: float = 10.0,
+    pump_data: PumpData | None = None,
 ) -> Dut:
     """Open the board named on a command line.
 
@@ -88,6 +90,7 @@ def open_dut(
         firmware: another firmware folder for the virtual board.
         on_pulse: called with (at_us, due_us) for each motor pulse that is seen.
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
+        pump_data: what kind of pump the virtual board is; a real one is what was flashed.
 
     Raises:
         UsageError: a name or clock that cannot be.
@@ -118,14 +121,17 @@ def open_dut(
             f"{name} is a real board and is reached over its port", where="--board",
             allowed="id:SERIAL or port:DEVICE", remedy="`pumprig doctor` lists the ports.",
         )  # fmt: skip
-    return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s)
+    return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s, pump_data)
 
 
 def _start_virtual(
-    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None], hang_timeout_s: float
-) -> Dut:
+    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None], hang_timeout_s: float,
+    pump_data: PumpData | None,
+) -> Dut:  # fmt: skip
     try:
-        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s)
+        known = settings_names(firmware or default_firmware())
+        data = {key: value for key, value in (pump_data or {}).items() if key in known}
+        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=data)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
     board.on_pulse(on_pulse)

@@ -95,7 +95,7 @@ class Rig:
         self.pump = Pump(self.link)
         self.pace = Pace(dut, self.link, self.checks, plan.scenario.seed)
         self.pulse_mu = 0
-        self._wearer = Wearer(plan.patient, plan.trace.start, self.story)
+        self._wearer = Wearer(plan.patient, plan.trace.start, self.story, plan.devices.told)
         self._repeater = Repeater(self.link, self.checks)
         self._motor = motor
         self._judge: Judge | None = None
@@ -224,7 +224,7 @@ class Rig:
         data = self.pump.pump_data()
         self.pace.find_phase(self.pump)
         self._refuse_used_pump()
-        settings = OracleSettings()
+        settings = self.plan.devices.oracle_settings
         self._judge_pump_data(data, settings)
         self._start_judging(settings)
         self._judge_watchdog()
@@ -331,15 +331,12 @@ class Rig:
         self._do(next(seconds), self._reset_status)
         if pump.reservoir_iu * 1000 != self.judge.oracle.settings.reservoir_capacity_mu:
             self._fault(next(seconds), parts.ReservoirLevel.model_construct(amount_iu=pump.reservoir_iu))
-        for command in (
-            parts.SetMaxBolus.model_construct(amount_iu=pump.max_bolus_iu),
-            parts.WriteBasalProfile.model_construct(template_number=1, basal_profile=pump.basal_profile),
-            parts.ActivateBasalProfile.model_construct(template_number=1),
-        ):
+        for command in self.plan.first_commands():
             self._command(next(seconds), command)
         action = configure(scenario.controller, scenario.settings)
         self._do(next(seconds), lambda at_s: self._hands.give(at_s, action))
-        self._command(schedule.start_s - 10, parts.SetTherapyState.model_construct(state="run"))
+        if not self.plan.devices.monitoring_only:
+            self._command(schedule.start_s - 10, parts.SetTherapyState.model_construct(state="run"))
 
     def _reset_status(self, at_s: int) -> None:
         self.judge.advance(at_s)
@@ -465,7 +462,7 @@ class Rig:
                 return lambda at_s: self._cut_power(at_s, payload)
 
     def _reconnect(self, at_s: int) -> None:
-        self._hands.connect(at_s, self.plan.schedule.missed(at_s))
+        self._hands.connect(at_s, self.plan.missed(at_s))
 
     def _cut_power(self, at_s: int, fault: Any) -> None:
         clock_s, sensor_s = self._power.cut(at_s, fault)
@@ -543,6 +540,15 @@ class Rig:
         self._audit.pulse_seen(pulse.due_s)
         self._wearer.pulse(pulse.due_s, source)
         self.story.pulse(pulse, source)
+        self._judge_monitoring(pulse.due_s, 1)
+
+    def _judge_monitoring(self, at_s: int, pulses: int) -> None:
+        cgm = self.plan.devices.cgm
+        if cgm is not None and not cgm.dosing.value:
+            self.checks.expect(
+                "monitoring", not pulses, at_s, message=f"insulin left the pump, though {cgm.title} only monitors",
+                expected=0, observed=pulses,
+            )  # fmt: skip
 
     # --- The end ------------------------------------------------------------------------------------------------
 
@@ -560,6 +566,7 @@ class Rig:
         self._hands.finish(last_s)
         self.judge.history.finish(last_s)
         self.judge.suspended.finish(last_s)
+        self._judge_monitoring(last_s, sum(self.story.totals.pulses.values()))
         self._judge_clock(last_s)
         if not self.story.totals.decisions:
             self._add(Verdict.INCONCLUSIVE, "nothing was proven: no sample got a decision")

@@ -22,9 +22,9 @@ from pumplink.btsnoop import Capture, capture_link
 from pumplink.errors import BearerError
 from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
+from pumprig.devices.choice import Devices
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError, UsageError
-from pumprig.oracle import OracleSettings
 from pumprig.plan import RunPlan, start_second
 from pumprig.record import RunRecord, new_run_folder
 from pumprig.rig import Rig
@@ -100,13 +100,15 @@ def make_plan(
     Raises:
         UsageError: the trace or the scenario cannot be used.
     """
-    pump = OracleSettings()
+    devices, given = Devices.of(scenario), frozenset(scenario.pump.model_fields_set)
+    devices.refuse(scenario, given)
+    scenario = devices.fitted(scenario.settled(), given)
+    pump = devices.oracle_settings
     scenario.refuse_levels(pump.pulse_mu, pump.reservoir_capacity_mu)
-    scenario = scenario.settled()
     patient = scenario.patient_plan()
-    trace = scenario.load_trace()
-    schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0))
-    return RunPlan(scenario, trace, schedule, without, fixed, patient)
+    trace = devices.sensed(scenario.load_trace(), scenario.cgm_age_minutes, measured=patient is None)
+    schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0), devices.latency_s)
+    return RunPlan(scenario, trace, schedule, without, fixed, patient, devices)
 
 
 def execute(plan: RunPlan, options: RunOptions) -> Outcome:
@@ -175,7 +177,7 @@ def _open_and_run(
     try:
         dut = open_dut(
             options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
-            on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)),
+            on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)), pump_data=plan.devices.pump_data,
         )  # fmt: skip
     except BearerError as error:
         if not is_dead(error):
@@ -267,6 +269,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "trace_notes": list(trace.notes),
         "trace_duplicates_dropped": trace.duplicates_dropped,
         "samples": len(trace.samples),
+        "devices": plan.devices.record(),
         "firmware_hash": _hash_of(firmware),
         "firmware_folder": str(options.firmware) if options.firmware is not None else None,
         "capture": str(options.capture.resolve()) if options.capture is not None else None,

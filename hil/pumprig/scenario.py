@@ -33,14 +33,18 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from pumprig.devices.cgm import load_cgm
+from pumprig.devices.facts import Device
+from pumprig.devices.pump import load_pump
 from pumprig.errors import ScenarioError, UsageError
 from pumprig.patients.plan import NO_MEALS, PatientPlan, patient_trace
 from pumprig.scenario_parts import (
@@ -91,6 +95,9 @@ class Scenario(Part):
         date_order: for traces that write the year last.
         start: where in the trace to begin: hours after its first reading, or a local time.
         hours: how long; None for the whole trace, or a day of a patient.
+        pump_profile: the kind of pump, None for the firmware's own.
+        cgm_profile: the kind of sensor, None for the trace as it is.
+        cgm_age_minutes: how long its session has run at the first sample; None when its warm-up has just ended.
         controller: the on-pump controller.
         settings: its settings.
         pump: the pump's settings.
@@ -106,6 +113,9 @@ class Scenario(Part):
     date_order: Literal["mdy", "dmy"] | None = None
     start: Start | None = None
     hours: Hours | None = None
+    pump_profile: Annotated[str, AfterValidator(lambda name: _known_device(load_pump, name))] | None = None
+    cgm_profile: Annotated[str, AfterValidator(lambda name: _known_device(load_cgm, name))] | None = None
+    cgm_age_minutes: Annotated[int, Field(ge=0, le=527_040)] | None = None
     controller: Literal["manual", "plgs"] = "plgs"
     settings: ControllerSettings = ControllerSettings()
     pump: PumpSettings = PumpSettings()
@@ -179,6 +189,8 @@ class Scenario(Part):
         date_order: Literal["mdy", "dmy"] | None = None,
         settings: ControllerSettings | None = None,
         pump: PumpSettings | None = None,
+        pump_profile: str | None = None,
+        cgm_profile: str | None = None,
     ) -> Scenario:
         """The plain scenario of a trace: default profile, no commands, no faults.
 
@@ -190,6 +202,7 @@ class Scenario(Part):
         values = {
             "trace": str(trace), "controller": controller, "start": start, "hours": hours, "seed": seed,
             "date_order": date_order, "settings": settings or ControllerSettings(), "pump": pump or PumpSettings(),
+            "pump_profile": pump_profile, "cgm_profile": cgm_profile,
         }  # fmt: skip
         try:
             scenario = cls.model_validate(values)
@@ -393,11 +406,19 @@ class Scenario(Part):
 
 _ARGUMENTS = "arguments"
 _OPTIONS = {name: name for name in ("controller", "seed", "hours", "start", "date_order")}
-_OPTIONS |= {"patient.name": "patient", "patient.meals": "meals"}
+_OPTIONS |= {"patient.name": "patient", "patient.meals": "meals", "pump_profile": "pump", "cgm_profile": "cgm"}
 
 # What needs no connection, or has a message of its own while there is none.
 _WITHOUT_POWER = (BearerDown, PowerCut, CgmDrop, CgmDuplicate, CgmLate)
 _WITHOUT_BEARER = (*_WITHOUT_POWER, Occlusion)
+
+
+# The name as the device's file has it.
+def _known_device(load: Callable[[str], Device], name: str) -> str:
+    try:
+        return load(name).name
+    except UsageError as error:
+        raise ValueError(". ".join(filter(None, (f"{error.what}; allowed: {error.allowed}", error.remedy)))) from None
 
 
 # Hours as a command line gives them.

@@ -128,10 +128,10 @@ class Schedule:
 class _Delivery:
     """A sample on its way to the pump."""
 
-    def __init__(self, sample: Sample, measured_s: int) -> None:
+    def __init__(self, sample: Sample, measured_s: int, latency_s: int) -> None:
         self.sample = sample
         self.measured_s = measured_s
-        self.arrivals_s = [measured_s]
+        self.arrivals_s = [measured_s + latency_s]
 
 
 def run_seconds(scenario: Scenario, trace: Trace) -> int:
@@ -140,13 +140,14 @@ def run_seconds(scenario: Scenario, trace: Trace) -> int:
     return trace_s if scenario.hours is None else min(trace_s, int(scenario.hours * 3600))
 
 
-def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
+def make_schedule(scenario: Scenario, trace: Trace, start_s: int, latency_s: int = 0) -> Schedule:
     """The schedule of a scenario over its trace.
 
     Args:
         scenario: commands and faults, their times counted from `start_s`.
         trace: the part of the trace that `scenario.load_trace` gave.
-        start_s: pump second at which the first sample is measured and takes effect.
+        start_s: pump second at which the first sample is measured.
+        latency_s: from a measurement to its arrival.
 
     Raises:
         UsageError: the trace is longer than a CGM session can count.
@@ -175,7 +176,7 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
     ]
     withheld: list[Withheld] = []
     unordered: list[tuple[int, Kind, tuple[int, int], Payload]] = []
-    for at_s, place, sample in _arrivals(scenario, trace, start_s, withheld):
+    for at_s, place, sample in _arrivals(scenario, trace, start_s, latency_s, withheld):
         if any(down_s < at_s < up_s for down_s, up_s, _ in downs):
             withheld.append(Withheld(sample, "bearer down", at_s))
         elif any(cut_s < at_s < back_s for cut_s, back_s, _ in cuts):
@@ -209,12 +210,12 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int) -> Schedule:
 # (second of arrival, place among the samples of one second, sample), with the CGM's faults applied: first what is
 # dropped, then what is late, then what comes twice.
 def _arrivals(
-    scenario: Scenario, trace: Trace, start_s: int, withheld: list[Withheld]
+    scenario: Scenario, trace: Trace, start_s: int, latency_s: int, withheld: list[Withheld]
 ) -> Iterator[tuple[int, tuple[int, int], Sample]]:
     on_their_way: list[_Delivery] = []
     drops = [(start_s + f.at, start_s + f.at + 60 * f.for_minutes) for f in scenario.faults if isinstance(f, CgmDrop)]
     for sample in trace.samples:
-        delivery = _Delivery(sample, start_s + 60 * sample.offset_minutes)
+        delivery = _Delivery(sample, start_s + 60 * sample.offset_minutes, latency_s)
         if any(begin <= delivery.measured_s < end for begin, end in drops):
             withheld.append(Withheld(sample, "dropped", delivery.measured_s))
         else:

@@ -8,7 +8,7 @@ into no body. Where the motor is not seen the patient gets what the pump counts,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from pumprig.patients.plan import INTERVAL_MINUTES, PatientPlan
 from pumprig.scenario_parts import CgmSample
 from pumprig.story import Story
 from pumprig.trace import Sample
-from pumprig.trace.model import OutOfRange
+from pumprig.trace.model import GLUCOSE_MG_DL_MAX, GLUCOSE_MG_DL_MIN, OutOfRange
 
 __all__ = ["KNOWN_BEFORE_S", "Wearer"]
 
@@ -33,11 +33,15 @@ class Wearer:
         plan: the patient; None for nobody.
         start: local time of the first sample.
         story: what the record is told.
+        told: a reading as the sensor tells it; None for one with the range of most.
     """
 
-    def __init__(self, plan: PatientPlan | None, start: datetime, story: Story) -> None:
+    def __init__(
+        self, plan: PatientPlan | None, start: datetime, story: Story, told: Callable[[Sample], Sample] | None = None
+    ) -> None:
         self.is_there = plan is not None
         self._story = story
+        self._told = told
         self._start_s, self._pulse_iu = 0, 0.0
         self._pulses: deque[int] = deque()
         self._counted = 0
@@ -75,7 +79,11 @@ class Wearer:
             return sample
         minute = sample.offset_minutes
         self.live(self._start_s + 60 * minute)
-        reading = self._noise.reading_mg_dl(minute, self._glucose_mg_dl[minute], _LOW_MG_DL, _HIGH_MG_DL)
+        glucose = self._glucose_mg_dl[minute]
+        if self._told is not None:
+            reading = self._noise.reading_mg_dl(minute, glucose, GLUCOSE_MG_DL_MIN, GLUCOSE_MG_DL_MAX)
+            return self._told(replace(sample, glucose_mg_dl=reading))
+        reading = self._noise.reading_mg_dl(minute, glucose, _LOW_MG_DL, _HIGH_MG_DL)
         flag: OutOfRange = "low" if reading == _LOW_MG_DL else "high" if reading == _HIGH_MG_DL else ""
         return replace(sample, glucose_mg_dl=reading, flag=flag)
 

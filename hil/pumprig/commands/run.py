@@ -24,6 +24,8 @@ __all__ = ["command"]
 @click.argument("source", metavar="[TRACE|SCENARIO]", required=False)
 @click.option("--patient", metavar="NAME", help="A virtual patient, such as adult#001, instead of a trace.")
 @click.option("--meals", metavar="FILE|none", help="What the patient eats; the pump is not told.  [default: none]")
+@click.option("--pump", metavar="NAME", help="The kind of pump; `pumprig devices` lists them.")
+@click.option("--cgm", metavar="NAME", help="The kind of sensor: the trace becomes what it would send.")
 @click.option("--controller", type=click.Choice(["manual", "plgs"]), help="On-pump controller.  [default: plgs]")
 @click.option(
     "--clock", default="lockstep", show_default=True, metavar="lockstep|realtime|scaled:N",
@@ -52,6 +54,8 @@ def command(
     source: str | None,
     patient: str | None,
     meals: str | None,
+    pump: str | None,
+    cgm: str | None,
     controller: str | None,
     clock: str,
     board: str,
@@ -78,6 +82,7 @@ def command(
       pumprig run export.csv --controller plgs --hours 24
       pumprig run scenario.toml --clock scaled:60 --json
       pumprig run --patient adult#001 --meals meals.csv --hours 48
+      pumprig run export.csv --pump omnipod_dash --cgm libre3
     """
     from pumprig.checks import CHECKS
     from pumprig.dut import clock_of
@@ -89,6 +94,7 @@ def command(
         raise UsageError(f"{capture} names no capture", where="--capture", allowed="a name that ends in .btsnoop")
     overrides = {
         "controller": controller, "seed": seed, "hours": hours, "start": start, "date_order": date_order,
+        "pump_profile": pump, "cgm_profile": cgm,
     }  # fmt: skip
     given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
     if patient is None and meals is None:
