@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from pumplink.pump_data import PumpValue
 from pumprig.devices.facts import Device, Fact, device_names, read_device
-from pumprig.oracle import OracleSettings
+from pumprig.oracle import Guardrails, OracleSettings
 
 __all__ = ["PUMPS", "PumpProfile", "load_pump", "pump_names"]
 
@@ -176,10 +177,27 @@ class PumpProfile(Device):
         step, most = self.tbr_factor_step_thousandths, self.tbr_factor_most_thousandths
         if step is not None and most is not None:
             values |= {"TBR_FACTOR_STEP": step.value, "TBR_FACTOR_MAX": most.value}
-        return values
+        bounds = self.guardrails
+        return values | {"GUARD_BASAL_MU_PER_H": bounds.basal_mu_per_h, "GUARD_BOLUS_MU": bounds.bolus_mu}
+
+    @property
+    def guardrails(self) -> Guardrails:
+        """Bounds of the guardrails (D-1201): what the pump can deliver at most, and the usual ones."""
+        usual = Guardrails()
+        basal = self.basal_limit_mu_per_h if self.basal_adjustable.value else usual.basal_mu_per_h
+        return replace(usual, basal_mu_per_h=basal, bolus_mu=self.bolus_most_mu.value)
 
     def oracle_settings(self) -> OracleSettings:
         """The same for the oracle."""
+        data = self.pump_data()
+        own = {
+            name: data[constant]
+            for name, constant in (
+                ("tbr_minutes_step", "TBR_MINUTES_STEP"), ("tbr_minutes_max", "TBR_MINUTES_MAX"),
+                ("tbr_factor_step", "TBR_FACTOR_STEP"), ("tbr_factor_max", "TBR_FACTOR_MAX"),
+            )
+            if constant in data
+        }  # fmt: skip
         return OracleSettings(
             pulse_mu=self.pulse_mu.value,
             bolus_speed_mu_per_minute=self.delivery_speed_mu_per_minute.value,
@@ -187,6 +205,14 @@ class PumpProfile(Device):
             max_bolus_mu=self.max_bolus_mu,
             reservoir_capacity_mu=self.reservoir_mu.value,
             reservoir_low_mu=self.reservoir_low_mu.value,
+            basal_min_mu_per_h=self.basal_least_mu_per_h.value if self.basal_least_mu_per_h is not None else 1,
+            basal_steps=self.basal_steps or ((self.basal_limit_mu_per_h + 1, 1),),
+            bolus_min_mu=self.bolus_least_mu.value,
+            bolus_steps=self.bolus_steps,
+            tbr_absolute="absolute" in self.tbr_kinds.value or not self.basal_adjustable.value,
+            tbr_relative="relative" in self.tbr_kinds.value or not self.basal_adjustable.value,
+            guardrails=self.guardrails,
+            **own,  # type: ignore[arg-type]
         )
 
 
