@@ -7,8 +7,8 @@ from decimal import Decimal
 from pumprig.conformance.model import NotPossible, case
 from pumprig.conformance.octets import ANY_RFU, NAN, request, sf, u8, u16
 from pumprig.conformance.session import CCP, SRCP, Session
-from pumprig.conformance.steps import KINDS, configurable, of_type, outside, run_therapy, set_tbr, tbr_operand
-from pumpwire.enums import DeliveryContext, IddFeatureFlags, ResponseCode, TbrType, TemplateType
+from pumprig.conformance.steps import KINDS, configurable, of_type, outside, run_therapy, set_tbr, tbr_operand, therapy
+from pumpwire.enums import DeliveryContext, IddFeatureFlags, ResponseCode, TbrType, TemplateType, TherapyControlState
 
 SUCCESS, INVALID = ResponseCode.SUCCESS, ResponseCode.INVALID_OPERAND
 OUT_OF_RANGE, NOT_APPLICABLE = ResponseCode.PARAMETER_OUT_OF_RANGE, ResponseCode.PROCEDURE_NOT_APPLICABLE
@@ -188,9 +188,6 @@ def _flags_lie(s: Session) -> None:
 
 @case("tbr.ends-with-stop", "3.7.2.2", "Stop ends a TBR: afterwards none is active.", command=True)
 def _stop(s: Session) -> None:
-    from pumprig.conformance.steps import therapy
-    from pumpwire.enums import TherapyControlState
-
     kind = any_tbr(s)
     run_therapy(s)
     set_tbr(s, kind, VALUES[kind][0])
