@@ -91,6 +91,14 @@ def test_decode_names_what_is_wrong(pumprig, arguments, said):
     assert "Traceback" not in err
 
 
+def test_decode_takes_a_file_for_no_octets(pumprig, tmp_path):
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(b"no capture that pumprig knows")
+    code, _, err = pumprig("spec", "decode", path)
+    assert code == 2
+    assert err == f"pumprig: {path}: this is a file that is no capture. Allowed: octets, or a FILE.btsnoop.\n"
+
+
 def test_decode_says_when_the_end_to_end_protection_was_forgotten(pumprig):
     _, value, _ = pumprig("spec", "encode", "CancelTbrAdjustment", "--e2e")
     code, _, err = pumprig("spec", "decode", value.strip(), "--on", COMMAND)

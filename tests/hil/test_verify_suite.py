@@ -206,7 +206,11 @@ def test_the_command_prints_what_it_found_as_json(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
-    [(["--only", "gone"], "no wrong firmware is called gone"), (["--only", "hang", "--mutants", "3"], "no names")],
+    [
+        (["--only", "gone"], "no wrong firmware is called gone"),
+        (["--only", "bolus-double"], "Allowed: names such as bolus-doubled"),
+        (["--only", "hang", "--mutants", "3"], "no names"),
+    ],
 )
 def test_wrong_arguments_get_one_message(capsys, arguments, problem):
     with pytest.raises(SystemExit) as left:

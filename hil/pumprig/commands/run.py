@@ -36,7 +36,11 @@ __all__ = ["command"]
     help="The device under test.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of everything random in the run.")
-@click.option("--hours", type=float, help="Length of the run; the whole trace, or a patient's day, by default.")
+@click.option(
+    "--hours", type=float,
+    help="Length of the run; the whole trace, or a patient's day, by default. A scenario then loses what lies after "
+    "it, and what it expects.",
+)  # fmt: skip
 @click.option("--start", metavar="H|TIME", help="Begin H hours into the trace, or at a local time.")
 @click.option("--date-order", type=click.Choice(["mdy", "dmy"]), help="For traces whose dates can be read in two ways.")
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,8 @@ def decode_command(octets: str, on: str | None, direction: str | None, e2e: bool
         for line in transcript(Path(octets), as_json=as_json):
             click.echo(line)
         return 0
+    if os.path.isfile(octets):  # A Path refuses hundreds of digits.
+        raise UsageError("this is a file that is no capture", where=octets, allowed="octets, or a FILE.btsnoop")
     with _named():
         data = octets_of(octets)
         explained = _explained(data, on, direction, e2e)

@@ -79,7 +79,10 @@ def load_known(path: Path | None) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the file cannot be read ({error})", where=f"--known-failures {path}") from None
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise UsageError(
+            f"the file cannot be read: {reason}", where=f"--known-failures {path}", remedy="Name a readable file."
+        ) from None
     ids = {one.id for one in all_cases()}
     known: dict[str, str] = {}
     for number, line in enumerate(lines, 1):

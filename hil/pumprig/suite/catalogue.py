@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,5 +106,10 @@ def chosen(wrong: tuple[WrongFirmware, ...], names: tuple[str, ...]) -> tuple[Wr
     known = [firmware.name for firmware in wrong]
     for name in names:
         if name not in known:
-            raise UsageError(f"no wrong firmware is called {name}", where="--only", allowed=", ".join(known))
+            near = difflib.get_close_matches(name, known, n=3)
+            raise UsageError(
+                f"no wrong firmware is called {name}", where="--only",
+                allowed=f"names such as {', '.join(near or known[:3])}",
+                remedy="`pumprig verify-suite --help` lists them.",
+            )  # fmt: skip
     return tuple(firmware for firmware in wrong if not names or firmware.name in names)
