@@ -2394,7 +2394,7 @@ types:
         doc: "before guardrails, 65535 for none"
       - id: "small_bolus_mu"
         type: "u2"
-        doc: "before guardrails, 65535 for none"
+        doc: "before steps and guardrails, 0 for none"
       - id: "guardrail"
         type: "u1"
         valid:

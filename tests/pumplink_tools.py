@@ -5,9 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from pumplink import Bearer
+from pumplink import Bearer, Link
+from pumpwire import e2e
+from pumpwire.database import Characteristic
 from pumpwire.frame import Decoder, Frame, FrameType, encode
+from pumpwire.registry import MESSAGES
 
 HEAD = """
 import machine, select, time
@@ -101,3 +105,53 @@ def accept(frame: Frame, status: int = 0) -> bytes:
 def att(pdu: bytes) -> bytes:
     """An ATT PDU in its frame."""
     return encode(FrameType.ATT, pdu)
+
+
+class ScriptedPump:
+    """Answers writes by `on_write`, reads by `on_read`; counts its values as a server does.
+
+    `exchanges` are the MTUs that were offered; it answers with `mtu`. A read of a handle in `refuses` gets its error.
+    """
+
+    def __init__(self) -> None:
+        self.peer = Peer(self._answer)
+        self.link = Link(self.peer)
+        self.writes: list[tuple[int, bytes]] = []
+        self.on_write: Callable[[int, bytes], list[bytes]] = lambda _handle, _value: [att(b"\x13")]
+        self.on_read: Callable[[int], bytes] = lambda _handle: b""
+        self.counters: dict[int, int] = {}
+        self.mtu = 247
+        self.exchanges: list[int] = []
+        self.refuses: dict[int, int] = {}
+
+    def _answer(self, frame: Frame) -> list[bytes | tuple[float, bytes]]:
+        if frame.type == FrameType.OPEN:
+            self.counters.clear()
+            return [accept(frame)]
+        pdu = frame.body
+        if frame.type == FrameType.ATT and pdu[0] == 0x02:
+            self.exchanges.append(pdu[1] | pdu[2] << 8)
+            return [att(b"\x03" + self.mtu.to_bytes(2, "little"))]
+        if frame.type != FrameType.ATT or pdu[0] not in (0x0A, 0x12):
+            return []
+        handle = pdu[1] | pdu[2] << 8
+        if pdu[0] == 0x0A:
+            if handle in self.refuses:
+                return [att(bytes((0x01, *pdu, self.refuses[handle])))]
+            return [att(b"\x0b" + self.on_read(handle))]
+        self.writes.append((handle, pdu[3:]))
+        return list(self.on_write(handle, pdu[3:]))
+
+    def value(self, on: Characteristic, payload: bytes, skip: int = 0) -> bytes:
+        """The payload with the next counter, `skip` of them left out."""
+        last = self.counters.get(on.handle, 0)
+        for _ in range(skip + 1):
+            last = last % 255 + 1
+        self.counters[on.handle] = last
+        return e2e.protect(payload, last, on.protection)
+
+    def indicate(self, name: str, skip: int = 0, opcode: int = 0x1D, **fields: Any) -> bytes:
+        """A message of the pump, indicated or notified."""
+        message = MESSAGES[name]
+        value = self.value(message.on, message.build(**fields), skip)
+        return att(bytes((opcode,)) + message.on.handle.to_bytes(2, "little") + value)

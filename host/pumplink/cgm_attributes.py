@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -70,7 +71,7 @@ class Configuration:
         self._changed()
 
 
-class ControlPoint:
+class ControlPoint(ABC):
     """A control point with one procedure at a time, which ends with the confirmation of its indication.
 
     Args:
@@ -127,13 +128,13 @@ class ControlPoint:
         """Whether a message may come while a procedure is under way."""
         return False
 
+    @abstractmethod
     def perform(self, message: Message, fields: dict[str, Any]) -> None:
         """Carry a procedure out; called before its write is answered.
 
         Raises:
             AttError: it is refused.
         """
-        raise NotImplementedError
 
     def respond(self, request_opcode: int, code: int) -> None:
         """End a procedure with a response code."""

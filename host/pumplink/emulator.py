@@ -1,53 +1,19 @@
-"""The two vendor services: the controller on the pump, and what only an emulator has."""
+"""The vendor service *emulator*: what only an emulator has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
 
 from pumplink.procedures import Procedures
-from pumplink.results import (
-    BolusAmounts,
-    ControllerSettings,
-    Decision,
-    Health,
-    Identity,
-    PulseCounters,
-    PumpData,
-)
-from pumpwire import database
-from pumpwire.controller import NO_GLUCOSE, NO_PREDICTION
-from pumpwire.enums import Controller, FaultKind
+from pumplink.results import BolusAmounts, Health, Identity, PulseCounters, PumpData
+from pumpwire.enums import FaultKind
 
 __all__ = ["Emulator"]
 
 
 class Emulator(Procedures):
-    """Settings and decisions of the controller; counters, health and faults of the emulator."""
-
-    def on_decision(self, callback: Callable[[Decision, float], None]) -> None:
-        """Calls `callback(decision, at_s)` for every decision the controller notifies; `at_s` is its arrival."""
-        self.client.on_message(database.CONTROLLER_DECISION, lambda got: callback(_decision(got.fields), got.at_s))
-
-    def controller_settings(self) -> ControllerSettings:
-        """The on-pump controller and its limits."""
-        return ControllerSettings(**self.client.read("ControllerSettings"))
-
-    def set_controller_settings(self, settings: ControllerSettings) -> None:
-        """Chooses the on-pump controller and its limits."""
-        self.client.write("ControllerSettings", **asdict(settings))
-
-    def set_controller(self, controller: Controller) -> None:
-        """Chooses the on-pump controller; its limits stay."""
-        self.set_controller_settings(
-            ControllerSettings(**{**asdict(self.controller_settings()), "controller": controller})
-        )
-
-    def decision(self) -> Decision:
-        """The controller's last decision; sequence 0 before the first."""
-        return _decision(self.client.read("ControllerDecision"))
+    """Counters, health and faults of the emulator."""
 
     def pulse_counters(self) -> PulseCounters:
         """Motor pulses since the pump first started, by what they were for."""
@@ -103,17 +69,3 @@ class Emulator(Procedures):
             for name, amount in asdict(amounts).items()
         }
         self.client.write("EmulatorBolusCalculation", **values)
-
-
-def _decision(fields: Any) -> Decision:
-    glucose, predicted = fields["glucose_mg_dl"], fields["predicted_mg_dl"]
-    return Decision(
-        fields["decision_sequence"],
-        fields["time_offset_minutes"],
-        fields["at_s"],
-        None if glucose == NO_GLUCOSE else glucose,
-        None if predicted == NO_PREDICTION else predicted,
-        fields["iob_mu"],
-        fields["action"],
-        fields["reason"],
-    )

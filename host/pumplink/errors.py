@@ -140,12 +140,13 @@ class AttError(PumpLinkError):
         handle: the handle the request was for.
     """
 
-    def __init__(self, code: int, handle: int, request: str = "request") -> None:
+    def __init__(self, code: int, handle: int, request: str = "request", remedy: str = "") -> None:
         self.code = code
         self.handle = handle
         known = code in AttErrorCode.__members__.values()
         name = AttErrorCode(code).name.lower().replace("_", " ") if known else "unknown error"
-        super().__init__(f"the {request} of handle 0x{handle:04X} was refused: 0x{code:02X} ({name})")
+        told = f"the {request} of handle 0x{handle:04X} was refused: 0x{code:02X} ({name})"
+        super().__init__(f"{told}; {remedy}" if remedy else told)
 
 
 class AttTimeout(PumpLinkError):

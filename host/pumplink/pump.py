@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from pumplink.client import Client
+from pumplink.controllers import Controllers
 from pumplink.emulator import Emulator
 from pumplink.link import Link
 from pumplink.procedures import Amount
@@ -21,7 +22,7 @@ from pumpwire.enums import StatusChangedFlags
 __all__ = ["Amount", "Pump"]
 
 
-class Pump(Therapy, Templates, State, Records, Emulator):
+class Pump(Therapy, Templates, State, Records, Controllers, Emulator):
     """An insulin pump at the other end of a link.
 
     As a context manager it opens the connection, subscribes, and gives link and bearer back at the end.

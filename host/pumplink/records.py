@@ -8,12 +8,13 @@ from typing import Any
 from pumplink.client import Received
 from pumplink.errors import WireError
 from pumplink.procedures import Procedures
-from pumplink.results import HistoryRecord
+from pumplink.results import CarbsEvent, GuardrailEvent, HistoryRecord
 from pumpwire.clock import from_datetime, to_datetime
 from pumpwire.enums import AdjustReasonFlags, RacpFilter, RacpOperator, RacpResponseCode
 
 __all__ = ["Records"]
 
+GUARDRAIL, CARBS = "HistoryGuardrailEvent", "HistoryCarbsEvent"
 _BOUNDED = (RacpOperator.LESS_THAN_OR_EQUAL, RacpOperator.GREATER_THAN_OR_EQUAL, RacpOperator.WITHIN_RANGE)
 
 
@@ -45,6 +46,18 @@ class Records(Procedures):
     def history(self, from_sequence: int = 0) -> list[HistoryRecord]:
         """The records from a sequence number on, oldest first (IDS 1.0.2, 3.9)."""
         return self.records(RacpOperator.GREATER_THAN_OR_EQUAL, minimum_sequence=from_sequence)
+
+    def guardrail_events(self, from_sequence: int = 0) -> list[GuardrailEvent]:
+        """What guardrails refused or limited, from a sequence number on, oldest first (D-1201)."""
+        return [GuardrailEvent(sequence, **told) for sequence, told in self._events(GUARDRAIL, from_sequence)]
+
+    def carbs_events(self, from_sequence: int = 0) -> list[CarbsEvent]:
+        """The carbs that were announced, from a sequence number on, oldest first."""
+        return [CarbsEvent(sequence, **told) for sequence, told in self._events(CARBS, from_sequence)]
+
+    def _events(self, event: str, from_sequence: int) -> list[tuple[int, dict[str, Any]]]:
+        found = [record for record in self.history(from_sequence) if record.event == event]
+        return [(record.sequence, dict(record.fields)) for record in found]
 
     def history_count(self) -> int:
         """How many records the pump holds (IDS 1.0.2, 3.9)."""

@@ -10,6 +10,7 @@ from typing import Any
 from pumpwire.enums import (
     AnnunciationStatus,
     AnnunciationType,
+    AskedBy,
     BolusActivationType,
     BolusFlags,
     BolusTemplateFlags,
@@ -18,8 +19,10 @@ from pumpwire.enums import (
     ControllerAction,
     DecisionReason,
     DeliveryContext,
+    FlatCgm,
     IddFeatureFlags,
     OperationalState,
+    OrefFlags,
     PlgsFlags,
     PulseSource,
     ResetCause,
@@ -36,17 +39,22 @@ __all__ = [
     "BasalBlock",
     "BolusAmounts",
     "BolusTemplate",
+    "CarbsEvent",
+    "ControllerDetail",
     "ControllerSettings",
     "Decision",
     "DeliveredInsulin",
     "DeviceInformation",
     "Features",
+    "GuardrailEvent",
+    "Guardrails",
     "Health",
     "HistoryRecord",
     "IchoBlock",
     "Identity",
     "InsulinOnBoard",
     "IsfBlock",
+    "OrefSettings",
     "Procedure",
     "PulseCounters",
     "PumpData",
@@ -258,6 +266,99 @@ class ControllerSettings:
     resume_predicted_mg_dl: int = 0
     minimum_minutes: int = 5
     plgs_flags: PlgsFlags = PlgsFlags.RISING_RESUMES | PlgsFlags.RISING_HOLDS
+
+
+@dataclass(frozen=True)
+class OrefSettings:
+    """Settings of the controller oref. The defaults are oref0's own where it has one; of insulin on board it has 0.
+
+    An `autosens_thousandths`, `temp_target_mg_dl` or `smb_high_bg_mg_dl` of 0 is none.
+    """
+
+    oref_flags: OrefFlags = OrefFlags.UAM | OrefFlags.SENSITIVITY_RAISES_TARGET
+    flat_cgm: FlatCgm = FlatCgm.DETECTED
+    max_iob_mu: int = 3000
+    max_basal_mu_per_h: int = 4000
+    autosens_thousandths: int = 0
+    autosens_max_thousandths: int = 1200
+    temp_target_mg_dl: int = 0
+    half_basal_target_mg_dl: int = 160
+    smb_high_bg_mg_dl: int = 110
+    smb_basal_minutes: int = 30
+    uam_smb_basal_minutes: int = 30
+    smb_interval_minutes: int = 3
+    max_cob_g: int = 120
+    min_carb_impact_tenths: int = 80
+    remaining_carbs_cap_g: int = 90
+    remaining_carbs_percent: int = 100
+    carbs_required_threshold_g: int = 1
+    delta_share_percent: int = 20
+    noisy_target_percent: int = 130
+    daily_basal_multiplier_tenths: int = 30
+    current_basal_multiplier_tenths: int = 40
+
+
+@dataclass(frozen=True)
+class Guardrails:
+    """What neither a controller nor a client exceeds, in the order of their numbers 1 to 8 (D-1201)."""
+
+    basal_mu_per_h: int
+    bolus_mu: int
+    iob_mu: int
+    hour_mu: int
+    day_mu: int
+    interval_minutes: int
+    stale_minutes: int
+    decision_minutes: int
+
+
+@dataclass(frozen=True)
+class GuardrailEvent:
+    """A guardrail refused or limited what was asked.
+
+    `guardrail` is its number; `asked` and `allowed` are in its unit, that of the same place in `Guardrails`.
+    """
+
+    sequence: int
+    guardrail: int
+    asked_by: AskedBy
+    asked: int
+    allowed: int
+
+
+@dataclass(frozen=True)
+class CarbsEvent:
+    """Carbs that were announced, eaten `minutes_ago` before the record."""
+
+    sequence: int
+    carbs_g: int
+    minutes_ago: int
+
+
+@dataclass(frozen=True)
+class ControllerDetail:
+    """The numbers behind a decision. What the rule that decided did not reach is None.
+
+    `rule` is the number of the rule of DOSING.md, `guardrail` the number of the one that limited the decision.
+    """
+
+    sequence: int
+    rule: int | None
+    target_mg_dl: int | None
+    threshold_mg_dl: int | None
+    eventual_mg_dl: int | None
+    guard_mg_dl: int | None
+    pred_mg_dl: int | None
+    bgi_hundredths: int | None
+    deviation_mg_dl: int | None
+    insulin_required_mu: int | None
+    net_iob_mu: int | None
+    cob_tenths: int | None
+    carbs_required_g: int | None
+    decided_mu_per_h: int | None
+    decided_minutes: int | None
+    small_bolus_mu: int
+    guardrail: int | None
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,11 @@ OREF_SETTINGS = Message(
     ),
     examples=[
         Example(
-            "0246" + "33" + "b80b" + "a00f" + "0000" + "b004" + "0000" + "a000" + "0000" + "1e" + "1e" + "03" + "78"
+            "8008" + "33" + "b80b" + "a00f" + "0000" + "b004" + "0000" + "a000" + "6e00" + "1e" + "1e" + "03" + "78"
             + "50" + "5a" + "64" + "01" + "14" + "82" + "1e" + "28",
-            oref_flags=OrefFlags.SMB | OrefFlags.HIGH_TARGET_RAISES_SENSITIVITY
-            | OrefFlags.LOW_TARGET_LOWERS_SENSITIVITY | OrefFlags.SMB_AT_HIGH_BG,
+            oref_flags=OrefFlags.UAM | OrefFlags.SENSITIVITY_RAISES_TARGET,
             flat_cgm=FlatCgm.DETECTED, max_iob_mu=3000, max_basal_mu_per_h=4000, autosens_thousandths=0,
-            autosens_max_thousandths=1200, temp_target_mg_dl=0, half_basal_target_mg_dl=160, smb_high_bg_mg_dl=0,
+            autosens_max_thousandths=1200, temp_target_mg_dl=0, half_basal_target_mg_dl=160, smb_high_bg_mg_dl=110,
             smb_basal_minutes=30, uam_smb_basal_minutes=30, smb_interval_minutes=3, max_cob_g=120,
             min_carb_impact_tenths=80, remaining_carbs_cap_g=90, remaining_carbs_percent=100,
             carbs_required_threshold_g=1, delta_share_percent=20, noisy_target_percent=130,
@@ -167,16 +166,16 @@ CONTROLLER_DETAIL = Message(
         "carbs_required_g" / Int16sl,
         "decided_mu_per_h" / Int16ul * "before steps and guardrails, 65535 for none",
         "decided_minutes" / Int16ul * "before guardrails, 65535 for none",
-        "small_bolus_mu" / Int16ul * "before guardrails, 65535 for none",
+        "small_bolus_mu" / Int16ul * "before steps and guardrails, 0 for none",
         "guardrail" / InRange(Int8ul, 0, 8) * "that limited it, 0 for none",
     ),
     examples=[
         Example(
             "0300" + "1904" + "6e00" + "4e00" + "a200" + "7d00" + "8200" + "a2ff" + "1600" + "7803" + "ecff" + "ffff"
-            + "ff7f" + "a406" + "1e00" + "ffff" + "01", decision_sequence=3, rule=1049, target_mg_dl=110,
+            + "ff7f" + "a406" + "1e00" + "0000" + "01", decision_sequence=3, rule=1049, target_mg_dl=110,
             threshold_mg_dl=78, eventual_mg_dl=162, guard_mg_dl=125, pred_mg_dl=130, bgi_hundredths=-94,
             deviation_mg_dl=22, insulin_required_mu=888, net_iob_mu=-20, cob_tenths=NONE_U16, carbs_required_g=NONE_S16,
-            decided_mu_per_h=1700, decided_minutes=30, small_bolus_mu=NONE_U16, guardrail=1,
+            decided_mu_per_h=1700, decided_minutes=30, small_bolus_mu=0, guardrail=1,
         )
     ],
     doc="Numbers behind the last decision. What the deciding rule did not reach is none. Needs an ATT_MTU of 39.",

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from pumplink import CgmServer, Client, Link, Pump
+from pumplink import CgmServer, Client, Pump
 from pumplink.errors import AttError, E2EError, ProcedureError, ProcedureTimeout, PumpLinkError, WireError
 from pumplink.results import DeliveredInsulin, Procedure
-from pumplink_tools import Peer, accept, att
+from pumplink_tools import ScriptedPump, att
 from pumpwire import database, e2e
 from pumpwire.cgms import CGM_FEATURE, CGM_SESSION_START_TIME, parse_notification
-from pumpwire.database import Characteristic, Protection
+from pumpwire.database import Protection
 from pumpwire.enums import (
     CgmFeatureFlags,
     CgmStatusFlags,
@@ -28,52 +28,12 @@ from pumpwire.enums import (
     ResponseCode,
     StatusChangedFlags,
 )
-from pumpwire.frame import Frame, FrameType
 from pumpwire.registry import MESSAGES
 
 CCP = database.COMMAND_CONTROL_POINT
 SRCP = database.STATUS_READER_CONTROL_POINT
 SET_BOLUS = MESSAGES["SetBolus"]
 CANCEL_TBR = MESSAGES["CancelTbrAdjustment"]
-
-
-class ScriptedPump:
-    """Answers writes by `on_write`, reads by `on_read`; counts its values as a server does."""
-
-    def __init__(self) -> None:
-        self.peer = Peer(self._answer)
-        self.link = Link(self.peer)
-        self.writes: list[tuple[int, bytes]] = []
-        self.on_write: Callable[[int, bytes], list[bytes]] = lambda _handle, _value: [att(b"\x13")]
-        self.on_read: Callable[[int], bytes] = lambda _handle: b""
-        self.counters: dict[int, int] = {}
-
-    def _answer(self, frame: Frame) -> list[bytes | tuple[float, bytes]]:
-        if frame.type == FrameType.OPEN:
-            self.counters.clear()
-            return [accept(frame)]
-        pdu = frame.body
-        if frame.type != FrameType.ATT or pdu[0] not in (0x0A, 0x12):
-            return []
-        handle = pdu[1] | pdu[2] << 8
-        if pdu[0] == 0x0A:
-            return [att(b"\x0b" + self.on_read(handle))]
-        self.writes.append((handle, pdu[3:]))
-        return list(self.on_write(handle, pdu[3:]))
-
-    def value(self, on: Characteristic, payload: bytes, skip: int = 0) -> bytes:
-        """The payload with the next counter, `skip` of them left out."""
-        last = self.counters.get(on.handle, 0)
-        for _ in range(skip + 1):
-            last = last % 255 + 1
-        self.counters[on.handle] = last
-        return e2e.protect(payload, last, on.protection)
-
-    def indicate(self, name: str, skip: int = 0, opcode: int = 0x1D, **fields: Any) -> bytes:
-        """A message of the pump, indicated or notified."""
-        message = MESSAGES[name]
-        value = self.value(message.on, message.build(**fields), skip)
-        return att(bytes((opcode,)) + message.on.handle.to_bytes(2, "little") + value)
 
 
 @pytest.fixture
