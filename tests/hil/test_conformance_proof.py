@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from pumprig.cli import main
-from pumprig.conformance.model import all_cases, chosen_cases
-from pumprig.conformance.prove import Proof, chosen_servers, exit_code_of, load_servers, prove, table
-from pumprig.errors import RigError, UsageError
+from pumprig.conformance.model import chosen_cases
+from pumprig.conformance.prove import Proof, exit_code_of, load_servers, prove, table
+from pumprig.errors import RigError
+from pumprig.suite.catalogue import chosen
 
 SERVERS = load_servers()
 A_FEW = ("features-rfu-bit", "reset-clears-all", "counter-gap", "rfu-operator-invalid")
@@ -25,7 +26,7 @@ def entry(text: str = "", cases: str = '["run.e2e"]') -> str:
 
 
 def test_a_few_wrong_servers_are_caught_by_the_cases_named_for_them_alone(tmp_path):
-    proofs = prove(chosen_servers(SERVERS, A_FEW), work=tmp_path, jobs=2, cases=chosen_cases(FOR_A_FEW))
+    proofs = prove(chosen(SERVERS, A_FEW), work=tmp_path, jobs=2, cases=chosen_cases(FOR_A_FEW))
     assert {proof.name: proof.problem for proof in proofs if proof.problem} == {}
     assert "4 of 4 wrong servers" in table(proofs)
 
@@ -81,10 +82,15 @@ def test_a_wrong_catalogue_is_refused(tmp_path, text):
         load_servers(path)
 
 
-def test_names_are_looked_for_in_the_catalogue(capsys):
-    with pytest.raises(UsageError):
-        chosen_servers(SERVERS, ("no-such",))
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("no-such", ", ".join(server.name for server in SERVERS)),
+        (SERVERS[0].name[:-1], f"names such as {SERVERS[0].name}"),
+    ],
+)
+def test_a_name_that_no_server_has_is_refused_with_those_there_are(capsys, name, allowed):
     with pytest.raises(SystemExit) as left:
-        main(["conformance", "--prove", "--only", "no-such"])
+        main(["conformance", "--prove", "--only", name])
     assert left.value.code == 2
-    assert len(all_cases()) > 500
+    assert f"--only: no wrong server is called {name}. Allowed: {allowed}" in capsys.readouterr().err

@@ -160,11 +160,12 @@ def _refuse_beside_prove() -> None:
 def _prove(
     cases: Sequence[Case], only: tuple[str, ...], jobs: int, form: str, output: Path | None, firmware: Path | None
 ) -> int:
-    from pumprig.conformance.prove import chosen_servers, exit_code_of, load_servers, prove, table
+    from pumprig.conformance.prove import exit_code_of, load_servers, prove, table
+    from pumprig.suite.catalogue import chosen
 
     if form not in ("text", "json"):
         raise UsageError("this is not for --prove", where=f"--format {form}", allowed="text, json")
-    servers = chosen_servers(load_servers(), only)
+    servers = chosen(load_servers(), only, "wrong server")
     with tempfile.TemporaryDirectory(prefix="pumprig-conformance-") as work:
         proofs = prove(
             servers, work=Path(work), jobs=jobs, firmware=firmware, cases=cases,

@@ -24,10 +24,10 @@ from pumplink.virtual.clocks import Lockstep
 from pumprig.conformance.bench import Bench
 from pumprig.conformance.model import Case, Verdict, all_cases
 from pumprig.conformance.runner import run_cases
-from pumprig.errors import PumprigError, RigError, UsageError
+from pumprig.errors import PumprigError, RigError
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
 
-__all__ = ["Proof", "WrongServer", "chosen_servers", "exit_code_of", "load_servers", "prove", "table"]
+__all__ = ["Proof", "WrongServer", "exit_code_of", "load_servers", "prove", "table"]
 
 CORRECT = "correct firmware"
 _TEXTS = ("name", "about")
@@ -114,19 +114,6 @@ def load_servers(path: Path | None = None) -> tuple[WrongServer, ...]:
             tuple(Edit(**edit) for edit in entry["edit"]),
         )  # fmt: skip
     return tuple(found.values())
-
-
-def chosen_servers(servers: Sequence[WrongServer], names: Sequence[str]) -> tuple[WrongServer, ...]:
-    """Those named, or all without a name.
-
-    Raises:
-        UsageError: a name that none has.
-    """
-    known = [server.name for server in servers]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"no wrong server is called {name}", where="--only", allowed=", ".join(known))
-    return tuple(server for server in servers if not names or server.name in names)
 
 
 def prove(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pumprig.checks import CHECKS
 from pumprig.errors import RigError, UsageError
@@ -97,19 +98,29 @@ def _read(entry: dict[str, Any], where: str) -> WrongFirmware:
     return wrong
 
 
-def chosen(wrong: tuple[WrongFirmware, ...], names: tuple[str, ...]) -> tuple[WrongFirmware, ...]:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Wrong = TypeVar("_Wrong", bound=_Named)
+
+
+def chosen(wrong: Sequence[_Wrong], names: Sequence[str], what: str = "wrong firmware") -> tuple[_Wrong, ...]:
     """Those named, or all without a name.
+
+    Args:
+        wrong: what there is.
+        names: given with --only.
+        what: what they are, for a message.
 
     Raises:
         UsageError: a name that none has.
     """
-    known = [firmware.name for firmware in wrong]
+    known = [one.name for one in wrong]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            raise UsageError(
-                f"no wrong firmware is called {name}", where="--only",
-                allowed=f"names such as {', '.join(near or known[:3])}",
-                remedy="`pumprig verify-suite --help` lists them.",
-            )  # fmt: skip
-    return tuple(firmware for firmware in wrong if not names or firmware.name in names)
+            near = difflib.get_close_matches(name, known)
+            allowed = f"names such as {', '.join(near)}" if near else ", ".join(known)
+            raise UsageError(f"no {what} is called {name}", where="--only", allowed=allowed)
+    return tuple(one for one in wrong if not names or one.name in names)
