@@ -109,6 +109,13 @@ def test_the_page_tells_every_patient_and_runs_no_script(tmp_path):
     assert "<script" not in text and "default-src 'none'" in text.replace("&#x27;", "'")
 
 
+@pytest.mark.parametrize(("peak_mg_dl", "said"), [(450, False), (451, True)])
+def test_a_line_that_the_page_cuts_off_is_said_to_be(tmp_path, peak_mg_dl, said):
+    page = write_page(cohort_of(tmp_path, outcome("adult#001", glucose=(100, peak_mg_dl, 100))))
+    note = f"Cut off at 450 mg/dL; the highest is {peak_mg_dl}."
+    assert (note in page.read_text(encoding="utf-8")) is said
+
+
 # --- through real firmware ---
 
 

@@ -48,7 +48,8 @@ def write_page(cohort: Cohort) -> Path:
         unfinished.write_text(text, encoding="utf-8")
         os.replace(unfinished, path)
     except OSError as error:
-        raise RigError(f"the page cannot be written ({error.strerror})", where=str(path)) from error
+        remedy = "Make room there, or name another folder with --out."
+        raise RigError(f"the page cannot be written ({error.strerror})", where=str(path), remedy=remedy) from error
     return path
 
 
@@ -193,6 +194,8 @@ def _days(cohort: Cohort) -> Html:
         if any(len(outcome.plasma_mg_dl) > 1 for outcome in outcomes)
     ]
     note = "Plasma glucose over the day, all days and patients: median, 25 to 75 %, 5 to 95 %."
+    if peak > top:
+        note += f" Cut off at {top:.0f} mg/dL; the highest is {peak:.0f}."
     return section("The day", tag("div", *panels, class_="panels"), id_="day", class_="card wide", note=note)
 
 
