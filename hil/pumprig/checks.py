@@ -6,13 +6,13 @@ of speed are judged only where time is real (realtime, scaled, hardware): in loc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pumprig.verdict import Reason, Verdict, VerdictBook
 
-__all__ = ["CHECKS", "Check", "CheckBook", "Violation"]
+__all__ = ["CHECKS", "Check", "CheckBook", "Violation", "declare"]
 
 # A pump that is wrong once is usually wrong for the rest of the day: the first violations tell, the rest is counted.
 VIOLATIONS_KEPT_PER_CHECK = 25
@@ -39,11 +39,12 @@ class Check:
     motor: bool = False
 
 
-def _declare(*checks: Check) -> dict[str, Check]:
+def declare(*checks: Check) -> dict[str, Check]:
+    """Checks by their ids, in the order given."""
     return {check.id: check for check in checks}
 
 
-CHECKS: dict[str, Check] = _declare(
+CHECKS: dict[str, Check] = declare(
     Check("pulse", "Every pulse falls at the second it is due, and no other pulse does",
           ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107", "D-108", "D-413", "D-414", "D-511"),
           motor=True),
@@ -128,6 +129,7 @@ class CheckBook:
         sees_pulses: whether checks that need the motor are.
         without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
         on_violation: called with each violation that is kept.
+        declared: the checks that there are, by their ids.
     """
 
     def __init__(
@@ -138,17 +140,19 @@ class CheckBook:
         sees_pulses: bool = True,
         without: Iterable[str] = (),
         on_violation: Callable[[Violation], None] = lambda violation: None,
+        declared: Mapping[str, Check] = CHECKS,
     ) -> None:
         self.book = book
+        self._declared = declared
         self._real_time = real_time
         self._sees_pulses = sees_pulses
         self._without = frozenset(without)
         self._on_violation = on_violation
-        self._tallies = {check_id: _Tally() for check_id in CHECKS}
+        self._tallies = {check_id: _Tally() for check_id in declared}
 
     def judged(self, check_id: str) -> bool:
         """Whether this run judges the check at all."""
-        check = CHECKS[check_id]
+        check = self._declared[check_id]
         possible = (self._real_time or not check.speed) and (self._sees_pulses or not check.motor)
         return possible and check_id not in self._without
 
@@ -167,7 +171,7 @@ class CheckBook:
         """Record one judgement.
 
         Args:
-            check_id: a key of CHECKS.
+            check_id: of a declared check.
             ok: whether what was seen is what had to be.
             at_s: pump second.
             message: what is wrong, for a person; needed when ok is false.
@@ -184,7 +188,7 @@ class CheckBook:
         if ok:
             tally.passed += 1
             return True
-        check = CHECKS[check_id]
+        check = self._declared[check_id]
         tally.missed += 1
         if tally.missed > VIOLATIONS_KEPT_PER_CHECK:
             return False
@@ -214,8 +218,8 @@ class CheckBook:
                 "passed": tally.passed,
                 "missed": tally.missed,
                 "judged": self.judged(check_id),
-                "rules": list(CHECKS[check_id].rules),
-                "title": CHECKS[check_id].title,
+                "rules": list(self._declared[check_id].rules),
+                "title": self._declared[check_id].title,
             }
             for check_id, tally in self._tallies.items()
         }

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 from pumprig.cohort.cohort import Cohort, PatientOutcome, groups
 from pumprig.cohort.show import group_name, mean_of
-from pumprig.errors import RigError
-from pumprig.report.html import Html, esc, join, section, table, tag, verdict_icon
+from pumprig.report.html import Html, join, section, still_page, table, tag, verdict_icon, write_whole
 from pumprig.report.metrics import GlucoseMetrics
 from pumprig.report.page import range_shares
 from pumprig.report.words import count, duration_words
@@ -23,7 +21,6 @@ _BINS_OF_DAY = 288
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 380, 190, 34, 20
 _TOP_MG_DL_MAX = 450.0
 _FLOOR_MG_DL = 30
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def write_page(cohort: Cohort) -> Path:
@@ -32,24 +29,8 @@ def write_page(cohort: Cohort) -> Path:
     Raises:
         RigError: it cannot be written.
     """
-    own = files("pumprig")
-    style = own.joinpath("report/report.css").read_text(encoding="utf-8")
-    style += own.joinpath("cohort/cohort.css").read_text(encoding="utf-8")
-    title = f"{cohort.verdict}: {_title(cohort)}"
-    text = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{esc(_POLICY)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{esc(title)}</title><style>\n{style}</style></head>\n<body>{_body(cohort)}</body></html>\n"
-    )
     path = cohort.folder / PAGE
-    unfinished = cohort.folder / (PAGE + ".part")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        remedy = "Make room there, or name another folder with --out."
-        raise RigError(f"the page cannot be written ({error.strerror})", where=str(path), remedy=remedy) from error
+    write_whole(path, still_page(f"{cohort.verdict}: {_title(cohort)}", _body(cohort), "cohort/cohort.css"))
     return path
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from pumprig.errors import RigError
 
 
 class Html(str):
@@ -59,6 +64,44 @@ def section(title: str, *children: object, id_: str | None = None, class_: str =
     heading = tag("h2", title)
     beside = [tag("p", note, class_="note")] if note else []
     return tag("section", tag("header", heading, *beside), *children, class_=class_, id=id_)
+
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def still_page(title: str, body: Html, *styles: str) -> str:
+    """A page without any script, which opens offline.
+
+    Args:
+        title: of its window.
+        body: what it shows.
+        styles: files below `pumprig` whose rules come after the report's own.
+    """
+    own = files("pumprig")
+    style = "".join(
+        own.joinpath(name).read_text(encoding="utf-8") for name in ("report/report.css", "report/panels.css", *styles)
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{esc(_POLICY)}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{esc(title)}</title><style>\n{style}</style></head>\n<body>{body}</body></html>\n"
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    Raises:
+        RigError: it cannot be written.
+    """
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        remedy = "Make room there, or name another folder with --out."
+        raise RigError(f"the file cannot be written ({error.strerror})", where=str(path), remedy=remedy) from error
 
 
 _PATHS = {
