@@ -1,0 +1,106 @@
+"""What is measured: the rates, the boluses and the profile that suit a pump (D-1405)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pumplink.results import PumpData
+from pumprig.errors import UsageError
+from pumpwire import numbers
+from pumpwire.errors import ValueNotExact
+
+__all__ = ["BOLUSES", "DAYS", "PROFILE", "Block", "Settings", "profile_for", "programmed_mu_s", "rates_for"]
+
+BOLUSES = 25
+"""Successive boluses at each setting (D-1403)."""
+DAYS = 30
+INTERMEDIATE_MU_PER_H = 1000
+_SECONDS_PER_DAY = 86400
+
+# Whole minutes and mU/h; none of the rates earns a whole number of pulses in its block.
+PROFILE = ((185, 620), (175, 845), (115, 1275), (245, 955), (61, 1330), (299, 735), (157, 1115), (203, 805))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a measurement is asked for.
+
+    Attributes:
+        rates_mu_per_h: basal rates; the pump's own least, middle and greatest where none is named.
+        days: length of the drift measurement.
+        firmware: another firmware folder.
+        jobs: measurements at a time.
+    """
+
+    rates_mu_per_h: tuple[int, ...] = ()
+    days: int = DAYS
+    firmware: Path | None = None
+    jobs: int = 2
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of the basal profile: whole minutes, and what they give."""
+
+    minutes: int
+    rate_mu_per_h: int
+
+
+def rates_for(pump: PumpData, asked_mu_per_h: Sequence[int] = ()) -> tuple[int, ...]:
+    """The basal rates to measure at: least, intermediate and greatest of the pump (D-1405).
+
+    Args:
+        pump: what it is made of.
+        asked_mu_per_h: the caller's own rates instead.
+
+    Raises:
+        UsageError: a rate that the pump does not take, or that cannot be written.
+    """
+    least, limit = _least_mu_per_h(pump), pump.basal_rate_limit_mu_per_h
+    for rate in asked_mu_per_h:
+        if not 0 < rate <= limit or not _writable(rate):
+            raise UsageError(
+                f"{rate / 1000:g} U/h cannot be programmed", where="--rate",
+                allowed=f"above 0 to {limit / 1000:g} U/h, in four digits that an SFLOAT holds",
+            )  # fmt: skip
+    if asked_mu_per_h:
+        return tuple(sorted(set(asked_mu_per_h)))
+    return tuple(sorted({least, min(max(INTERMEDIATE_MU_PER_H, least), limit), limit}))
+
+
+def _least_mu_per_h(pump: PumpData) -> int:
+    # Below a pulse an hour an analysis of 25 h holds too few pulses to say anything.
+    return min(max(pump.pulse_mu, 1), pump.basal_rate_limit_mu_per_h)
+
+
+def _writable(rate_mu_per_h: int) -> bool:
+    try:
+        numbers.encode(numbers.SFLOAT, Decimal(rate_mu_per_h) / 1000)
+    except ValueNotExact:
+        return False
+    return True
+
+
+def profile_for(pump: PumpData) -> tuple[Block, ...]:
+    """The profile of the drift measurement, within the pump's limits."""
+    least, limit = _least_mu_per_h(pump), pump.basal_rate_limit_mu_per_h
+    return tuple(Block(minutes, min(max(rate, least), limit)) for minutes, rate in PROFILE)
+
+
+def programmed_mu_s(profile: Sequence[Block], seconds: int) -> int:
+    """What a profile gives from midnight on, in mU/h x s: 3600 of them are a milliunit.
+
+    Args:
+        profile: blocks of one day.
+        seconds: since the midnight at which it began.
+    """
+    days, left_s = divmod(seconds, _SECONDS_PER_DAY)
+    total = days * sum(60 * block.minutes * block.rate_mu_per_h for block in profile)
+    for block in profile:
+        within_s = min(left_s, 60 * block.minutes)
+        total += within_s * block.rate_mu_per_h
+        left_s -= within_s
+    return total
