@@ -22,8 +22,9 @@ from pumprig.cli import main
 from pumprig.errors import UsageError
 from pumprig.suite.catalogue import chosen, load_wrong
 from pumprig.verdict import Verdict
+from pumpwire.enums import TbrKindsFlags
 
-PUMP = PumpData(50, 1500, 300_000, 30_000, 25_000, 5)
+PUMP = PumpData(50, 1500, 300_000, 30_000, 25_000, 5, 1, 50, 1, 0, TbrKindsFlags(3))
 DAY_S = 86400
 ANALYSIS = {"from_s": DAY_S, "until_s": DAY_S + 25 * 3600}
 _RATE_SET = "        self.delivery.rate_mu_per_h = self.tbr"

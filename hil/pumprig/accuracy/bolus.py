@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pumplink.results import PumpData
 from pumprig.accuracy.plan import BOLUSES, Block
 from pumprig.accuracy.stand import Stand, iu
 from pumprig.checks import CheckBook
 
-__all__ = ["BolusResult", "measure_boluses"]
+__all__ = ["BolusResult", "bolus_hours", "measure_boluses"]
 
 _REST_S = 60
+# Boluses that come to more than this in all are given at this distance, so that no guardrail of IOB or of insulin per
+# hour refuses one.
+_SPREAD_MU = 20_000
+_SPREAD_S = 7200
 _MINUTES_PER_DAY = 1440
 
 
@@ -44,8 +49,18 @@ class BolusResult:
         return sum(self.errors_percent, Fraction()) / len(self.pulses)
 
 
+def bolus_hours(pump: PumpData, amount_mu: int) -> int:
+    """About how many hours of pump time the boluses of an amount take."""
+    each_s = 60 * amount_mu // pump.bolus_speed_mu_per_minute + _REST_S
+    return BOLUSES * max(each_s, _spread_s(amount_mu)) // 3600
+
+
+def _spread_s(amount_mu: int) -> int:
+    return _SPREAD_S if BOLUSES * amount_mu > _SPREAD_MU else 0
+
+
 def measure_boluses(stand: Stand, checks: CheckBook, amount_mu: int) -> BolusResult:
-    """Deliver the boluses with no basal beside them, and count what comes from the start of each to the next.
+    """Deliver the boluses with no basal beside them that can be left out, and count what each brings.
 
     Args:
         stand: a fresh pump.
@@ -71,11 +86,11 @@ def measure_boluses(stand: Stand, checks: CheckBook, amount_mu: int) -> BolusRes
         start_s = stand.next_input_s()
         stand.run_to_input(start_s)
         stand.pump.set_bolus(iu(amount_mu))
-        until_s = start_s + wanted[-1] + _REST_S
+        until_s = start_s + max(wanted[-1] + _REST_S, _spread_s(amount_mu))
         stand.run_to(until_s + 1)
-        seen = stand.seconds(start_s, until_s)
-        counts.append(len(seen))
-        _judge(checks, number, seen, wanted, start_s)
+        seen, basal = stand.seconds(start_s, until_s), stand.fixed_basal_s(start_s, until_s)
+        counts.append(len(seen) - len(basal))
+        _judge(checks, number, seen, sorted([*wanted, *basal]), start_s)
     return BolusResult(amount_mu, data.pulse_mu, tuple(counts), refills)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from pumplink.errors import BearerError, BoardUnavailable, PumpLinkError
 from pumplink.results import PumpData
 from pumprig.accuracy.basal import BasalResult, measure_basal
-from pumprig.accuracy.bolus import BolusResult, measure_boluses
+from pumprig.accuracy.bolus import BolusResult, bolus_hours, measure_boluses
 from pumprig.accuracy.checks import ACCURACY_CHECKS
 from pumprig.accuracy.drift import DriftResult, measure_drift
-from pumprig.accuracy.plan import BOLUSES, Settings, profile_for, rates_for
+from pumprig.accuracy.plan import Settings, profile_for, rates_for
 from pumprig.accuracy.stand import Pulse, Stand, Stopped
 from pumprig.accuracy.windows import ANALYSIS_HOURS, STABILISATION_HOURS
 from pumprig.checks import CheckBook, Violation
@@ -82,6 +82,16 @@ class Accuracy:
     seconds: float = 0.0
 
     @property
+    def profile_name(self) -> str:
+        """Of the kind of pump; empty for the one that the firmware is by itself."""
+        return self.settings.pump.name if self.settings.pump is not None else ""
+
+    @property
+    def title(self) -> str:
+        """The kind of pump for people."""
+        return self.settings.pump.title if self.settings.pump is not None else "pump"
+
+    @property
     def verdict(self) -> Verdict:
         """The worst of them."""
         return max(outcome.verdict for outcome in self.outcomes)
@@ -114,7 +124,7 @@ def pump_data(settings: Settings) -> PumpData:
         BlockedError: it does not come up.
     """
     try:
-        with Stand(settings.firmware) as stand:
+        with Stand(settings.firmware, settings.pump) as stand:
             return stand.data
     except PumpLinkError as error:
         raise BlockedError(str(error)) from None
@@ -131,14 +141,14 @@ def measurements_for(settings: Settings, pump: PumpData) -> list[Measurement]:
             f"basal {rate / 1000:g} U/h", partial(measure_basal, rate_mu_per_h=rate),
             STABILISATION_HOURS + ANALYSIS_HOURS,
         )
-        for rate in rates_for(pump, settings.rates_mu_per_h)
+        for rate in rates_for(pump, settings.rates_mu_per_h, settings.pump)
     ]  # fmt: skip
-    for amount in sorted({pump.pulse_mu, pump.bolus_limit_mu}):
-        minutes = BOLUSES * (amount // pump.bolus_speed_mu_per_minute + 2)
+    for amount in sorted({pump.bolus_min_mu, pump.bolus_limit_mu}):
         run = partial(measure_boluses, amount_mu=amount)
-        found.append(Measurement(f"bolus {amount / 1000:g} U", run, minutes // 60))
-    if settings.days:
-        run_drift = partial(measure_drift, profile=profile_for(pump), days=settings.days)
+        found.append(Measurement(f"bolus {amount / 1000:g} U", run, bolus_hours(pump, amount)))
+    profile = profile_for(pump, settings.pump)
+    if settings.days and profile:
+        run_drift = partial(measure_drift, profile=profile, days=settings.days)
         found.append(Measurement(f"drift over {settings.days} d", run_drift, 24 * settings.days))
     return found
 
@@ -178,7 +188,7 @@ def _one(one: Measurement, settings: Settings, stop: threading.Event, on_hour: C
     book = VerdictBook()
     checks = CheckBook(book, real_time=False, declared=ACCURACY_CHECKS)
     outcome = Outcome(one.name)
-    stand = Stand(settings.firmware, stop=stop, on_hour=on_hour)
+    stand = Stand(settings.firmware, settings.pump, stop=stop, on_hour=on_hour)
     try:
         with stand:
             try:

@@ -41,6 +41,7 @@ def page_of(accuracy: Accuracy, name: str) -> str:
 
 def _head(accuracy: Accuracy, name: str) -> Html:
     verdict, pump = accuracy.verdict.name, accuracy.pump
+    title = "Delivery accuracy" + (f" of {accuracy.title}" if accuracy.profile_name else "")
     facts = (
         ("Pulse", f"{pump.pulse_mu / 1000:g} U"), ("Basal limit", f"{pump.basal_rate_limit_mu_per_h / 1000:g} U/h"),
         ("Bolus limit", f"{pump.bolus_limit_mu / 1000:g} U"),
@@ -51,7 +52,7 @@ def _head(accuracy: Accuracy, name: str) -> Html:
         "header",
         tag("p", verdict_icon(verdict), tag("span", verdict), class_="badge"),
         tag("div", tag("p", "pumprig accuracy ", tag("code", name), class_="eyebrow"),
-            tag("h1", "Delivery accuracy"),
+            tag("h1", title),
             tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts), class_="facts"),
             class_="what"),
         tag("p", tag("strong", _CLAIMS.get(verdict, "Not every measurement came to its end.")),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pumplink.results import PumpData
+from pumprig.devices.pump import PumpProfile
 from pumprig.errors import UsageError
 from pumpwire import numbers
 from pumpwire.errors import ValueNotExact
@@ -18,6 +19,7 @@ BOLUSES = 25
 """Successive boluses at each setting (D-1403)."""
 DAYS = 30
 INTERMEDIATE_MU_PER_H = 1000
+_MINUTES_PER_DAY = 1440
 _SECONDS_PER_DAY = 86400
 
 # Whole minutes and mU/h; none of the rates earns a whole number of pulses in its block.
@@ -32,12 +34,14 @@ class Settings:
         rates_mu_per_h: basal rates; the pump's own least, middle and greatest where none is named.
         days: length of the drift measurement.
         firmware: another firmware folder.
+        pump: the kind of pump; None for the one that the firmware is by itself.
         jobs: measurements at a time.
     """
 
     rates_mu_per_h: tuple[int, ...] = ()
     days: int = DAYS
     firmware: Path | None = None
+    pump: PumpProfile | None = None
     jobs: int = 2
 
 
@@ -49,31 +53,48 @@ class Block:
     rate_mu_per_h: int
 
 
-def rates_for(pump: PumpData, asked_mu_per_h: Sequence[int] = ()) -> tuple[int, ...]:
+def rates_for(
+    pump: PumpData, asked_mu_per_h: Sequence[int] = (), profile: PumpProfile | None = None
+) -> tuple[int, ...]:
     """The basal rates to measure at: least, intermediate and greatest of the pump (D-1405).
 
     Args:
-        pump: what it is made of.
+        pump: what it says it is made of.
         asked_mu_per_h: the caller's own rates instead.
+        profile: its kind, whose steps the rates are on.
 
     Raises:
         UsageError: a rate that the pump does not take, or that cannot be written.
     """
     least, limit = _least_mu_per_h(pump), pump.basal_rate_limit_mu_per_h
+    if not pump.basal_adjustable:
+        if asked_mu_per_h:
+            raise UsageError("the basal of this pump cannot be adjusted", where="--rate", remedy="Leave it out.")
+        return (pump.basal_fixed_mu_per_h,) if pump.basal_fixed_mu_per_h else ()
     for rate in asked_mu_per_h:
-        if not 0 < rate <= limit or not _writable(rate):
+        problem = profile.basal_problem(Decimal(rate) / 1000) if profile is not None else ""
+        if problem or not 0 < rate <= limit or not _writable(rate):
             raise UsageError(
-                f"{rate / 1000:g} U/h cannot be programmed", where="--rate",
+                problem or f"{rate / 1000:g} U/h cannot be programmed", where="--rate",
                 allowed=f"above 0 to {limit / 1000:g} U/h, in four digits that an SFLOAT holds",
             )  # fmt: skip
     if asked_mu_per_h:
         return tuple(sorted(set(asked_mu_per_h)))
-    return tuple(sorted({least, min(max(INTERMEDIATE_MU_PER_H, least), limit), limit}))
+    return tuple(sorted({_programmable(pump, rate, profile) for rate in (least, INTERMEDIATE_MU_PER_H, limit)}))
 
 
 def _least_mu_per_h(pump: PumpData) -> int:
     # Below a pulse an hour an analysis of 25 h holds too few pulses to say anything.
-    return min(max(pump.pulse_mu, 1), pump.basal_rate_limit_mu_per_h)
+    return min(max(pump.basal_min_mu_per_h, pump.pulse_mu), pump.basal_rate_limit_mu_per_h)
+
+
+def _programmable(pump: PumpData, rate_mu_per_h: int, profile: PumpProfile | None) -> int:
+    rate = min(max(rate_mu_per_h, _least_mu_per_h(pump)), pump.basal_rate_limit_mu_per_h)
+    cut = profile.basal_cut if profile is not None else int
+    rate = cut(rate)
+    while rate and not _writable(rate):
+        rate = cut(rate - 1)
+    return rate
 
 
 def _writable(rate_mu_per_h: int) -> bool:
@@ -84,10 +105,16 @@ def _writable(rate_mu_per_h: int) -> bool:
     return True
 
 
-def profile_for(pump: PumpData) -> tuple[Block, ...]:
-    """The profile of the drift measurement, within the pump's limits."""
-    least, limit = _least_mu_per_h(pump), pump.basal_rate_limit_mu_per_h
-    return tuple(Block(minutes, min(max(rate, least), limit)) for minutes, rate in PROFILE)
+def profile_for(pump: PumpData, profile: PumpProfile | None = None) -> tuple[Block, ...]:
+    """The profile of the drift measurement, as far as the pump can be set; none where it has no basal.
+
+    Args:
+        pump: what it says it is made of.
+        profile: its kind, whose steps the rates are on.
+    """
+    if not pump.basal_adjustable:
+        return (Block(_MINUTES_PER_DAY, pump.basal_fixed_mu_per_h),) if pump.basal_fixed_mu_per_h else ()
+    return tuple(Block(minutes, _programmable(pump, rate, profile)) for minutes, rate in PROFILE)
 
 
 def programmed_mu_s(profile: Sequence[Block], seconds: int) -> int:

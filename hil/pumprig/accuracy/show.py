@@ -53,7 +53,7 @@ def show_accuracy(accuracy: Accuracy, page: str, console: Console | None = None)
     name = accuracy.verdict.name
     seen = sum(len(outcome.pulses) for outcome in accuracy.outcomes)
     told = f"{count(len(accuracy.outcomes), 'measurement')}, {seen:,} motor pulses"
-    console.print(f"[bold {_STYLES[name]}]{name}[/]  {told}  {accuracy.seconds:.0f} s")
+    console.print(f"[bold {_STYLES[name]}]{name}[/]  {accuracy.title}  {told}  {accuracy.seconds:.0f} s")
     console.print(f"page {page}", markup=False, soft_wrap=True)
 
 
@@ -97,7 +97,7 @@ def as_dict(accuracy: Accuracy, page: str = "") -> dict[str, Any]:
     """The measurement as plain data; exact fractions as texts."""
     return {
         "verdict": accuracy.verdict.name, "exit_code": accuracy.exit_code, "seconds": round(accuracy.seconds, 1),
-        "page": page, "pump": asdict(accuracy.pump),
+        "page": page, "profile": accuracy.profile_name, "pump": asdict(accuracy.pump),
         "measurements": [
             {
                 "name": outcome.name, "verdict": outcome.verdict.name,

@@ -16,6 +16,7 @@ from pumplink.pump import Pump
 from pumplink.results import PumpData
 from pumplink.virtual.clocks import Lockstep
 from pumprig.accuracy.plan import Block
+from pumprig.devices.pump import PumpProfile
 from pumprig.dut import Dut, open_dut
 from pumprig.pace import LEAD_S
 from pumpwire.enums import FaultKind
@@ -28,6 +29,7 @@ _HOUR_S = 3600
 # A bearer's time may stop short of a moment by its own smallest step.
 _STEP_S = 1e-5
 _TEMPLATE = 1
+_GUARD_DAY_MU = 100_000_000
 
 
 class Stopped(Exception):
@@ -53,8 +55,11 @@ class Stand:
 
     In lockstep the seconds of the board are those of the pump (D-001).
 
+    Its guardrail of insulin per day is out of the way: it would end what is to be measured (D-1405).
+
     Args:
         firmware: another firmware folder, None for the installed one.
+        profile: the kind of pump, None for the one that the firmware is by itself.
         stop: set from outside to end the measurement at its next step.
         on_hour: called for each hour of pump time that has passed.
 
@@ -65,10 +70,12 @@ class Stand:
     """
 
     def __init__(
-        self, firmware: Path | None = None, *, stop: threading.Event | None = None,
-        on_hour: Callable[[], None] = lambda: None,
+        self, firmware: Path | None = None, profile: PumpProfile | None = None,
+        *, stop: threading.Event | None = None, on_hour: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._firmware = firmware
+        self._profile = profile
+        self._running_since_s = 0
         self._stop = stop or threading.Event()
         self._on_hour = on_hour
         self._hours = 0
@@ -79,7 +86,11 @@ class Stand:
         self.data: PumpData
 
     def __enter__(self) -> Self:
-        self._dut = open_dut("virtual", Lockstep(), firmware=self._firmware, on_pulse=self._pulse)
+        data = self._profile.pump_data() if self._profile is not None else {}
+        data["GUARD_DAY_MU"] = _GUARD_DAY_MU
+        self._dut = open_dut(
+            "virtual", Lockstep(), firmware=self._firmware, on_pulse=self._pulse, pump_data=data
+        )
         try:
             self.pump = Pump(Link(self._dut.bearer)).__enter__()
             self.data = self.pump.pump_data()
@@ -150,6 +161,8 @@ class Stand:
     def begin(self, profile: Sequence[Block]) -> int:
         """Fill the pump, set its clock to midnight, give it a profile and let it run, all at one pump second.
 
+        A pump whose basal cannot be adjusted keeps its own.
+
         Returns:
             That second, from which the profile counts.
         """
@@ -159,9 +172,11 @@ class Stand:
         pump.set_fill_level(iu(self.data.reservoir_capacity_mu))
         self._filled_at_pulse = len(self.pulses)
         pump.set_clock(MIDNIGHT)
-        pump.write_basal_profile([(block.minutes, iu(block.rate_mu_per_h)) for block in profile], _TEMPLATE)
-        pump.activate(_TEMPLATE)
+        if self.data.basal_adjustable:
+            pump.write_basal_profile([(block.minutes, iu(block.rate_mu_per_h)) for block in profile], _TEMPLATE)
+            pump.activate(_TEMPLATE)
         pump.start()
+        self._running_since_s = start_s
         return start_s
 
     def used_mu(self) -> int:
@@ -178,9 +193,19 @@ class Stand:
         for command in (
             self.pump.stop, lambda: self.pump.set_fill_level(iu(self.data.reservoir_capacity_mu)), self.pump.start,
         ):  # fmt: skip
-            self.run_to_input(self.next_input_s())
+            self._running_since_s = self.next_input_s()
+            self.run_to_input(self._running_since_s)
             command()
         self._filled_at_pulse = len(self.pulses)
+
+
+    def fixed_basal_s(self, from_s: int, until_s: int) -> list[int]:
+        """Where a basal that cannot be adjusted has its pulses, counted from `from_s`; none for other pumps."""
+        rate, full = self.data.basal_fixed_mu_per_h, _HOUR_S * self.data.pulse_mu
+        if self.data.basal_adjustable or not rate:
+            return []
+        first, last = ((second - self._running_since_s) * rate // full for second in (from_s, until_s))
+        return [self._running_since_s - from_s - -number * full // rate for number in range(first + 1, last + 1)]
 
 
 def _second(pulse: Pulse) -> int:

@@ -31,6 +31,7 @@ def _mu_per_h(text: str) -> int:
 
 @click.command("accuracy")
 @click.option("--board", default="virtual", show_default=True, help="The motor must be seen: the virtual board.")
+@click.option("--pump", "pump_name", metavar="NAME", help="The kind of pump; `pumprig devices` lists them.")
 @click.option("--rate", "rates", multiple=True, callback=_rates, metavar="U/h",
               help="A basal rate; may be given more than once.  [default: least, 1 U/h, greatest]")  # fmt: skip
 @click.option("--days", type=click.IntRange(0, 365), default=30, show_default=True,
@@ -42,8 +43,9 @@ def _mu_per_h(text: str) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
-    board: str, rates: tuple[int, ...], days: int, jobs: int, firmware: Path | None, out: Path, as_json: bool
-) -> int:
+    board: str, pump_name: str | None, rates: tuple[int, ...], days: int, jobs: int, firmware: Path | None, out: Path,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Measure the delivery accuracy of a pump by its motor pulses, in lockstep.
 
     Trumpet curves of basal rates (24 h to settle, 25 h of analysis, every window at every position), 25 boluses at the
@@ -53,12 +55,14 @@ def command(
     \b
     Examples:
       pumprig accuracy
+      pumprig accuracy --pump omnipod_dash
       pumprig accuracy --rate 0.82 --rate 2.05 --days 0 --json
     """
     from pumprig.accuracy.campaign import measure, measurements_for, pump_data
     from pumprig.accuracy.plan import Settings
     from pumprig.accuracy.record import write_record
     from pumprig.accuracy.show import as_dict, show_accuracy
+    from pumprig.devices.pump import load_pump
     from pumprig.record import new_run_folder
 
     if board != "virtual":
@@ -69,10 +73,11 @@ def command(
     if firmware is not None and not (firmware / "main.py").is_file():
         raise UsageError("this is no firmware", where=f"--firmware {firmware}", allowed="a folder with main.py")
     began_s = time.monotonic()
-    settings = Settings(rates, days, firmware, jobs)
+    profile = load_pump(pump_name) if pump_name is not None else None
+    settings = Settings(rates, days, firmware, profile, jobs)
     pump = pump_data(settings)
     planned = measurements_for(settings, pump)
-    folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-accuracy")
+    folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-accuracy{f'-{profile.name}' if profile else ''}")
     with progress("Measuring, hours of the pump", sum(one.hours for one in planned), as_json) as advance:
         accuracy = measure(settings, pump, planned, on_hour=advance)
     accuracy.seconds = time.monotonic() - began_s
