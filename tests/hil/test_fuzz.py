@@ -278,3 +278,48 @@ def test_a_relative_tbr_follows_the_profile_that_is_written_under_it():
     ask(authority, "WriteBasalRateTemplate", 0, **{**BLOCK, "rate_iu_per_h_1": 2})
     assert authority.judge(80, 0, 0, 3600) is None
     assert authority.judge(83, 0, 0, 3600) is not None
+
+
+CONTROLLER = MESSAGES["ControllerSettings"].examples[0].fields
+
+
+def running_under(controller):
+    """A pump in Run at 1 U/h whose controller was chosen at second 0."""
+    authority = Authority(50)
+    ask(authority, "WriteBasalRateTemplate", 0, **BLOCK)
+    ask(authority, "SetTherapyControlState", 0, therapy_control_state=0x55)
+    ask(authority, "ControllerSettings", 0, **{**CONTROLLER, "controller": controller})
+    return authority
+
+
+@pytest.mark.parametrize("controller", [0x33, 0x3C])
+def test_a_controller_that_only_suspends_gives_nothing_more(controller):
+    authority = running_under(controller)
+    assert authority.judge(21, 0, 0, 3600) is None
+    assert authority.judge(22, 0, 0, 3600) is not None
+    assert authority.judge(0, 1, 0, 3600) is not None
+
+
+@pytest.mark.parametrize("controller", [0x55, 0x5A])
+def test_a_controller_that_doses_keeps_to_its_guardrails_and_the_delivery_speed(controller):
+    authority = running_under(controller)
+    assert authority.judge(601, 1801, 0, 3600) is None
+    for pulses in ((602, 0), (0, 1802)):
+        authority = running_under(controller)
+        assert authority.judge(*pulses, 0, 3600) is not None
+
+
+def test_what_a_controller_did_not_give_in_time_it_has_not_put_aside():
+    authority = running_under(0x55)
+    assert authority.judge(0, 0, 0, 3600) is None
+    assert authority.judge(0, 31, 0, 3660) is None
+    assert authority.judge(0, 31 + 31, 0, 3720) is None
+    assert authority.judge(0, 31 + 31 + 32, 0, 3780) is not None
+
+
+def test_a_bolus_of_a_controller_outlasts_it_by_its_own_length():
+    authority = running_under(0x55)
+    ask(authority, "ControllerSettings", 60, **CONTROLLER)
+    assert authority.judge(0, 30, 0, 60) is None
+    assert authority.judge(0, 530, 0, 1060) is None, "25 U at 1.5 U/min"
+    assert authority.judge(0, 540, 0, 2000) is not None

@@ -14,13 +14,18 @@ from typing import Any
 
 from pumpwire.database import COMMAND_CONTROL_POINT
 from pumpwire.declare import Decoded, Message, Outcome
-from pumpwire.enums import BolusFlags, BolusType, TbrFlags, TbrType, TherapyControlState
+from pumpwire.enums import BolusFlags, BolusType, Controller, TbrFlags, TbrType, TherapyControlState
 from pumpwire.registry import MESSAGES
 
 __all__ = ["Authority", "is_valid"]
 
 _S_PER_H = 3600
 _MINUTE_S = 60
+# Guardrails 1 and 2 as they come, and the delivery speed: no controller gives more, whatever its settings are.
+_AUTOMATIC_MU_PER_H = 30_000
+_SPEED_MU_PER_S = 25
+_BOLUS_S_MAX = 25_000 / _SPEED_MU_PER_S
+_AUTOMATIC = (Controller.OREF, Controller.OWN)
 _NOTHING = Decimal(0)
 # Answer -> opcodes of the requests that it says were carried out.
 _CARRIED_OUT = {
@@ -58,11 +63,15 @@ class _Bound:
         granted_mu: at most so much.
         ended_mu: what was granted when a command ended it, None when none has since the pulses were counted last.
         running_mu: what such a command leaves running.
+        automatic_mu: what a controller may have moved since the pulses were counted last.
+        moved_mu: what had been moved then.
     """
 
     granted_mu: Decimal = _NOTHING
     ended_mu: Decimal | None = None
     running_mu: Decimal = _NOTHING
+    automatic_mu: Decimal = _NOTHING
+    moved_mu: int = 0
 
     def end(self, running_mu: Decimal = _NOTHING) -> None:
         """What is not moved yet is void, but for what runs on."""
@@ -73,6 +82,9 @@ class _Bound:
         if self.ended_mu is not None:
             self.granted_mu -= max(_NOTHING, self.ended_mu - moved_mu - self.running_mu)
             self.ended_mu = None
+        # What a controller did not move until now it has not put aside.
+        self.granted_mu += min(self.automatic_mu, max(_NOTHING, Decimal(moved_mu - self.moved_mu)))
+        self.automatic_mu, self.moved_mu = _NOTHING, moved_mu
 
 
 @dataclass
@@ -119,12 +131,16 @@ class Authority:
         self._tbr_end_s = 0.0
         self._at_s = 0.0
         self._ran = False
+        # Until then a controller may give insulin on its own.
+        self._automatic_until_s = 0.0
 
     # --- What is asked and answered -----------------------------------------------------------------------------
 
     def asked(self, message: Message, fields: Mapping[str, Any], at_s: float) -> None:
         """A valid message arrived at the pump and was taken."""
         self.settle(at_s)
+        if message.name == "ControllerSettings":
+            self._chosen(fields["controller"], at_s)
         if message.opcode is not None and message.on is COMMAND_CONTROL_POINT:
             request = _Request(fields)
             self._asked.setdefault(message.opcode, deque(maxlen=64)).append(request)
@@ -157,6 +173,13 @@ class Authority:
             if _name(opcode) == "SetBolus":
                 self._unanswered_mu += sum((request.granted_mu for request in waiting), start=_NOTHING)
         self._asked.clear()
+
+    # A bolus that a controller began is delivered to its end when another controller takes its place.
+    def _chosen(self, controller: Controller, at_s: float) -> None:
+        if controller in _AUTOMATIC:
+            self._automatic_until_s = float("inf")
+        elif self._automatic_until_s > at_s:
+            self._automatic_until_s = min(self._automatic_until_s, at_s + _BOLUS_S_MAX)
 
     # A request counts from the moment it is taken, because its answer may be lost.
     def _grant(self, name: str, request: _Request) -> None:
@@ -233,6 +256,11 @@ class Authority:
             if self._at_s - float(spent_s) < self._tbr_end_s:
                 rate = max(rate, self._tbr.rate_mu_per_h, self._tbr.factor * rate)
             self._basal.granted_mu += rate * spent_s / _S_PER_H
+            if self._at_s - float(spent_s) < self._automatic_until_s:
+                self._basal.automatic_mu += max(_NOTHING, _AUTOMATIC_MU_PER_H - rate) * spent_s / _S_PER_H
+                # The first pulse of a count may have been earned before it.
+                self._bolus.automatic_mu = self._bolus.automatic_mu or Decimal(self.pulse_mu)
+                self._bolus.automatic_mu += _SPEED_MU_PER_S * spent_s
 
     @property
     def needs_counters(self) -> bool:
@@ -245,7 +273,7 @@ class Authority:
         counted = (("basal", basal, self._basal), ("bolus", bolus, self._bolus), ("prime", prime, self._prime))
         for source, pulses, bound in counted:
             rounding = self.pulse_mu if source == "basal" and self._ran else 0
-            allowed = bound.granted_mu
+            allowed = bound.granted_mu + bound.automatic_mu
             if pulses and pulses * self.pulse_mu > allowed + rounding:
                 return f"{pulses} {source} pulses ({pulses * self.pulse_mu} mU) where {allowed:.1f} mU were asked for"
         for _, pulses, bound in counted:

@@ -29,6 +29,8 @@ _WRITTEN = [item for item in database.CHARACTERISTICS.values() if item.handle <=
 _REQUESTS = [message for item in _WRITTEN for message in messages_of(item, TO_PUMP)]
 _HANDLES = [item.handle for item in database.CHARACTERISTICS.values()]
 _HANDLES += [item.configuration_handle for item in database.CHARACTERISTICS.values() if item.configuration_handle]
+_MTU_247 = Step("att", bytes((AttOpcode.EXCHANGE_MTU_REQUEST, 247, 0)))
+_SETTINGS = MESSAGES["ControllerSettings"].examples[0].fields
 _SETTLE = Step("wait", seconds=0.1)
 _WAITS_S = (0.5, 1.0, 1.0, 2.0, 7.0, 31.0, 60.0, 301.0, 1800.0)
 
@@ -76,7 +78,9 @@ class Maker:
 
     # The states of a pump in which every opcode must be safe.
     def _situation(self) -> list[Step]:
-        connected = [Step("open"), Step("subscribe"), Step("unmute")]
+        # The longest settings need more than the smallest MTU; a controller that doses stays for a while at most.
+        manual = _message("ControllerSettings", **_SETTINGS | {"controller": 0x33})
+        connected = [Step("open"), _MTU_247, Step("subscribe"), Step("unmute"), *self.dice.choice(([], [manual]))]
         stop = _message("SetTherapyControlState", therapy_control_state=0x33)
         run = _message("SetTherapyControlState", therapy_control_state=0x55)
         pause = _message("SetTherapyControlState", therapy_control_state=0x3C)
