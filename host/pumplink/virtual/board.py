@@ -24,7 +24,7 @@ from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, Boar
 from pumplink.pack import PackedFirmware
 from pumplink.pump_data import PumpData, known_pump_data
 from pumplink.virtual.clocks import Clock, Lockstep
-from pumplink.virtual.launch import firmware_for_board, start_process
+from pumplink.virtual.launch import firmware_for_board, output_line, start_process
 from pumplink.virtual.pty import BoardPty
 
 __all__ = ["LinkFrame", "Reset", "VirtualBoard"]
@@ -549,7 +549,7 @@ class VirtualBoard:
     def _read_output(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+            self._lines.append(output_line(line))
             if b"Traceback (most recent" in line:
                 self.tracebacks += 1
         process.stdout.close()

@@ -14,7 +14,7 @@ from pumplink.errors import BoardUnavailable
 from pumplink.pack import PackedFirmware, packed
 from pumplink.pump_data import PumpData
 
-__all__ = ["SHIM_HEAP_BYTES", "firmware_for_board", "micropython_command", "start_process"]
+__all__ = ["SHIM_HEAP_BYTES", "firmware_for_board", "micropython_command", "output_line", "start_process"]
 
 SHIM_HEAP_BYTES = 40 * 1024
 """Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
@@ -67,6 +67,15 @@ def firmware_for_board(firmware: Path, pump_data: PumpData | None = None) -> Pac
     """
     # Compiled files are for the MicroPython that is known to take them.
     return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ, pump_data=pump_data)
+
+
+def output_line(octets: bytes) -> str:
+    """A line that the board printed, without folders of this machine: a traceback goes into reports.
+
+    Args:
+        octets: of the line, with its end.
+    """
+    return octets.decode("utf-8", "replace").rstrip("\r\n").replace(str(_SHIMS), "/shims")
 
 
 def start_process(
