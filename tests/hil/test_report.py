@@ -128,6 +128,17 @@ def test_a_fail_without_a_violation_says_that_the_pump_failed_before(tmp_path):
     assert "Violations0the pump failed, see the reason" in text
 
 
+def test_a_run_that_ended_before_anything_was_told_waits_for_nothing(tmp_path):
+    folder = write_run(tmp_path, hours=1, verdict="FAIL")
+    events = folder / "events.jsonl"
+    ended = [line for line in events.read_text(encoding="utf-8").splitlines() if '"kind": "verdict"' in line]
+    assert len(ended) == 1
+    events.write_text(ended[0] + "\n", encoding="utf-8")
+    text = page_of(folder).text
+    assert "No sample yet" not in text and "No decision yet" not in text
+    assert "GlucoseNone in this run." in text and "None in this run." in text.partition("Decisions")[2]
+
+
 def test_the_tiles_tell_what_the_motor_gave_apart_from_what_was_due(tmp_path):
     folder = write_run(tmp_path, hours=24, verdict="FAIL", violations=(OVERDOSE,))
     due = len([event for event in read_record(folder).of("pulse") if event["source"] == "basal"])

@@ -196,6 +196,11 @@ def timeline(record: Record) -> Html:
     )  # fmt: skip
 
 
+def _nothing(record: Record, so_far: str) -> Html:
+    """What stands where there is nothing to tell, while a run goes on and after it."""
+    return tag("p", "None in this run." if record.verdict_event else so_far, class_="empty")
+
+
 def _zoom_link(record: Record, event: Event) -> Html:
     at_s = time_of(event)
     return tag(
@@ -247,7 +252,7 @@ def checks(record: Record) -> Html:
         counts = (f"{row.passed:,}", f"{row.missed:,}")
         rows.append((tag("span", states[state], class_=f"state {state}"), row.title, rules, *counts))
     headings = ("", "What holds", "Rules of DOSING.md", "Held", "Missed")
-    found = table(headings, rows, (3, 4)) if rows else tag("p", "Recorded with the verdict.", class_="empty")
+    found = table(headings, rows, (3, 4)) if rows else _nothing(record, "Recorded with the verdict.")
     off = any(not row.judged for row in summary.checks(record))
     note = "Checks of speed are judged where time is real." if off else ""
     return section("Checks", found, id_="checks", class_="card wide", note=note)
@@ -263,9 +268,7 @@ def ledger(record: Record) -> Html:
         amounts = (account.commanded_mu, account.delivered_mu, account.remaining_mu, account.dropped_mu)
         rows.append((tag("strong", plain(account.name)), *(iu(amount / 1000, 3) for amount in amounts), state))
     headings = ("In U", "Commanded", "= Delivered", "+ Remaining", "+ Dropped", "")
-    body: object = (
-        table(headings, rows, (1, 2, 3, 4)) if rows else tag("p", "Recorded with the verdict.", class_="empty")
-    )
+    body: object = table(headings, rows, (1, 2, 3, 4)) if rows else _nothing(record, "Recorded with the verdict.")
     return section("Ledger", body, id_="ledger", note="The pump's word, its motor and its reservoir, to the pulse.")
 
 
@@ -300,7 +303,7 @@ def glucose(record: Record) -> Html:
     """Outcome metrics of the trace that was replayed, or of the patient: as the sensor told it, and in the plasma."""
     metrics = glucose_metrics([event.get("glucose_mg_dl") or 0 for event in record.of("sample")])
     if metrics is None:
-        return section("Glucose", tag("p", "No sample yet.", class_="empty"), id_="glucose")
+        return section("Glucose", _nothing(record, "No sample yet."), id_="glucose")
     in_plasma = glucose_metrics([value for _, value in summary.plasma(record)])
     if in_plasma is None:
         note = f"{metrics.readings:,} readings. A replayed trace does not respond to the pump."
@@ -334,7 +337,7 @@ def decisions(record: Record) -> Html:
         for action, reason, count in found
     ]
     body: object = (
-        table(("Action", "Reason", "Samples", ""), rows, (2,)) if rows else tag("p", "No decision yet.", class_="empty")
+        table(("Action", "Reason", "Samples", ""), rows, (2,)) if rows else _nothing(record, "No decision yet.")
     )
     return section("Decisions", body, id_="decisions", note="One for each CGM sample.")
 
