@@ -4,14 +4,20 @@ from micropython import const
 PULSE_MU = const(50)
 BOLUS_SPEED_MU_PER_MINUTE = const(1500)
 BASAL_LIMIT_MU_PER_H = const(30000)
+# Steps of rates and of amounts: the least, and pairs of (below, step) as pump/steps.py has them.
 BASAL_MIN_MU_PER_H = const(1)
-# 0: the basal rate is BASAL_FIXED_MU_PER_H for ever.
+BASAL_STEPS = ((35001, 1),)
+BOLUS_MIN_MU = const(50)
+BOLUS_STEPS = ((25001, 50),)
+# A pump whose basal cannot be adjusted has this rate for ever, 0 for none.
 BASAL_ADJUSTABLE = const(1)
 BASAL_FIXED_MU_PER_H = const(0)
-# Bit 0 absolute, bit 1 relative.
+# Types of TBR that a client can set: bit 0 absolute, bit 1 relative. A factor is in thousandths.
 TBR_KINDS = const(3)
+TBR_MINUTES_STEP = const(1)
 TBR_MINUTES_MAX = const(1440)
-BOLUS_MIN_MU = PULSE_MU
+TBR_FACTOR_STEP = const(1)
+TBR_FACTOR_MAX = const(2500)
 BOLUS_MAX_MU = const(10000)
 BOLUS_LIMIT_MU = const(25000)
 RESERVOIR_CAPACITY_MU = const(300000)
@@ -29,6 +35,16 @@ PAUSE_LIMIT_S = const(900)
 SNOOZE_S = const(1800)
 REFERENCE_TIME_S = const(3600)
 
+# Guardrails of a new pump, and their bounds: a client may only write tighter ones (DOSING.md section 16).
+GUARD_BASAL_MU_PER_H = const(30000)
+GUARD_BOLUS_MU = const(25000)
+GUARD_IOB_MU = const(50000)
+GUARD_HOUR_MU = const(60000)
+GUARD_DAY_MU = const(300000)
+GUARD_INTERVAL_MINUTES = const(1)
+GUARD_STALE_MINUTES = const(60)
+GUARD_DECISION_MINUTES = const(240)
+
 # Controller settings after a reset.
 SUSPEND_PREDICTED_MG_DL = const(80)
 SUSPEND_NOW_MG_DL = const(70)
@@ -43,7 +59,7 @@ NEAR_MG_DL = const(0)
 RESUME_MG_DL = const(0)
 RESUME_PREDICTED_MG_DL = const(0)
 MINIMUM_MINUTES = const(5)
-# Bit 0: a rising glucose resumes; bit 1: it holds a suspension off.
+# Bit 0: rising resumes; bit 1: rising holds.
 PLGS_FLAGS = const(3)
 
 # What Device Information says beside the board's own name and number. PnP ID: a vendor without a number of the

@@ -12,8 +12,12 @@ _SET_THERAPY_CONTROL_STATE = const(0x0F5A)
 _SET_FLIGHT_MODE = const(0x0F66)
 _SNOOZE_ANNUNCIATION = const(0x0F69)
 _CONFIRM_ANNUNCIATION = const(0x0F99)
+_READ_BASAL_RATE_TEMPLATE = const(0x0FAA)
+_WRITE_BASAL_RATE_TEMPLATE = const(0x0FCC)
 _SET_TBR_ADJUSTMENT = const(0x0FFF)
 _CANCEL_TBR_ADJUSTMENT = const(0x1111)
+_GET_TBR_TEMPLATE = const(0x111E)
+_SET_TBR_TEMPLATE = const(0x112D)
 _SET_BOLUS = const(0x114B)
 _CANCEL_BOLUS = const(0x1178)
 _GET_AVAILABLE_BOLUSES = const(0x1188)
@@ -42,6 +46,12 @@ _BOLUS_FLAGS_DELAY_PRESENT = const(1)
 _BOLUS_FLAGS_TEMPLATE_NUMBER_PRESENT = const(2)
 _BOLUS_FLAGS_ACTIVATION_TYPE_PRESENT = const(4)
 
+# What a basal that cannot be adjusted does without (D-205).
+_BASAL_PROCEDURES = (
+    _READ_BASAL_RATE_TEMPLATE, _WRITE_BASAL_RATE_TEMPLATE, _SET_TBR_ADJUSTMENT, _CANCEL_TBR_ADJUSTMENT,
+    _GET_TBR_TEMPLATE, _SET_TBR_TEMPLATE,
+)  # fmt: skip
+
 # What stands for the template number 0, which the pump takes for none: no template has this one either.
 _NO_SUCH_TEMPLATE = const(255)
 
@@ -64,8 +74,11 @@ class CommandControlPoint(ControlPoint):
         super().reset()
         self._flight_mode = False
 
+    def offers(self, opcode):
+        return self._pump.settings.BASAL_ADJUSTABLE or opcode not in _BASAL_PROCEDURES
+
     def data_of(self, opcode):
-        return self.templates.data_of(opcode)
+        return self.templates.data_of(opcode) if self.offers(opcode) else None
 
     def continues_write(self, opcode):
         return self.templates.continues_write(opcode)

@@ -38,7 +38,7 @@ class Peripheral:
         battery = Battery(pump)
         self._add_control_points(codec, bearer, pump, history, status_changed)
         for characteristic in (
-            status_changed, status, annunciation_status, decision, Features(codec, settings.CONCENTRATION_IU_PER_ML),
+            status_changed, status, annunciation_status, decision, Features(codec, settings),
             ControllerSettings(codec, pump), EmulatorFault(codec, pump, self.server, battery),
             EmulatorBolusCalculation(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),

@@ -89,10 +89,14 @@ class ControlPoint(Characteristic):
         if not self.continues_write(opcode):
             self.procedures.drop_write()
         program = find(self._requests, opcode)
-        if program >= 0:
+        if program >= 0 and self.offers(opcode):
             self.execute(s, opcode, self.codec.decode(program, buf, at, end))
         else:
             self.unsupported(opcode)
+
+    # Whether this pump has a procedure that the service knows.
+    def offers(self, opcode):
+        return True
 
     # The characteristic whose notifications a procedure needs, or None.
     def data_of(self, opcode):

@@ -34,6 +34,7 @@ _BOLUS_TEMPLATE_CHANGED = const(0x03C0)
 _TBR_TEMPLATE_CHANGED = const(0x03F3)
 _MAX_BOLUS = const(0x03FC)
 _DECISION = const(0x0000)
+_GUARDRAIL = const(0xF00F)
 _TEMPLATE_BASAL = const(0x33)
 _TEMPLATE_ISF = const(0x5A)
 _TEMPLATE_ICHO = const(0x66)
@@ -105,6 +106,8 @@ class Recorder:
 
     # Takes an event of pump/events.py at second s.
     def emit(self, event, s, a, b, c, d, e):
+        if event == _GUARDRAIL:
+            return
         if event == _DECISION:
             self._server.notify(s, self._decision)
             return

@@ -22,6 +22,12 @@ _ANNUNCIATION_STATUS_FLAGS_ANNUNCIATION_PRESENT = const(1)
 
 # Every feature of IDS 1.0.2 but multiple bond.
 _FEATURES = const(0x00F7FF)
+# Of these, basal rates with all that is temporary, and the two types of TBR.
+_BASAL_FEATURES = const(0x1E)
+_TBR_ABSOLUTE = const(0x04)
+_TBR_RELATIVE = const(0x08)
+_OFFERS_ABSOLUTE = const(1)
+_OFFERS_RELATIVE = const(2)
 _MU_PER_IU = const(1000)
 
 
@@ -81,11 +87,24 @@ class AnnunciationStatus(Characteristic):
         return encode(self._codec, tables.IDD_ANNUNCIATION_STATUS, buf, start)
 
 
+# What a pump of these data supports.
+def _features(settings):
+    if not settings.BASAL_ADJUSTABLE:
+        return _FEATURES & ~_BASAL_FEATURES
+    flags = _FEATURES
+    if not settings.TBR_KINDS & _OFFERS_ABSOLUTE:
+        flags &= ~_TBR_ABSOLUTE
+    if not settings.TBR_KINDS & _OFFERS_RELATIVE:
+        flags &= ~_TBR_RELATIVE
+    return flags
+
+
 # CRC and counter stand at its start.
 class Features(Characteristic):
-    def __init__(self, codec, concentration_iu_per_ml):
+    def __init__(self, codec, settings):
         self._codec = codec
-        self._concentration_iu_per_ml = concentration_iu_per_ml
+        self._concentration_iu_per_ml = settings.CONCENTRATION_IU_PER_ML
+        self._flags = _features(settings)
         super().__init__(handles.IDD_FEATURES, READ)
 
     def value(self, s, buf, start):
@@ -93,7 +112,7 @@ class Features(Characteristic):
         buf[counter_at] = self.next_counter()
         fields = self._codec.fields
         fields[tables.INSULIN_CONCENTRATION_IU_PER_ML] = self._concentration_iu_per_ml * _MU_PER_IU
-        fields[tables.FLAGS] = _FEATURES
+        fields[tables.FLAGS] = self._flags
         end = encode(self._codec, tables.IDD_FEATURES, buf, counter_at + 1)
         e2e.put_crc(buf, counter_at, end, start)
         return end

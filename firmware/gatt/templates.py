@@ -256,6 +256,8 @@ class TemplateProcedures:
         if code == SUCCESS:
             self._opcode = opcode
             self._next = 0
+            if self._profile is None:
+                self._pass_types()
             self.streaming = True
         else:
             self._control_point.respond(opcode, code)
@@ -307,5 +309,11 @@ class TemplateProcedures:
                 state |= _CONFIGURED
             fields[tables.TEMPLATE_STATES + i // _TEMPLATES_PER_OCTET] |= state << 2 * (i % _TEMPLATES_PER_OCTET)
         self._next += 1
+        self._pass_types()
         self.streaming = self._next < len(_TYPES)
         self._data.opcode = _TEMPLATE_STATUS_DATA
+
+    # Goes on to the next type that the pump has templates of.
+    def _pass_types(self):
+        while self._next < len(_TYPES) and not self._pump.templates.offers(_TYPES[self._next]):
+            self._next += 1

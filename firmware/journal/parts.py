@@ -43,9 +43,10 @@ ANNUNCIATIONS = const(0x55)
 PROFILES = const(0x56)
 LIFE = const(0x57)
 TEMPLATES = const(0x58)
+GUARDRAILS = const(0x59)
 FIRST = DELETION
-LAST = TEMPLATES
-ALL = const((1 << 9) - 1)
+LAST = GUARDRAILS
+ALL = const((1 << 10) - 1)
 
 # Places of the sources of pulses.
 BASAL = const(0)
@@ -53,9 +54,10 @@ FAST = const(1)
 EXTENDED = const(2)
 PRIME = const(3)
 
-_STATE = "<BBBBBxiHHHH"
+_STATE = "<BBBBBxiHHHHH"
 _BOLUS = "<BBBBHHHHHHIi"
 _SETTINGS = "<BHHBHHBBHBHHHBB"
+_GUARDRAILS = "<HHHHIBBB"
 _COUNTS = "<HBBBBIIIH"
 _LIFE = "<IIIiII"
 _TBR_TEMPLATE = "<BHH"
@@ -93,7 +95,7 @@ def touched_by(event):
     if event in _TEMPLATE_EVENTS:
         return bit(TEMPLATES)
     if event == _POINTER:
-        return bit(SETTINGS)
+        return bit(SETTINGS) | bit(GUARDRAILS)
     if event == RECORDS_DELETED:
         return bit(DELETION)
     # Stop drops what was earned.
@@ -151,6 +153,8 @@ class Parts:
             self._save_templates(index, out)
         elif kind == SETTINGS:
             self._save_settings(out)
+        elif kind == GUARDRAILS:
+            self._save_guardrails(out)
         elif kind == COUNTS:
             self._save_counts(out)
         else:
@@ -173,6 +177,8 @@ class Parts:
             self._restore_templates(record)
         elif kind == SETTINGS:
             self._pump.restore_settings(*struct.unpack_from(_SETTINGS, record, PAYLOAD))
+        elif kind == GUARDRAILS:
+            self._pump.guardrails.write(*struct.unpack_from(_GUARDRAILS, record, PAYLOAD))
         elif kind == COUNTS:
             self._restore_counts(record)
         elif kind == LIFE:
@@ -184,7 +190,7 @@ class Parts:
         flags = (1 if tbr.active else 0) | (2 if pump.reservoir.attached else 0)
         struct.pack_into(
             _STATE, out, PAYLOAD, pump.therapy, flags, tbr.context, tbr.kind, tbr.template, tbr.start_s, tbr.value,
-            tbr.duration_minutes, pump.reported_mu_per_h, pump.max_bolus_mu,
+            tbr.duration_minutes, pump.reported_mu_per_h, pump.max_bolus_mu, pump.filled_at_pulse,
         )  # fmt: skip
 
     def _restore_state(self, record):
@@ -192,7 +198,7 @@ class Parts:
         tbr = pump.tbr
         (
             pump.therapy, flags, tbr.context, tbr.kind, tbr.template, tbr.start_s, tbr.value, tbr.duration_minutes,
-            pump.reported_mu_per_h, pump.max_bolus_mu,
+            pump.reported_mu_per_h, pump.max_bolus_mu, pump.filled_at_pulse,
         ) = struct.unpack_from(_STATE, record, PAYLOAD)  # fmt: skip
         tbr.active = flags & 1 != 0
         pump.reservoir.attached = flags & 2 != 0
@@ -239,6 +245,14 @@ class Parts:
             settings.limit_window_minutes, settings.stale_minutes, settings.lockout_minutes, settings.dia_minutes,
             settings.peak_minutes, settings.near_mg_dl, settings.resume_mg_dl, settings.resume_predicted_mg_dl,
             settings.minimum_minutes, settings.plgs_flags,
+        )  # fmt: skip
+
+    def _save_guardrails(self, out):
+        guardrails = self._pump.guardrails
+        struct.pack_into(
+            _GUARDRAILS, out, PAYLOAD, guardrails.basal_mu_per_h, guardrails.bolus_mu, guardrails.iob_mu,
+            guardrails.hour_mu, guardrails.day_mu, guardrails.interval_minutes, guardrails.stale_minutes,
+            guardrails.decision_minutes,
         )  # fmt: skip
 
     # What pulses that are neither basal nor of a fast bolus have changed, and what was in doubt.

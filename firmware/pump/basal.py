@@ -9,19 +9,20 @@ _TEMPLATE_BASAL = const(0x33)
 
 
 class Basal:
-    def __init__(self, templates, wall):
+    # fixed_mu_per_h: the rate without a template.
+    def __init__(self, templates, wall, fixed_mu_per_h):
         self._templates = templates
         self._wall = wall
         # The template in force, 0 when none is activated.
         self.template = 0
-        self.rate_mu_per_h = 0
+        self._fixed_mu_per_h = self.rate_mu_per_h = fixed_mu_per_h
         self.boundary_s = _NEVER
 
     # Finds the block in force at s. The boundary second belongs to the later block.
     def refresh(self, s):
         self.template = self._templates.activated(_TEMPLATE_BASAL)
         if self.template == 0:
-            self.rate_mu_per_h = 0
+            self.rate_mu_per_h = self._fixed_mu_per_h
             self.boundary_s = _NEVER
             return
         templates = self._templates

@@ -4,6 +4,7 @@
 from micropython import const
 
 from pump.bolus import Bolus
+from pump.steps import Steps
 
 # Words of pump/events.py.
 _BOLUS_ENDED = const(0x0069)
@@ -25,12 +26,16 @@ class Boluses:
     def __init__(self, settings, emit):
         self._emit = emit
         self._settings = settings
+        self.amounts = Steps(settings.BOLUS_MIN_MU, settings.BOLUS_STEPS)
         self.places = (Bolus(settings), Bolus(settings))
         self.last_id = 0
 
-    # Whether an amount of at most max_mu can be given.
+    # Whether an amount is whole pulses, at most max_mu; and whether a part of a bolus can have it.
     def whole(self, amount_mu, max_mu):
         return 0 < amount_mu <= max_mu and amount_mu % self._settings.PULSE_MU == 0
+
+    def _givable(self, amount_mu, max_mu):
+        return self.whole(amount_mu, max_mu) and self.amounts.on(amount_mu)
 
     # Type, amounts, duration and delay, whatever the pump is doing.
     def judge(self, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, max_mu):
@@ -38,10 +43,10 @@ class Boluses:
             return _INVALID_OPERAND
         if (kind == _FAST and (extended_mu or duration_minutes)) or (kind == _EXTENDED and fast_mu):
             return _INVALID_OPERAND
-        if kind != _EXTENDED and not self.whole(fast_mu, max_mu):
+        if kind != _EXTENDED and not self._givable(fast_mu, max_mu):
             return _OUT_OF_RANGE
         if kind != _FAST:
-            if not self.whole(extended_mu, max_mu) or not 1 <= duration_minutes <= _EXTENDED_MINUTES_MAX:
+            if not self._givable(extended_mu, max_mu) or not 1 <= duration_minutes <= _EXTENDED_MINUTES_MAX:
                 return _OUT_OF_RANGE
             if extended_mu > self._settings.BOLUS_SPEED_MU_PER_MINUTE * duration_minutes:
                 return _OUT_OF_RANGE

@@ -86,10 +86,14 @@ class Pump(Machine):
             value = templates.value(template)
             duration_minutes = templates.duration_minutes(template)
         code = tbr.judge(kind, value, duration_minutes)
+        if code == _SUCCESS and self._forbids_rate(s, kind, value):
+            code = _OUT_OF_RANGE
         if code != _SUCCESS:
             return code
         if self.therapy != _RUN or bool(change) != tbr.active:
             return _NOT_APPLICABLE
+        if self._forbids_more(s, kind, value):
+            return _NOT_COMPLETED
         if not change:
             tbr.start(s, kind, value, duration_minutes, context, template)
         else:
@@ -97,6 +101,15 @@ class Pump(Machine):
             tbr.change(s, kind, value, duration_minutes, context, template)
         self._rate_changed_by_tbr(s, context)
         return _SUCCESS
+
+    # Guardrails 1 and 3 for a client's TBR: the rate of an absolute one, and more than the profile's rate of any.
+    def _forbids_rate(self, s, kind, value):
+        return kind == _ABSOLUTE and self.guardrails.forbids_rate(s, value)
+
+    def _forbids_more(self, s, kind, value):
+        profile_mu_per_h = self.basal.rate_mu_per_h
+        rate_mu_per_h = min(self.tbr.rate_of(kind, value, profile_mu_per_h), self.guardrails.basal_mu_per_h)
+        return rate_mu_per_h > profile_mu_per_h and self.guardrails.forbids_more(s, self.iob.total_mu(s))
 
     # A client takes a running suspension away: none starts for the lockout time.
     def _refuse_suspensions(self, s):
@@ -116,6 +129,8 @@ class Pump(Machine):
         code = self.tbr.judge(kind, value, duration_minutes)
         if code == _SUCCESS:
             code = self.tbr_templates.settable(template)
+            if code != _OUT_OF_RANGE and self._forbids_rate(s, kind, value):
+                return _OUT_OF_RANGE
         if code == _SUCCESS:
             self.tbr_templates.put(template, kind, value, duration_minutes)
             self._emit(_TBR_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
@@ -138,13 +153,16 @@ class Pump(Machine):
             flags = flags & _FLAGS_BESIDE_TEMPLATE | own & _TEMPLATE_DELAY | (own & _TEMPLATE_REASONS) << _REASONS_SHIFT
         orders = self._orders
         code = orders.judge(kind, fast_mu, extended_mu, duration_minutes, delay_minutes, self.max_bolus_mu)
+        if code == _SUCCESS and self.guardrails.forbids_amount(s, fast_mu + extended_mu):
+            code = _OUT_OF_RANGE
         if code != _SUCCESS:
             return code
         if self.therapy != _RUN:
             return _NOT_APPLICABLE
         if not self.bolus_available(kind):
             return _NO_MORE_BOLUSES
-        if fast_mu + extended_mu > self.reservoir.remaining_mu - orders.remaining_mu():
+        coming_mu = fast_mu + extended_mu + orders.remaining_mu()
+        if coming_mu > self.reservoir.remaining_mu or self.guardrails.forbids_bolus(s, self.iob.total_mu(s), coming_mu):
             return _NOT_COMPLETED
         orders.start(s, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, template, activation, flags)
         return _SUCCESS
@@ -157,6 +175,8 @@ class Pump(Machine):
         code = self._orders.judge(kind, fast_mu, extended_mu, duration_minutes, delay_minutes, self.max_bolus_mu)
         if code == _SUCCESS:
             code = self.bolus_templates.settable(template)
+        if code == _SUCCESS and self.guardrails.forbids_amount(s, fast_mu + extended_mu):
+            code = _OUT_OF_RANGE
         if code == _SUCCESS:
             self.bolus_templates.put(template, flags, kind, fast_mu, extended_mu, duration_minutes, delay_minutes)
             self._emit(_BOLUS_TEMPLATE_CHANGED, s, template, 0, 0, 0, 0)
@@ -195,7 +215,8 @@ class Pump(Machine):
         return _SUCCESS
 
     def set_max_bolus(self, s, amount_mu):
-        if not self._orders.whole(amount_mu, self.settings.BOLUS_LIMIT_MU):
+        whole = self._orders.whole(amount_mu, self.settings.BOLUS_LIMIT_MU)
+        if not whole or self.guardrails.forbids_amount(s, amount_mu):
             return _OUT_OF_RANGE
         if amount_mu != self.max_bolus_mu:
             self._emit(_MAX_BOLUS, s, self.max_bolus_mu, amount_mu, 0, 0, 0)
@@ -211,7 +232,11 @@ class Pump(Machine):
     # One block of a write transaction (index from 1); any code but success has dropped the transaction. kind: the type
     # of template. high: the upper end of a target range, else 0.
     def write_block(self, s, kind, template, index, duration_minutes, value, high):
-        return self.templates.write(kind, template, index, duration_minutes, value, high)
+        code = self.templates.write(kind, template, index, duration_minutes, value, high)
+        if code == _SUCCESS and kind == _TEMPLATE_BASAL and self.guardrails.forbids_rate(s, value):
+            self.templates.drop()
+            return _OUT_OF_RANGE
+        return code
 
     # The record with the end flag, after its blocks: checks the whole and puts it in force.
     def complete_profile(self, s, kind, template):
@@ -281,12 +306,21 @@ class Pump(Machine):
     # The controller settings, in the order of the characteristic ControllerSettings.
     def configure(self, s, *values):
         control = self.control.settings
-        if not control.write(*values):
+        if not control.judge(*values) or self.guardrails.forbids_stale(s, control.stale_of(*values)):
             return _OUT_OF_RANGE
+        control.take(*values)
         self._emit(_POINTER, s, 0, 0, 0, 0, 0)
         self.iob.configure(control.dia_minutes, control.peak_minutes)
         if control.controller != _PLGS and self.tbr.suspension:
             self._end_tbr(s, _CANCELED, 0)
+        return _SUCCESS
+
+    # The guardrails, in the order of the characteristic ControllerGuardrails.
+    def guard(self, s, *values):
+        if not self.guardrails.write(*values):
+            return _OUT_OF_RANGE
+        self._emit(_POINTER, s, 0, 0, 0, 0, 0)
+        self._rate_changed(s)
         return _SUCCESS
 
     # --- Reservoir, priming and battery -----------------------------------------------------------------------------
@@ -312,7 +346,7 @@ class Pump(Machine):
             return _OUT_OF_RANGE
         if self._moving() or not self.reservoir.attached:
             return _NOT_APPLICABLE
-        self.reservoir.fill(s, amount_mu // self.settings.PULSE_MU)
+        self._fill(s, amount_mu // self.settings.PULSE_MU)
         return _SUCCESS
 
     def reset_operation_time(self, s):
@@ -333,7 +367,7 @@ class Pump(Machine):
             if value and self._moving():
                 self._stop(s, _ERROR_ABORT, 0)
         elif kind == _FAULT_RESERVOIR_LEVEL and 0 <= value <= reservoir.capacity_pulses:
-            reservoir.fill(s, value)
+            self._fill(s, value)
             if not value and self._moving():
                 self._stop_for(s, _RESERVOIR_EMPTY)
         elif kind == _BATTERY_LEVEL and 0 <= value <= 100:
@@ -362,11 +396,11 @@ class Pump(Machine):
         iob_mu = self.iob.total_mu(s)
         action = control.sample(s, offset_minutes, glucose_mg_dl, status, self.therapy, iob_mu)
         if action == _ACTION_SUSPEND:
-            minutes = control.suspension_minutes(s)
+            self.guardrails.judge_tbr(s, 0, control.suspension_minutes(s), 0, 0)
             if self.tbr.active:
                 self._end_tbr(s, _CANCELED, 0)
             control.suspensions.begin(s)
-            self.tbr.start(s, _ABSOLUTE, 0, minutes, _AP_CONTROLLER, 0)
+            self.tbr.start(s, _ABSOLUTE, 0, self.guardrails.tbr_minutes, _AP_CONTROLLER, 0)
             self.tbr.suspension = True
             self._rate_changed_by_tbr(s, _AP_CONTROLLER)
         elif action == _ACTION_RESUME:

@@ -21,12 +21,15 @@ _STOP = const(0x33)
 NOTHING = const(0)
 OCCLUDED = const(1)
 EMPTY = const(2)
+LIMITED = const(3)
 
 
 class Delivery:
-    # boluses: the two places. store: is told of each pulse that is queued for the motor.
-    def __init__(self, settings, motor, boluses, priming, reservoir, iob, daily, store):
+    # boluses: the two places. guardrails: is asked before each pulse but of priming. store: is told of each pulse that
+    # is queued for the motor.
+    def __init__(self, settings, motor, boluses, priming, reservoir, iob, daily, guardrails, store):
         self._motor = motor
+        self._guardrails = guardrails
         self._store = store
         self._fast, self._other = boluses
         self._priming = priming
@@ -98,9 +101,12 @@ class Delivery:
     def _deliver_bolus(self, s, seconds, bolus, source):
         bolus.earn(s, seconds)
         while bolus.ready():
+            if self._guardrails.full(s):
+                return LIMITED
             if not self._pulse(s, source):
                 return OCCLUDED
             bolus.take()
+            self._guardrails.count()
             self._iob.add(s)
             self._daily.bolus_mu += self._pulse_mu
             self.bolus_pulses += 1
@@ -126,9 +132,12 @@ class Delivery:
         return NOTHING
 
     def _deliver_basal(self, s):
+        if self._guardrails.full(s):
+            return LIMITED
         if not self._pulse(s, _SOURCE_BASAL):
             return OCCLUDED
         self._owed_pulses -= 1
+        self._guardrails.count()
         self._iob.add(s)
         self._daily.basal_mu += self._pulse_mu
         self.basal_pulses += 1
@@ -145,6 +154,10 @@ class Delivery:
         self._store.queue(source)
         self._reservoir.take(s)
         return True
+
+    # The number of the last pulse, of all sources.
+    def pulses(self):
+        return self.basal_pulses + self.bolus_pulses + self.prime_pulses
 
     # Stop drops what was earned and not delivered.
     def drop(self):
@@ -163,7 +176,7 @@ class Delivery:
         self.bolus_mu = bolus_pulses % sums * self._pulse_mu
 
     # Counts pulses that left before a power cut and were not counted yet, and takes back (below 0) what was counted and
-    # never left; of the fast bolus, the other one, and priming.
+    # never left; of the fast bolus, the other one, and priming. What is taken back is still missing in the reservoir.
     def settle(self, s, basal_pulses, fast_pulses, extended_pulses, prime_pulses):
         daily = self._daily
         bolus_pulses = fast_pulses + extended_pulses
@@ -172,16 +185,11 @@ class Delivery:
         self.prime_pulses += prime_pulses
         daily.basal_mu = max(0, daily.basal_mu + basal_pulses * self._pulse_mu)
         daily.bolus_mu = max(0, daily.bolus_mu + bolus_pulses * self._pulse_mu)
-        if self._fast.active:
-            self._fast.redeliver(self._fast.delivered_pulses() + fast_pulses)
-        if self._other.active:
-            self._other.redeliver(self._other.delivered_pulses() + extended_pulses)
-        if self._priming.active:
-            self._priming.redeliver(self._priming.portion.delivered + prime_pulses)
-        left = basal_pulses + bolus_pulses + prime_pulses
-        if left < 0:
-            self._reservoir.restore(self._reservoir.remaining_pulses - left)
-        for _ in range(left):
+        # Those that have ended, too: their last pulse may be one that never left.
+        self._fast.redeliver(self._fast.delivered_pulses() + fast_pulses)
+        self._other.redeliver(self._other.delivered_pulses() + extended_pulses)
+        self._priming.redeliver(self._priming.portion.delivered + prime_pulses)
+        for _ in range(basal_pulses + bolus_pulses + prime_pulses):
             self._reservoir.take(s)
 
     # What is earned and not delivered: whole pulses, and mU/h x s of the next one.

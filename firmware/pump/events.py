@@ -29,10 +29,11 @@ ICHO_BLOCK_CHANGED = const(0x0365)
 TARGET_BLOCK_CHANGED = const(0x036A)
 PRIMING_STARTED = const(0x0395)  # amount_mu
 PRIMING_DONE = const(0x039A)  # delivered_mu, end reason, annunciation id or 0
-POINTER = const(0x03A9)  # the controller settings were written
+POINTER = const(0x03A9)  # settings of the controllers or the guardrails were written
 BOLUS_TEMPLATE_CHANGED = const(0x03C0)  # template
 TBR_TEMPLATE_CHANGED = const(0x03F3)  # template
 MAX_BOLUS = const(0x03FC)  # old_mu, new_mu
+GUARDRAIL = const(0xF00F)  # number, who asked (a context), asked, allowed
 # No record in the history: the decision's fields are read from pump.decision.
 DECISION = const(0x0000)
 # Changes that are recorded nowhere and yet survive a power cut.
@@ -85,6 +86,7 @@ SYSTEM_ISSUE = const(0x000F)
 OCCLUSION_DETECTED = const(0x003C)
 RESERVOIR_EMPTY = const(0x005A)
 RESERVOIR_LOW = const(0x0066)
+MAX_DELIVERY = const(0x0356)
 BATTERY_EMPTY = const(0x00AA)
 BATTERY_LOW = const(0x00C3)
 CGM_STALE = const(0xF00F)
@@ -103,7 +105,7 @@ ERROR_ABORT = const(0x55)
 STOPPED_BY_USER = const(0x33)
 AMOUNT_REACHED = const(0x3C)
 
-# Delivery context of a basal rate.
+# Delivery context of a basal rate, and who asked what a guardrail forbids.
 DEVICE = const(0x33)
 REMOTE_CONTROL = const(0x3C)
 AP_CONTROLLER = const(0x55)

@@ -10,10 +10,12 @@ from pump.boluses import Boluses
 from pump.control.control import Control
 from pump.counters import Counters
 from pump.daily import Daily
-from pump.delivery import NOTHING, OCCLUDED, Delivery
+from pump.delivery import LIMITED, NOTHING, OCCLUDED, Delivery
+from pump.guardrails import Guardrails
 from pump.iob import Iob
 from pump.priming import Priming
 from pump.reservoir import Reservoir
+from pump.steps import Steps
 from pump.tbr import Tbr
 from pump.templates import Templates
 from pump.volatile import Volatile
@@ -28,6 +30,7 @@ _COMPLETE = const(0x33)
 _DATE_TIME_LOSS = const(0x55)
 _DEVICE = const(0x33)
 _ERROR_ABORT = const(0x55)
+_MAX_DELIVERY = const(0x0356)
 _NEVER = const(0x3FFFFFFF)
 _OCCLUSION_DETECTED = const(0x003C)
 _PAUSE = const(0x3C)
@@ -43,6 +46,7 @@ _SYSTEM_ISSUE = const(0x000F)
 _THERAPY = const(0x0303)
 
 _CALCULATED = const(8)
+_PULSE_MASK = const(0xFFFF)
 
 
 class Machine:
@@ -58,11 +62,12 @@ class Machine:
         self.battery_percent = 100
         self.max_bolus_mu = settings.BOLUS_MAX_MU
         self.wall = Wall()
-        self.templates = Templates(settings)
-        self.basal = Basal(self.templates, self.wall)
+        self.rates = Steps(settings.BASAL_MIN_MU_PER_H, settings.BASAL_STEPS)
+        self.templates = Templates(settings, self.rates)
+        self.basal = Basal(self.templates, self.wall, 0 if settings.BASAL_ADJUSTABLE else settings.BASAL_FIXED_MU_PER_H)
         self.tbr_templates = self.templates.tbr
         self.bolus_templates = self.templates.bolus
-        self.tbr = Tbr(settings, emit)
+        self.tbr = Tbr(settings, self.rates, emit)
         self._orders = Boluses(settings, emit)
         # The fast bolus, and the one that is extended or multiwave.
         self.boluses = self._orders.places
@@ -73,12 +78,16 @@ class Machine:
         self.annunciations = Annunciations(settings, emit)
         self.reservoir = Reservoir(settings, emit, self.annunciations)
         self.daily = Daily(emit, self.wall)
-        self.control = Control(settings)
+        self.guardrails = Guardrails(settings, self.rates, self._orders.amounts, emit)
+        self.control = Control(settings, self.guardrails)
         self.decision = self.control.decision
         self.iob = Iob(settings.PULSE_MU, settings.DIA_MINUTES, settings.PEAK_MINUTES)
         self.delivery = Delivery(
-            settings, motor, self.boluses, self.priming, self.reservoir, self.iob, self.daily, self.store
-        )
+            settings, motor, self.boluses, self.priming, self.reservoir, self.iob, self.daily, self.guardrails,
+            self.store,
+        )  # fmt: skip
+        # The number, in 16 bits, of the last pulse that was counted before the reservoir was last filled.
+        self.filled_at_pulse = 0
         # The delivered rate that was told last.
         self.reported_mu_per_h = 0
         self._midnight_s = self.wall.midnight_s(0)
@@ -110,7 +119,7 @@ class Machine:
             self._record_reference(s, _PERIODIC if s else _DATE_TIME_LOSS)
         found = self.delivery.integrate(s)
         if found != NOTHING:
-            self._stop_for(s, _OCCLUSION_DETECTED if found == OCCLUDED else _RESERVOIR_EMPTY)
+            self._stop_for(s, self._told_of(s, found))
         self._end_complete(s)
         if s == self._midnight_s:
             self._close_day(s, self.wall.day(s) - 1, 0)
@@ -126,6 +135,13 @@ class Machine:
             self.annunciations.advance(s)
         if s >= self.control.stale_s():
             self._turn_stale(s)
+
+    # The annunciation of what delivery came upon.
+    def _told_of(self, s, found):
+        if found == LIMITED:
+            self.guardrails.tell_full(s)
+            return _MAX_DELIVERY
+        return _OCCLUSION_DETECTED if found == OCCLUDED else _RESERVOIR_EMPTY
 
     # What delivered its last pulse at s.
     def _end_complete(self, s):
@@ -192,7 +208,16 @@ class Machine:
     # in_doubt: the last of them may not have left.
     def restart(self, basal_pulses, fast_pulses, extended_pulses, prime_pulses, in_doubt):
         self.advance(0)
-        self.delivery.settle(0, basal_pulses, fast_pulses, extended_pulses, prime_pulses)
+        delivery = self.delivery
+        lost = -(basal_pulses + fast_pulses + extended_pulses + prime_pulses)
+        since_filled = delivery.pulses() - self.filled_at_pulse & _PULSE_MASK
+        delivery.settle(0, basal_pulses, fast_pulses, extended_pulses, prime_pulses)
+        # What the power took goes back into the reservoir that it came from, if that is still there (D-925).
+        if lost > 0:
+            self.reservoir.restore(self.reservoir.remaining_pulses + min(lost, since_filled))
+        if lost > since_filled:
+            self.filled_at_pulse = delivery.pulses() & _PULSE_MASK
+        self.guardrails.restore_day((self.daily.basal_mu + self.daily.bolus_mu) // self.settings.PULSE_MU)
         annunciation_id = 0
         if in_doubt:
             annunciation_id = self.annunciations.announce(0, _SYSTEM_ISSUE)
@@ -214,6 +239,11 @@ class Machine:
         else:
             self._orders.end(0, bolus, _ERROR_ABORT, annunciation_id)
 
+    # The reservoir has been filled; the pulses counted by now came from what was there before.
+    def _fill(self, s, pulses):
+        self.filled_at_pulse = self.delivery.pulses() & _PULSE_MASK
+        self.reservoir.fill(s, pulses)
+
     # Ready, or priming.
     @property
     def operational(self):
@@ -229,7 +259,8 @@ class Machine:
 
     def restore_settings(self, *values):
         control = self.control.settings
-        if control.write(*values):
+        if control.judge(*values):
+            control.take(*values)
             self.iob.configure(control.dia_minutes, control.peak_minutes)
 
     # The rate that leaves the pump: 0 outside Run.
@@ -249,9 +280,14 @@ class Machine:
         self._apply_rate()
         self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
 
+    # Whatever is in force keeps to guardrail 1 (D-1202).
     def _apply_rate(self):
-        profile_mu_per_h = self.basal.rate_mu_per_h
-        self.delivery.rate_mu_per_h = self.tbr.rate_over(profile_mu_per_h) if self.tbr.active else profile_mu_per_h
+        rate_mu_per_h = self.basal.rate_mu_per_h
+        if self.tbr.active:
+            rate_mu_per_h = self.tbr.rate_over(rate_mu_per_h)
+        if rate_mu_per_h > self.guardrails.basal_mu_per_h:
+            rate_mu_per_h = self.rates.cut(self.guardrails.basal_mu_per_h)
+        self.delivery.rate_mu_per_h = rate_mu_per_h
         self.reported_mu_per_h = self.delivered_rate_mu_per_h()
 
     def _end_tbr(self, s, reason, annunciation_id):

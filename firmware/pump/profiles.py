@@ -32,10 +32,11 @@ _BLOCKS_WITH_HIGH = const(3)
 
 
 class Profiles:
-    # rows: how many profiles there are; high_rows: a bit for each whose blocks have two values. Which number has which
-    # row is for the registry to know.
-    def __init__(self, settings, rows, high_rows):
+    # rates: the steps of basal rates. rows: how many profiles there are; high_rows: a bit for each whose blocks have
+    # two values. Which number has which row is for the registry to know.
+    def __init__(self, settings, rates, rows, high_rows):
         self.blocks_max = settings.BLOCKS_MAX
+        self._rates = rates
         self._rate_mu_per_h_max = settings.BASAL_LIMIT_MU_PER_H
         self._rows = rows
         self._high_rows = high_rows
@@ -74,7 +75,7 @@ class Profiles:
 
     def _within(self, kind, value):
         if kind == _TEMPLATE_BASAL:
-            return 0 <= value <= self._rate_mu_per_h_max
+            return value == 0 or 0 < value <= self._rate_mu_per_h_max and self._rates.on(value)
         if kind == _TEMPLATE_ISF:
             return _ISF_MIN <= value <= _ISF_MAX
         if kind == _TEMPLATE_ICHO:

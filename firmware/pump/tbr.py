@@ -16,15 +16,22 @@ _TBR_ENDED = const(0x00AA)
 _TBR_STARTED = const(0x00A5)
 
 
-# A factor is held in thousandths.
-_FACTOR_MAX = const(2500)
+# Types of TBR in the pump's data.
+_OFFERS_ABSOLUTE = const(1)
+_OFFERS_RELATIVE = const(2)
 
 
 class Tbr:
-    def __init__(self, settings, emit):
+    # rates: the steps of basal rates. A factor is held in thousandths.
+    def __init__(self, settings, rates, emit):
         self._emit = emit
+        self._rates = rates
+        self._kinds = settings.TBR_KINDS
         self._rate_mu_per_h_max = settings.BASAL_LIMIT_MU_PER_H
+        self._factor_max = settings.TBR_FACTOR_MAX
+        self._factor_step = settings.TBR_FACTOR_STEP
         self._minutes_max = settings.TBR_MINUTES_MAX
+        self._minutes_step = settings.TBR_MINUTES_STEP
         self.active = False
         # Whether a controller set it; a client's TBR of 0 is no suspension.
         self.suspension = False
@@ -40,11 +47,14 @@ class Tbr:
 
     # Type, value and duration, whatever the pump is doing.
     def judge(self, kind, value, duration_minutes):
-        if kind != _ABSOLUTE and kind != _RELATIVE:
+        if kind == _ABSOLUTE and self._kinds & _OFFERS_ABSOLUTE:
+            good = value == 0 or 0 < value <= self._rate_mu_per_h_max and self._rates.on(value)
+        elif kind == _RELATIVE and self._kinds & _OFFERS_RELATIVE:
+            good = 0 <= value <= self._factor_max and value % self._factor_step == 0
+        else:
             return _INVALID_OPERAND
-        if not 0 <= value <= (self._rate_mu_per_h_max if kind == _ABSOLUTE else _FACTOR_MAX):
-            return _OUT_OF_RANGE
-        return _SUCCESS if 1 <= duration_minutes <= self._minutes_max else _OUT_OF_RANGE
+        good = good and 1 <= duration_minutes <= self._minutes_max and duration_minutes % self._minutes_step == 0
+        return _SUCCESS if good else _OUT_OF_RANGE
 
     def start(self, s, kind, value, duration_minutes, context, template):
         self.active = True
@@ -74,9 +84,12 @@ class Tbr:
 
     # The rate in force while it runs, over the rate of the profile.
     def rate_over(self, profile_mu_per_h):
-        if self.kind == _ABSOLUTE:
-            return self.value
-        return min(profile_mu_per_h * self.value // 1000, self._rate_mu_per_h_max)
+        return self.rate_of(self.kind, self.value, profile_mu_per_h)
+
+    def rate_of(self, kind, value, profile_mu_per_h):
+        if kind == _ABSOLUTE:
+            return value
+        return self._rates.cut(min(profile_mu_per_h * value // 1000, self._rate_mu_per_h_max))
 
     # Rounded up, as the wire shows it.
     def remaining_minutes(self, s):

@@ -7,6 +7,7 @@ from pump.tbr_templates import TbrTemplates
 
 # Words of pump/events.py.
 _OUT_OF_RANGE = const(0x73)
+_TEMPLATE_BASAL = const(0x33)
 _TEMPLATE_BOLUS = const(0x55)
 _TEMPLATE_TARGET = const(0x96)
 _TEMPLATE_TBR = const(0x3C)
@@ -15,8 +16,11 @@ _ACTIVATED = const(0x80)
 
 
 class Templates(Profiles):
-    def __init__(self, settings):
+    # rates: the steps of basal rates.
+    def __init__(self, settings, rates):
         self._types = settings.TEMPLATE_TYPES
+        # A basal that cannot be adjusted has no templates; their numbers stay as they are.
+        self._adjustable = settings.BASAL_ADJUSTABLE
         # The row of each number among the profiles, 0 for what is no profile; and of the first number of each type of
         # profile, the number that is activated, 0 for none.
         self._row_of = bytearray(len(self._types))
@@ -28,7 +32,7 @@ class Templates(Profiles):
                 rows += 1
                 self._row_of[number] = rows
                 high_rows |= (kind == _TEMPLATE_TARGET) << rows
-        super().__init__(settings, rows, high_rows)
+        super().__init__(settings, rates, rows, high_rows)
         self.tbr = TbrTemplates(self)
         self.bolus = BolusTemplates(self)
 
@@ -36,7 +40,12 @@ class Templates(Profiles):
 
     # The type of a number, 0 when there is no such template.
     def type_of(self, number):
-        return self._types[number] if 0 <= number < len(self._types) else 0
+        kind = self._types[number] if 0 <= number < len(self._types) else 0
+        return kind if self.offers(kind) else 0
+
+    # Whether the pump has templates of a type.
+    def offers(self, kind):
+        return self._adjustable or kind not in (_TEMPLATE_BASAL, _TEMPLATE_TBR)
 
     def exists(self, number):
         return self.type_of(number) != 0
@@ -96,7 +105,7 @@ class Templates(Profiles):
         return self._finish(number, self._row_of[number])
 
     def _is_profile(self, kind, number):
-        return self.type_of(number) == kind and self._row_of[number] > 0
+        return self.exists(number) and self.type_of(number) == kind and self._row_of[number] > 0
 
     # The number that is activated of a type of profile, 0 for none.
     def activated(self, kind):

@@ -95,8 +95,15 @@ def rarer(dice, kind):
     if kind == 22:
         return "inject", 0x5A, dice.pick(100, 100, 21, 20, 0)
     if dice.roll(2):
-        return "inject", 0x66, dice.pick(0x00FF, 0x0066, 0x1234)
+        return dice.pick(("inject", 0x66, dice.pick(0x00FF, 0x0066, 0x1234)), guard(dice))
     return dice.pick(("reset_templates", [dice.pick(4, 7, 8)], 0, 1), ("reset_operation_time",))
+
+
+def guard(dice):
+    """Guardrails that let most pass, or little."""
+    return ("guard", dice.pick(30000, 30000, 1100, 49), dice.pick(25000, 25000, 2000), dice.pick(50000, 50000, 3000),
+            dice.pick(60000, 60000, 9000), dice.pick(300000, 300000, 20000), 1, dice.pick(60, 60, 10),
+            dice.pick(240, 60, 241))  # fmt: skip
 
 
 def walk(bench, seed, steps, advance):

@@ -30,7 +30,7 @@ def test_only_whole_pulses_leave_and_the_rest_stays():
 @pytest.mark.parametrize("rate", [1, 7, 333, 825, 29999, 30000])
 def test_the_sum_is_exact_over_a_fortnight(rate):
     """D-102: no rounding and no drift."""
-    bench = Bench({"RESERVOIR_CAPACITY_MU": 20_000_000, "RESERVOIR_LOW_MU": 0})
+    bench = Bench({"RESERVOIR_CAPACITY_MU": 20_000_000, "RESERVOIR_LOW_MU": 0, "GUARD_DAY_MU": 1_000_000})
     pump = bench.dose(rate).run(14 * 86400)
     delivered = len(bench.pulses) * 180000
     assert delivered + pump.delivery.rest() == rate * 14 * 86400

@@ -38,8 +38,10 @@ class Decision:
 
 
 class Control:
-    def __init__(self, settings):
+    # guardrails: one of them holds the stale limit down.
+    def __init__(self, settings, guardrails):
         self.settings = ControllerSettings(settings)
+        self._guardrails = guardrails
         self.cgm = Cgm()
         self.suspensions = Suspensions()
         self.decision = Decision()
@@ -48,11 +50,15 @@ class Control:
 
     # The second at which CGM becomes stale.
     def stale_s(self):
-        return self.cgm.stale_s(self.settings.stale_minutes)
+        return self.cgm.stale_s(self.stale_minutes())
+
+    # The stale limit in force (D-1207).
+    def stale_minutes(self):
+        return min(self.settings.stale_minutes, self._guardrails.stale_minutes)
 
     # Decides on a sample; therapy is the therapy control state.
     def sample(self, s, offset_minutes, glucose_mg_dl, status, therapy, iob_mu):
-        usable = self.cgm.accept(s, offset_minutes, glucose_mg_dl, status, self.settings.stale_minutes)
+        usable = self.cgm.accept(s, offset_minutes, glucose_mg_dl, status, self.stale_minutes())
         decision = self.decision
         decision.sequence = decision.sequence % _SEQUENCE_MAX + 1
         decision.offset_minutes = offset_minutes

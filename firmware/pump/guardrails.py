@@ -1,0 +1,223 @@
+# Guardrails: what no command and no controller gets past (DOSING.md section 16).
+#
+# Pure logic on small ints. Whoever asks gets what is allowed, and what was forbidden or limited is told as an event
+# before that. The windows are sums over pump minutes and pump hours, so that a pulse costs no more than two additions.
+from array import array
+
+from micropython import const
+
+# Words of pump/events.py.
+_AP_CONTROLLER = const(0x55)
+_DEVICE = const(0x33)
+_GUARDRAIL = const(0xF00F)
+_NEVER = const(0x3FFFFFFF)
+_REMOTE_CONTROL = const(0x3C)
+
+# Their numbers.
+_BASAL = const(1)
+_BOLUS = const(2)
+_IOB = const(3)
+_HOUR = const(4)
+_DAY = const(5)
+_INTERVAL = const(6)
+_STALE = const(7)
+_DURATION = const(8)
+
+_MINUTES = const(60)
+_HOURS = const(24)
+_HOUR_S = const(3600)
+# The other ends of what a client may write.
+_INTERVAL_MINUTES_MAX = const(240)
+_MINUTES_MIN = const(5)
+
+
+class Guardrails:
+    # rates, amounts: the steps of basal rates and of boluses.
+    def __init__(self, settings, rates, amounts, emit):
+        self._emit = emit
+        self._rates = rates
+        self._amounts = amounts
+        self._bounds = settings
+        self._pulse_mu = settings.PULSE_MU
+        self._minutes = array("i", bytes(4 * _MINUTES))
+        self._hours = array("i", bytes(4 * _HOURS))
+        self._minute = self._at_minute = 0
+        self._hour = self._at_hour = 0
+        self._next_minute_s = 60
+        # The two windows, in pulses.
+        self._in_hour = 0
+        self._in_day = 0
+        self._last_automatic_s = -_NEVER
+        # Of the automatic dose that was judged last: the first guardrail that limited it, 0 for none; and the TBR that
+        # is allowed.
+        self.limited = 0
+        self.tbr_mu_per_h = 0
+        self.tbr_minutes = 0
+        self._take(
+            settings.GUARD_BASAL_MU_PER_H, settings.GUARD_BOLUS_MU, settings.GUARD_IOB_MU, settings.GUARD_HOUR_MU,
+            settings.GUARD_DAY_MU, settings.GUARD_INTERVAL_MINUTES, settings.GUARD_STALE_MINUTES,
+            settings.GUARD_DECISION_MINUTES,
+        )  # fmt: skip
+
+    # Takes all values over, or none: False when one is out of its bounds.
+    def write(self, basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes,
+              decision_minutes):  # fmt: skip
+        bounds = self._bounds
+        pulse_mu = self._pulse_mu
+        if not (
+            pulse_mu <= basal_mu_per_h <= bounds.GUARD_BASAL_MU_PER_H
+            and pulse_mu <= bolus_mu <= bounds.GUARD_BOLUS_MU
+            and pulse_mu <= iob_mu <= bounds.GUARD_IOB_MU
+            and pulse_mu <= hour_mu <= bounds.GUARD_HOUR_MU
+            and pulse_mu <= day_mu <= bounds.GUARD_DAY_MU
+            and bounds.GUARD_INTERVAL_MINUTES <= interval_minutes <= _INTERVAL_MINUTES_MAX
+            and _MINUTES_MIN <= stale_minutes <= bounds.GUARD_STALE_MINUTES
+            and _MINUTES_MIN <= decision_minutes <= bounds.GUARD_DECISION_MINUTES
+        ):
+            return False
+        self._take(basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes, decision_minutes)
+        return True
+
+    def _take(self, basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes,
+              decision_minutes):  # fmt: skip
+        self.basal_mu_per_h = basal_mu_per_h
+        self.bolus_mu = bolus_mu
+        self.iob_mu = iob_mu
+        self.hour_mu = hour_mu
+        self.day_mu = day_mu
+        self.interval_minutes = interval_minutes
+        self.stale_minutes = stale_minutes
+        self.decision_minutes = decision_minutes
+        self._hour_limit = hour_mu // self._pulse_mu
+        self._day_limit = day_mu // self._pulse_mu
+
+    # Of an automatic dose only the first is told.
+    def _tell(self, s, number, who, asked, allowed):
+        if who == _AP_CONTROLLER:
+            if self.limited:
+                return
+            self.limited = number
+        self._emit(_GUARDRAIL, s, number, who, asked, allowed, 0)
+
+    # --- The windows (4, 5): what delivery asks for each pulse ------------------------------------------------------
+
+    # Whether one more pulse at s is too much.
+    def full(self, s):
+        if s >= self._next_minute_s:
+            self._roll(s)
+        return self._in_hour >= self._hour_limit or self._in_day >= self._day_limit
+
+    # Counts a pulse of the second that was asked about last.
+    def count(self):
+        self._minutes[self._at_minute] += 1
+        self._hours[self._at_hour] += 1
+        self._in_hour += 1
+        self._in_day += 1
+
+    # Empties the minutes and hours that have come since.
+    def _roll(self, s):
+        minute = s // 60
+        for i in range(min(minute - self._minute, _MINUTES)):
+            at = (minute - i) % _MINUTES
+            self._in_hour -= self._minutes[at]
+            self._minutes[at] = 0
+        self._minute = minute
+        self._at_minute = minute % _MINUTES
+        self._next_minute_s = 60 * minute + 60
+        hour = s // _HOUR_S
+        for i in range(min(hour - self._hour, _HOURS)):
+            at = (hour - i) % _HOURS
+            self._in_day -= self._hours[at]
+            self._hours[at] = 0
+        self._hour = hour
+        self._at_hour = hour % _HOURS
+
+    # Tells which window kept a pulse back.
+    def tell_full(self, s):
+        if self._in_hour >= self._hour_limit:
+            self._tell(s, _HOUR, _DEVICE, (self._in_hour + 1) * self._pulse_mu, self.hour_mu)
+        else:
+            self._tell(s, _DAY, _DEVICE, (self._in_day + 1) * self._pulse_mu, self.day_mu)
+
+    # The window of 24 h after a power cut: what is known of the day.
+    def restore_day(self, pulses):
+        self._in_day += pulses - self._hours[self._at_hour]
+        self._hours[self._at_hour] = pulses
+
+    # --- What a client asks for -------------------------------------------------------------------------------------
+
+    # A basal rate; the sum of a bolus, or the maximum bolus; the stale limit.
+    def forbids_rate(self, s, mu_per_h):
+        return self._above(s, _BASAL, mu_per_h, self.basal_mu_per_h)
+
+    def forbids_amount(self, s, amount_mu):
+        return self._above(s, _BOLUS, amount_mu, self.bolus_mu)
+
+    def forbids_stale(self, s, minutes):
+        return self._above(s, _STALE, minutes, self.stale_minutes)
+
+    # A TBR above the profile's rate.
+    def forbids_more(self, s, iob_mu):
+        return self._above(s, _IOB, iob_mu, self.iob_mu)
+
+    def _above(self, s, number, asked, allowed):
+        if asked > allowed:
+            self._tell(s, number, _REMOTE_CONTROL, asked, allowed)
+            return True
+        return False
+
+    # A bolus: coming_mu is its amount and what active boluses have still to deliver.
+    def forbids_bolus(self, s, iob_mu, coming_mu):
+        return self._forbids_insulin(s, _REMOTE_CONTROL, iob_mu, coming_mu)
+
+    def _forbids_insulin(self, s, who, iob_mu, coming_mu):
+        if s >= self._next_minute_s:
+            self._roll(s)
+        hour_mu = self._in_hour * self._pulse_mu + coming_mu
+        day_mu = self._in_day * self._pulse_mu + coming_mu
+        if iob_mu + coming_mu > self.iob_mu:
+            self._tell(s, _IOB, who, iob_mu + coming_mu, self.iob_mu)
+        elif hour_mu > self.hour_mu:
+            self._tell(s, _HOUR, who, hour_mu, self.hour_mu)
+        elif day_mu > self.day_mu:
+            self._tell(s, _DAY, who, day_mu, self.day_mu)
+        else:
+            return False
+        return True
+
+    # --- What a controller decides ----------------------------------------------------------------------------------
+
+    # A TBR: what is allowed of it is in tbr_mu_per_h and tbr_minutes; False when none may be set.
+    def judge_tbr(self, s, mu_per_h, minutes, profile_mu_per_h, iob_mu):
+        self.limited = 0
+        self.tbr_mu_per_h = self._rates.cut(min(mu_per_h, self.basal_mu_per_h))
+        self.tbr_minutes = min(minutes, self.decision_minutes)
+        if mu_per_h > self.basal_mu_per_h:
+            self._tell(s, _BASAL, _AP_CONTROLLER, mu_per_h, self.basal_mu_per_h)
+        if self.tbr_mu_per_h > profile_mu_per_h and iob_mu > self.iob_mu:
+            self._tell(s, _IOB, _AP_CONTROLLER, iob_mu, self.iob_mu)
+            return False
+        if minutes > self.decision_minutes:
+            self._tell(s, _DURATION, _AP_CONTROLLER, minutes, self.decision_minutes)
+        return True
+
+    # A bolus: the amount that is allowed, 0 for none; to be asked when nothing else forbids it. remaining_mu: what
+    # active boluses have still to deliver.
+    def judge_bolus(self, s, amount_mu, iob_mu, remaining_mu):
+        self.limited = 0
+        allowed_mu = self._amounts.cut(min(amount_mu, self.bolus_mu))
+        while allowed_mu % self._pulse_mu:
+            allowed_mu = self._amounts.cut(allowed_mu - 1)
+        if amount_mu > self.bolus_mu:
+            self._tell(s, _BOLUS, _AP_CONTROLLER, amount_mu, self.bolus_mu)
+        if not allowed_mu or self._forbids_insulin(s, _AP_CONTROLLER, iob_mu, remaining_mu + allowed_mu):
+            return 0
+        since_s = s - self._last_automatic_s
+        if since_s < 60 * self.interval_minutes:
+            self._tell(s, _INTERVAL, _AP_CONTROLLER, since_s // 60, self.interval_minutes)
+            return 0
+        return allowed_mu
+
+    # An automatic bolus was accepted.
+    def note_automatic_bolus(self, s):
+        self._last_automatic_s = s
