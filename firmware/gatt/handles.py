@@ -19,6 +19,7 @@ CURRENT_TIME = const(0x0032)
 # Controller, on the pump.
 CONTROLLER_SETTINGS = const(0x00A2)
 CONTROLLER_DECISION = const(0x00A5)
+CONTROLLER_GUARDRAILS = const(0x00AE)
 
 # Emulator, on the pump.
 EMULATOR_IDENTITY = const(0x0052)

@@ -12,6 +12,7 @@ from gatt.status import AnnunciationStatus, Features, Status, StatusChanged
 from gatt.templates import CommandData, TemplateProcedures
 from gatt.vendor import (
     ControllerDecision,
+    ControllerGuardrails,
     ControllerSettings,
     EmulatorBolusCalculation,
     EmulatorCounters,
@@ -39,7 +40,8 @@ class Peripheral:
         self._add_control_points(codec, bearer, pump, history, status_changed)
         for characteristic in (
             status_changed, status, annunciation_status, decision, Features(codec, settings),
-            ControllerSettings(codec, pump), EmulatorFault(codec, pump, self.server, battery),
+            ControllerSettings(codec, pump), ControllerGuardrails(codec, pump),
+            EmulatorFault(codec, pump, self.server, battery),
             EmulatorBolusCalculation(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),
             EmulatorPumpData(codec, settings, identity.motor_pulse_ms),

@@ -106,8 +106,6 @@ class Recorder:
 
     # Takes an event of pump/events.py at second s.
     def emit(self, event, s, a, b, c, d, e):
-        if event == _GUARDRAIL:
-            return
         if event == _DECISION:
             self._server.notify(s, self._decision)
             return
@@ -125,6 +123,8 @@ class Recorder:
             bits = self._state(event, s, a, b)
         elif event in _PRIMING_EVENTS:
             bits = self._priming(event, s, a, b, c)
+        elif event == _GUARDRAIL:
+            bits = self._guardrail(s, a, b, c, d)
         elif event in _BLOCK_VALUES:
             bits = self._block(event, s, a, b, c, d, e)
         else:
@@ -300,6 +300,17 @@ class Recorder:
         if event == _TARGET_BLOCK_CHANGED:
             fields[tables.TARGET_HIGH_MG_DL] = high
         self._append(event, s)
+        return 0
+
+    def _guardrail(self, s, number, who, asked, allowed):
+        fields = self._codec.fields
+        fields[tables.GUARDRAIL] = number
+        fields[tables.ASKED_BY] = who
+        fields[tables.ASKED_LOW] = asked & 0xFFFF
+        fields[tables.ASKED_HIGH] = asked >> 16
+        fields[tables.ALLOWED_LOW] = allowed & 0xFFFF
+        fields[tables.ALLOWED_HIGH] = allowed >> 16
+        self._append(_GUARDRAIL, s)
         return 0
 
     def _setting(self, event, s, a, b, c, d, e):

@@ -82,6 +82,33 @@ class ControllerSettings(_Setting):
         )  # fmt: skip
 
 
+class ControllerGuardrails(_Setting):
+    def __init__(self, codec, pump):
+        super().__init__(handles.CONTROLLER_GUARDRAILS, READ | WRITE, codec, tables.CONTROLLER_GUARDRAILS, pump)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        guardrails = self._pump.guardrails
+        fields[tables.GUARD_BASAL_MU_PER_H] = guardrails.basal_mu_per_h
+        fields[tables.GUARD_BOLUS_MU] = guardrails.bolus_mu
+        fields[tables.GUARD_IOB_MU] = guardrails.iob_mu
+        fields[tables.GUARD_HOUR_MU] = guardrails.hour_mu
+        _put_u32(fields, tables.GUARD_DAY_MU_LOW, guardrails.day_mu)
+        fields[tables.GUARD_INTERVAL_MINUTES] = guardrails.interval_minutes
+        fields[tables.GUARD_STALE_MINUTES] = guardrails.stale_minutes
+        fields[tables.GUARD_DECISION_MINUTES] = guardrails.decision_minutes
+        return encode(self._codec, self._program, buf, start)
+
+    def take(self, s):
+        fields = self._codec.fields
+        return self._pump.guard(
+            s, fields[tables.GUARD_BASAL_MU_PER_H], fields[tables.GUARD_BOLUS_MU], fields[tables.GUARD_IOB_MU],
+            fields[tables.GUARD_HOUR_MU], fields[tables.GUARD_DAY_MU_LOW] | fields[tables.GUARD_DAY_MU_HIGH] << 16,
+            fields[tables.GUARD_INTERVAL_MINUTES], fields[tables.GUARD_STALE_MINUTES],
+            fields[tables.GUARD_DECISION_MINUTES],
+        )  # fmt: skip
+
+
 class ControllerDecision(Characteristic):
     def __init__(self, codec, decision):
         self._codec = codec

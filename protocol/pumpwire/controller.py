@@ -127,7 +127,7 @@ CARB_ANNOUNCEMENT = Message(
 )  # fmt: skip
 CONTROLLER_GUARDRAILS = Message(
     "ControllerGuardrails", on=database.CONTROLLER_GUARDRAILS, direction=BOTH, clause="vendor service: controller",
-    changes_delivery=True, served=False,
+    changes_delivery=True,
     body=Struct(
         "guard_basal_mu_per_h" / Int16ul * "1: greatest basal rate",
         "guard_bolus_mu" / Int16ul * "2: greatest bolus",

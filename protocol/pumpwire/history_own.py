@@ -14,7 +14,7 @@ _SEQUENCE = "0a000000" + "980d"
 
 HISTORY_GUARDRAIL_EVENT = Message(
     "HistoryGuardrailEvent", opcode=0xF00F, on=HISTORY_DATA, direction=TO_CLIENT,
-    clause="vendor event: IDS 1.0.2, 3.10", served=False,
+    clause="vendor event: IDS 1.0.2, 3.10",
     body=Struct(
         "guardrail" / InRange(Int8ul, 1, 8) * "its number, as ControllerGuardrails has them",
         "asked_by" / Word(Int8ul, AskedBy),

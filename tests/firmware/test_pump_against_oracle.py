@@ -32,7 +32,7 @@ REASON = {
 KIND = {
     events.RESERVOIR_LOW: "reservoir low", events.RESERVOIR_EMPTY: "reservoir empty", events.CGM_STALE: "stale CGM",
     events.OCCLUSION_DETECTED: "occlusion", events.PAUSE_OVER: "pause over", events.BATTERY_LOW: "battery low",
-    events.BATTERY_EMPTY: "battery empty", 0x00FF: "temperature out of range",
+    events.BATTERY_EMPTY: "battery empty", 0x00FF: "temperature out of range", events.MAX_DELIVERY: "max delivery",
 }  # fmt: skip
 STATUS = {events.PENDING: "pending", events.SNOOZED: "snoozed", events.CONFIRMED: "confirmed"}
 TBR_END = {events.COMPLETE: "duration over", events.CANCELED: "canceled", events.ERROR_ABORT: "error abort"}
@@ -42,6 +42,7 @@ PRIMING_END = {events.STOPPED_BY_USER: "aborted by user", events.AMOUNT_REACHED:
 OPERATIONAL = {events.PRIMING: "priming", events.READY: "ready"}
 TBR_TYPE = {events.ABSOLUTE: "absolute", events.RELATIVE: "relative"}
 BOLUS_TYPE = {events.FAST: "fast", events.EXTENDED: "extended", events.MULTIWAVE: "multiwave"}
+ASKED_BY = {events.DEVICE: "device", events.REMOTE_CONTROL: "client", events.AP_CONTROLLER: "controller"}
 TEMPLATE = {events.TEMPLATE_BASAL: "basal"}
 TIME = {events.DATE_TIME_LOSS: "date time loss", events.SET_DATE_TIME: "set date time", events.PERIODIC: "periodic"}
 
@@ -114,6 +115,8 @@ class OracleBench:
             return commands.ActivateTemplates(numbers) if name == "activate" else commands.ResetTemplates(numbers)
         if name == "configure":
             return commands.Configure(CONTROLLER[operands[0]], *operands[1:])
+        if name == "guard":
+            return commands.SetGuardrails(*operands)
         if name == "inject":
             kind, value = operands
             return INJECT[kind](value)
@@ -153,6 +156,7 @@ WORDS = {
     "DAILY": (None, None, None, None, None),
     "MAX_BOLUS": (None, None),
     "POINTER": (),
+    "GUARDRAIL": (None, ASKED_BY, None, None),
 }
 # The same of the oracle: its class, and the fields in the core's order.
 FIELDS = {
@@ -176,6 +180,7 @@ FIELDS = {
     expected.DailyInsulin: ("DAILY", "bolus_mu basal_mu clock_changed day"),
     expected.MaxBolusChanged: ("MAX_BOLUS", "old_mu new_mu"),
     expected.SettingsWritten: ("POINTER", ""),
+    expected.GuardrailHeld: ("GUARDRAIL", "guardrail asked_by asked allowed"),
 }
 
 
