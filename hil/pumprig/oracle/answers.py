@@ -11,7 +11,7 @@ from pumprig.oracle import commands as c
 from pumprig.oracle import questions as q
 from pumprig.oracle.bolus import BolusPlan
 from pumprig.oracle.commands import Command, Expected
-from pumprig.oracle.events import BolusCalculated, MaxBolusChanged, SettingsWritten
+from pumprig.oracle.events import BolusCalculated, CarbsAnnounced, MaxBolusChanged, SettingsWritten
 from pumprig.oracle.guardrails import CLIENT, Guardrail, bolus_total_held, client_held, tbr_on_iob_held
 from pumprig.oracle.judgement import amount_held, judge_bolus, judge_tbr, rate_held
 from pumprig.oracle.machine import Machine
@@ -46,6 +46,7 @@ from pumprig.oracle.terms import (
 __all__ = ["answer"]
 
 _AMOUNT_MU_MAX = 25_000
+_CARBS_G_MAX, _CARBS_MINUTES_MAX = 250, 360
 _STOP, _PAUSE, _RUN = TherapyState.STOP, TherapyState.PAUSE, TherapyState.RUN
 _TRANSITIONS = {(_STOP, _RUN), (_RUN, _PAUSE), (_RUN, _STOP), (_PAUSE, _RUN), (_PAUSE, _STOP)}
 
@@ -232,12 +233,36 @@ def _configure(pump: Machine, at_s: int, command: c.Configure) -> Expected:
         return reply(ATT_VALUE_REFUSED, "D-205")
     if client_held(pump, at_s, Guardrail.STALE, settings.stale_minutes, pump.guardrails.stale_minutes):
         return reply(ATT_VALUE_REFUSED, "D-1207")
-    pump.controller = settings
+    another, pump.controller = settings.controller != pump.controller.controller, settings
     pump.iob.configure(settings.dia_minutes, settings.peak_minutes)
     pump.history.add(SettingsWritten, at_s, "D-905")
-    if settings.controller != Controller.PLGS:
-        pump.end_suspension(at_s, "D-616")
+    if another:
+        pump.end_automatic_tbr(at_s, "D-616")
     return reply(ATT_OK, "D-616")
+
+
+def _configure_oref(pump: Machine, at_s: int, command: c.ConfigureOref) -> Expected:
+    settings, rails = command.settings, pump.guardrails
+    if settings.refusal():
+        return reply(ATT_VALUE_REFUSED, "D-1102")
+    asked = (
+        (Guardrail.BASAL, settings.max_basal_mu_per_h, rails.basal_mu_per_h),
+        (Guardrail.IOB, settings.max_iob_mu, rails.iob_mu),
+    )
+    if any(client_held(pump, at_s, *one) for one in asked):
+        return reply(ATT_VALUE_REFUSED, "D-1208")
+    pump.loop.settings = settings
+    pump.history.add(SettingsWritten, at_s, "D-905")
+    return reply(ATT_OK, "D-1102")
+
+
+def _announce_carbs(pump: Machine, at_s: int, command: c.AnnounceCarbs) -> Expected:
+    if not (1 <= command.carbs_g <= _CARBS_G_MAX and 0 <= command.minutes_ago <= _CARBS_MINUTES_MAX):
+        return reply(ATT_VALUE_REFUSED, "D-1108")
+    if not pump.loop.announce(at_s, command.carbs_g, command.minutes_ago):
+        return reply(ATT_VALUE_REFUSED, "D-1108")
+    pump.history.add(CarbsAnnounced, at_s, "D-1108", carbs_g=command.carbs_g, minutes_ago=command.minutes_ago)
+    return reply(ATT_OK, "D-1108")
 
 
 def _set_guardrails(pump: Machine, at_s: int, command: c.SetGuardrails) -> Expected:
@@ -308,7 +333,8 @@ def _delete_records(pump: Machine, at_s: int, command: c.DeleteRecords) -> Expec
 
 
 def _open_session(pump: Machine, at_s: int, command: c.OpenCgmSession) -> Expected:
-    pump.cgm.open(command.session_start, pump.clock.pump_second(command.session_start))
+    if pump.cgm.open(command.session_start, pump.clock.pump_second(command.session_start)):
+        pump.loop.begin_session()
     return reply(ATT_OK, "D-601")
 
 
@@ -327,6 +353,8 @@ _ANSWERS: dict[type[Command], Callable[[Machine, int, Any], Expected]] = {
     c.SetClock: _set_clock,
     c.Configure: _configure,
     c.SetGuardrails: _set_guardrails,
+    c.ConfigureOref: _configure_oref,
+    c.AnnounceCarbs: _announce_carbs,
     c.ConfirmAnnunciation: _confirm,
     c.SnoozeAnnunciation: _snooze,
     c.SetForce: _set_force,

@@ -7,15 +7,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from pumprig.oracle.oref_settings import OrefSettings
+
 __all__ = [
     "ActivateProfile",
     "ActivateTemplates",
+    "AnnounceCarbs",
     "AttachReservoir",
     "CalculateBolus",
     "CancelBolus",
     "CancelTbr",
     "Command",
     "Configure",
+    "ConfigureOref",
     "ConfirmAnnunciation",
     "DeleteRecords",
     "Expected",
@@ -282,6 +286,21 @@ class SetGuardrails(Command):
     interval_minutes: int | None = None
     stale_minutes: int | None = None
     decision_minutes: int | None = None
+
+
+@dataclass(frozen=True)
+class ConfigureOref(Command):
+    """A write of the settings of controller oref (D-1102): 0 or ATT error 0xFF."""
+
+    settings: OrefSettings
+
+
+@dataclass(frozen=True)
+class AnnounceCarbs(Command):
+    """Carbs eaten some minutes ago (D-1108): 0 or ATT error 0xFF."""
+
+    carbs_g: int
+    minutes_ago: int = 0
 
 
 @dataclass(frozen=True)

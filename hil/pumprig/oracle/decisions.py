@@ -1,4 +1,4 @@
-"""What a CGM sample does to the pump: one decision each (D-602 to D-615)."""
+"""What a CGM sample does to the pump: one decision each (D-602 to D-615, D-1101)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+from pumprig.oracle import oref
+from pumprig.oracle.carrying_out import Wanted, carry_out, wanted_of
+from pumprig.oracle.detail import ExpectedDetail, detail_of, detail_of_own
 from pumprig.oracle.machine import Machine
-from pumprig.oracle.plgs import Glucose, Situation, decide, whole_glucose
-from pumprig.oracle.terms import Action, Reason, TherapyState
+from pumprig.oracle.plgs import Glucose, Prediction, Situation, decide, whole_glucose
+from pumprig.oracle.terms import Action, Controller, Reason, TherapyState
 
 __all__ = ["DECISION_IOB_MU_MAX", "ExpectedDecision", "allowance_s", "judge_sample"]
 
@@ -22,7 +25,8 @@ class ExpectedDecision:
 
     `sequence` counts from 1. `glucose_mg_dl` is 0 when the sample holds no usable number. `predicted` is exact and
     `predicted_mg_dl` what is displayed of it; both are None without a prediction. IOB is that of `at_s` (D-702, D-703),
-    as far as a decision can show it (D-704).
+    as far as a decision can show it (D-704). `detail` has the numbers behind it, those of another controller than oref
+    being none (D-1110).
     """
 
     sequence: int
@@ -35,6 +39,7 @@ class ExpectedDecision:
     iob_tolerance_mu: float
     action: Action
     reason: Reason
+    detail: ExpectedDetail
 
     @property
     def iob_displayed_mu(self) -> int:
@@ -49,7 +54,12 @@ def allowance_s(pump: Machine) -> int:
 
 
 def judge_sample(
-    pump: Machine, at_s: int, offset_minutes: int, glucose_mg_dl: Glucose, status_bits: int
+    pump: Machine,
+    at_s: int,
+    offset_minutes: int,
+    glucose_mg_dl: Glucose,
+    status_bits: int,
+    own: Wanted | None = None,
 ) -> ExpectedDecision:
     """Let a sample take effect at the second reached and say what is decided.
 
@@ -59,8 +69,10 @@ def judge_sample(
         offset_minutes: time offset in the session.
         glucose_mg_dl: glucose; None for no measurement.
         status_bits: sensor status annunciation, bit 0 first.
+        own: what an own controller decided; None for nothing.
     """
-    settings = pump.controller
+    pump.decisions = pump.decisions % 65_535 + 1
+    pump.detail = ExpectedDetail(pump.decisions)
     glucose = whole_glucose(glucose_mg_dl)
     refused = pump.cgm.refusal(at_s, offset_minutes, glucose, status_bits, pump.stale_s)
     prediction = None
@@ -68,22 +80,12 @@ def judge_sample(
         action, reason = Action.NONE, refused or Reason.INVALID_SAMPLE
     else:
         rising = pump.cgm.keep(offset_minutes, glucose)
-        prediction = pump.cgm.predict(settings.horizon_minutes)
-        situation = Situation(
-            running=pump.therapy is TherapyState.RUN,
-            glucose=glucose,
-            rising=rising,
-            prediction=prediction,
-            suspended_for_s=at_s - pump.tbr.start_s if pump.tbr is not None and pump.tbr.suspension else None,
-            locked_out=at_s < pump.lockout_end_s,
-            allowance_s=allowance_s(pump),
-        )
-        action, reason = decide(settings, situation)
-        if action is Action.SUSPEND:
-            pump.suspend(at_s, situation.allowance_s // 60)
-        elif action is Action.RESUME:
-            pump.end_suspension(at_s, "D-610")
-    pump.decisions = pump.decisions % 65_535 + 1
+        pump.loop.keep(pump.cgm.measured_s(offset_minutes), glucose)
+        prediction = pump.cgm.predict(pump.controller.horizon_minutes)
+        if pump.controller.controller in (Controller.OREF, Controller.OWN):
+            action, reason = _looped(pump, at_s, own)
+        else:
+            action, reason = _suspending(pump, at_s, glucose, rising, prediction)
     iob = pump.iob.at(at_s)
     return ExpectedDecision(
         sequence=pump.decisions,
@@ -96,4 +98,48 @@ def judge_sample(
         iob_tolerance_mu=iob.tolerance_mu,
         action=action,
         reason=reason,
+        detail=pump.detail,
     )
+
+
+def _suspending(
+    pump: Machine, at_s: int, glucose: int, rising: bool, prediction: Prediction | None
+) -> tuple[Action, Reason]:
+    """Manual and plgs (D-608 to D-615)."""
+    situation = Situation(
+        running=pump.therapy is TherapyState.RUN,
+        glucose=glucose,
+        rising=rising,
+        prediction=prediction,
+        suspended_for_s=at_s - pump.tbr.start_s if pump.tbr is not None and pump.tbr.suspension else None,
+        locked_out=at_s < pump.lockout_end_s,
+        allowance_s=allowance_s(pump),
+    )
+    action, reason = decide(pump.controller, situation)
+    if action is Action.SUSPEND:
+        pump.suspend(at_s, situation.allowance_s // 60)
+    elif action is Action.RESUME:
+        pump.end_automatic_tbr(at_s, "D-610")
+    return action, reason
+
+
+def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reason]:
+    """The closed loop (D-1101, D-1104)."""
+    if pump.therapy is not TherapyState.RUN:
+        return Action.NONE, Reason.NOT_RUNNING
+    if not pump.loop.configured(pump):
+        return Action.NONE, Reason.NOT_CONFIGURED
+    if not pump.loop.iob_known(pump, at_s):
+        return Action.NONE, Reason.IOB_UNKNOWN
+    if pump.controller.controller == Controller.OWN:
+        wanted = own or Wanted()
+        done = carry_out(pump, at_s, wanted)
+        pump.detail = detail_of_own(
+            pump.decisions, wanted.rate_mu_per_h, wanted.minutes, wanted.small_bolus_mu, done.guardrail
+        )
+        return done.action, Reason.CONTROLLER_RULE
+    inputs = pump.loop.inputs(pump, at_s)
+    decision = oref.decide(inputs)
+    done = carry_out(pump, at_s, wanted_of(decision))
+    pump.detail = detail_of(pump.decisions, inputs, decision, done.guardrail)
+    return done.action, Reason.CONTROLLER_RULE

@@ -22,6 +22,7 @@ __all__ = [
     "BolusEnded",
     "BolusStarted",
     "BolusTemplateChanged",
+    "CarbsAnnounced",
     "DailyInsulin",
     "Event",
     "GuardrailHeld",
@@ -360,6 +361,16 @@ class GuardrailHeld(Event):
     asked: int
     allowed: int
     doubt_mu: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarbsAnnounced(Event):
+    """Carbs announced over the controller service (D-1108)."""
+
+    codes: ClassVar[tuple[int, ...]] = (0xF033,)
+
+    carbs_g: int
+    minutes_ago: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from pumprig.oracle.annunciations import Annunciations
 from pumprig.oracle.bolus import Bolus, BolusPlan, Part
 from pumprig.oracle.delivery import NEVER, Delivery
+from pumprig.oracle.detail import ExpectedDetail
 from pumprig.oracle.events import (
     BasalChanged,
     BolusEnded,
@@ -31,6 +32,7 @@ from pumprig.oracle.events import (
 )
 from pumprig.oracle.guardrails import Windows, automatic_tbr, pulse_held
 from pumprig.oracle.iob import InsulinOnBoard
+from pumprig.oracle.loop import Loop
 from pumprig.oracle.plgs import Cgm, Limiter
 from pumprig.oracle.profile import Tbr, WallClock
 from pumprig.oracle.settings import PAUSE_LIMIT_S, ControllerSettings, Guardrails, OracleSettings
@@ -107,9 +109,11 @@ class Machine:
         self.shown_mu = {"basal": 0, "bolus": 0}
         self.midnight_s = self.clock.midnight_after(0)
         self.cgm = Cgm()
+        self.loop = Loop(settings.pulse_mu, settings.oref)
         self.limiter = Limiter()
         self.lockout_end_s = 0
         self.decisions = 0
+        self.detail = ExpectedDetail(0)
         self.delivered_mu_per_h = 0
         # D-514: what earlier lives of the pump counted, in seconds.
         self.elapsed_before_s = 0
@@ -184,7 +188,7 @@ class Machine:
         if at_s >= self.cgm.stale_due_s(self.stale_s):
             self.cgm.stale = True
             self.annunciations.raise_one(AnnunciationType.STALE_CGM, at_s, "D-603")
-            self.end_suspension(at_s, "D-603")
+            self.end_automatic_tbr(at_s, "D-603")
 
     # --- delivery ---
 
@@ -231,6 +235,7 @@ class Machine:
         if source != "prime":
             self.iob.add(at_s)
             self.windows.add(at_s)
+            self.loop.delivered(at_s)
             self.count_insulin("basal" if source == "basal" else "bolus", self.settings.pulse_mu)
         return self._draw(at_s)
 
@@ -379,19 +384,30 @@ class Machine:
         else:
             rate, left_s = profile.at(self.clock.second_of_day(at_s))
             self.profile_rate_mu_per_h, self.block_end_s = rate, at_s + left_s
+            self.loop.scheduled_from(at_s, rate)
 
     def apply_profile(self, at_s: int, rule: str) -> None:
         """Bring the block of the local time into force (D-202, D-203, D-204)."""
         self.load_block(at_s)
         self._rate_changed(at_s, rule)
 
-    def start_tbr(self, at_s: int, plan: TbrPlan, context: str, template: int = 0, *, suspension: bool = False) -> None:
-        """Start a TBR; one that runs is canceled first (D-302, D-306)."""
-        rule = "D-306" if suspension else "D-302"
+    def start_tbr(
+        self,
+        at_s: int,
+        plan: TbrPlan,
+        context: str,
+        template: int = 0,
+        *,
+        suspension: bool = False,
+        automatic: bool = False,
+    ) -> None:
+        """Start a TBR; one that runs is canceled first (D-302, D-306, D-1104)."""
+        rule = "D-306" if suspension else "D-1104" if automatic else "D-302"
         if self.tbr is not None:
             self.end_tbr(at_s, EndReason.CANCELED, rule)
         minutes = plan.duration_minutes
-        self.tbr = Tbr(plan.tbr_type, plan.value, at_s, at_s + 60 * minutes, minutes, context, template, suspension)
+        end_s = at_s + 60 * minutes
+        self.tbr = Tbr(plan.tbr_type, plan.value, at_s, end_s, minutes, context, template, suspension, automatic)
         if suspension:
             self.limiter.start(at_s)
         self.history.add(
@@ -409,10 +425,13 @@ class Machine:
     def suspend(self, at_s: int, minutes: int) -> None:
         """Start a suspension, no longer than a decision may last (D-306, D-608, D-1208)."""
         minutes = automatic_tbr(self, at_s, 0, minutes).minutes
-        self.start_tbr(at_s, TbrPlan(TbrType.ABSOLUTE, 0, minutes), Context.AP_CONTROLLER, suspension=True)
+        plan = TbrPlan(TbrType.ABSOLUTE, 0, minutes)
+        self.start_tbr(at_s, plan, Context.AP_CONTROLLER, suspension=True, automatic=True)
 
-    def change_tbr(self, at_s: int, plan: TbrPlan, context: str, template: int = 0) -> None:
-        """Change the running TBR on a client's word: same start, other rate and end (D-303)."""
+    def change_tbr(
+        self, at_s: int, plan: TbrPlan, context: str, template: int = 0, *, automatic: bool = False
+    ) -> None:
+        """Change the running TBR: same start, other rate and end; it is whose word it was (D-303, D-1107)."""
         tbr = self.tbr
         assert tbr is not None
         if tbr.suspension:
@@ -420,6 +439,7 @@ class Machine:
             self.limiter.end(at_s)
             self._lock_out(at_s)
             tbr.suspension = False
+        tbr.automatic = automatic
         tbr.tbr_type, tbr.value, tbr.template = plan.tbr_type, plan.value, template
         tbr.end_s = at_s + 60 * plan.duration_minutes
         tbr.programmed_minutes, tbr.context = plan.duration_minutes, context
@@ -462,10 +482,12 @@ class Machine:
         )
         self._rate_changed(at_s, rule, group=True)
 
-    def end_suspension(self, at_s: int, rule: str) -> None:
-        """End a suspension if one runs, on the pump's own account (D-603, D-610, D-616)."""
-        if self.tbr is not None and self.tbr.suspension:
-            self.end_tbr(at_s, EndReason.CANCELED, rule)
+    def end_automatic_tbr(self, at_s: int, rule: str) -> bool:
+        """End a controller's TBR if one runs, on the pump's own account (D-603, D-610, D-616, D-1106)."""
+        if self.tbr is None or not self.tbr.automatic:
+            return False
+        self.end_tbr(at_s, EndReason.CANCELED, rule)
+        return True
 
     def _lock_out(self, at_s: int) -> None:
         self.lockout_end_s = at_s + 60 * self.controller.lockout_minutes
@@ -475,6 +497,8 @@ class Machine:
     def start_bolus(self, at_s: int, plan: BolusPlan, template: int = 0, activation: str | None = None) -> int:
         """Take a bolus in under the next ID (D-402)."""
         self.last_bolus_id = self.last_bolus_id % _ID_MAX + 1
+        if plan.bolus_type is not BolusType.EXTENDED:
+            self.loop.last_bolus_s = at_s
         self.delivery.start_bolus(self.last_bolus_id, at_s, plan, template, activation)
         pulse_mu = self.settings.pulse_mu
         self.history.add(

@@ -24,12 +24,15 @@ from pumprig.errors import UsageError
 from pumprig.oracle.annunciations import Notice
 from pumprig.oracle.answers import answer
 from pumprig.oracle.bolus import Bolus
+from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.commands import Command, Expected, SetForce
 from pumprig.oracle.decisions import ExpectedDecision, allowance_s, judge_sample
 from pumprig.oracle.delivery import Ledger
+from pumprig.oracle.detail import ExpectedDetail
 from pumprig.oracle.events import Event
 from pumprig.oracle.iob import Iob
 from pumprig.oracle.machine import Machine
+from pumprig.oracle.oref_settings import OrefSettings
 from pumprig.oracle.plgs import Glucose
 from pumprig.oracle.power import SOURCES, restart
 from pumprig.oracle.settings import ControllerSettings, Guardrails, OracleSettings
@@ -147,6 +150,8 @@ class State:
     counters: Counters
     controller: ControllerSettings
     guardrails: Guardrails
+    oref: OrefSettings
+    detail: ExpectedDetail
 
     @property
     def bolus(self) -> BolusState | None:
@@ -211,16 +216,24 @@ class Oracle:
             )
         return at_s if at_s <= self.now_s else at_s - 1
 
-    def sample(self, at_s: int, offset_minutes: int, glucose_mg_dl: Glucose, status_bits: int = 0) -> ExpectedDecision:
-        """Let a CGM sample take effect at a pump second and say what is decided (D-602 to D-615).
+    def sample(
+        self,
+        at_s: int,
+        offset_minutes: int,
+        glucose_mg_dl: Glucose,
+        status_bits: int = 0,
+        own: Wanted | None = None,
+    ) -> ExpectedDecision:
+        """Let a CGM sample take effect at a pump second and say what is decided (D-602 to D-615, D-1101).
 
         Args:
             at_s: the pump second of effect.
             offset_minutes: time offset in the session.
             glucose_mg_dl: glucose; None for no measurement.
             status_bits: sensor status annunciation, bit 0 first.
+            own: what an own controller decided, as the pump told it; None for nothing to be done.
         """
-        return self._input(at_s, lambda pump: judge_sample(pump, at_s, offset_minutes, glucose_mg_dl, status_bits))
+        return self._input(at_s, lambda pump: judge_sample(pump, at_s, offset_minutes, glucose_mg_dl, status_bits, own))
 
     def _input(self, to_s: int, act: _Act) -> Any:
         self.advance(to_s)
@@ -284,6 +297,8 @@ class Oracle:
             ),
             controller=pump.controller,
             guardrails=pump.guardrails,
+            oref=pump.loop.settings,
+            detail=pump.detail,
         )
 
     # --- power cuts ---

@@ -74,15 +74,17 @@ class Cgm:
         self.newest_measured_s: int | None = None
         self._samples: deque[tuple[int, int]] = deque()
 
-    def open(self, session: datetime, start_s: int) -> None:
+    def open(self, session: datetime, start_s: int) -> bool:
         """Take the session start that the CGM tells, and the pump second that it is on the clock of now.
 
         Another start is another session: order and fit begin anew. The same start goes on, with the pump second of its
-        first reading, because setting the clock moves no measurement (D-601).
+        first reading, because setting the clock moves no measurement (D-601). Returns whether it is another session.
         """
-        if session != self._session:
-            self._session, self.start_s = session, start_s
-            self._samples.clear()
+        if session == self._session:
+            return False
+        self._session, self.start_s = session, start_s
+        self._samples.clear()
+        return True
 
     def refusal(self, at_s: int, offset_minutes: int, glucose: int | None, status: int, stale_s: int) -> Reason | None:
         """Why a sample is not usable, or None when it is (D-602)."""
@@ -103,11 +105,16 @@ class Cgm:
             self._samples.popleft()
         rising = bool(self._samples) and self._samples[-1][1] < glucose
         self._samples.append((offset_minutes, glucose))
-        measured_s = self.start_s + 60 * offset_minutes
+        measured_s = self.measured_s(offset_minutes)
         if self.newest_measured_s is None or measured_s > self.newest_measured_s:
             self.newest_measured_s = measured_s
         self.stale = False
         return rising
+
+    def measured_s(self, offset_minutes: int) -> int:
+        """The pump second at which a sample of the session was measured (D-601)."""
+        assert self.start_s is not None
+        return self.start_s + 60 * offset_minutes
 
     def stale_due_s(self, stale_s: int) -> int:
         """The second at which CGM becomes stale if no usable sample comes (D-603)."""

@@ -125,7 +125,8 @@ def _second_0(old: Machine, ended_s: int) -> Machine:
     if old.tbr is not None:
         pump.tbr = old.tbr
         pump.tbr.start_s -= ended_s
-        pump.tbr.suspension = False
+        pump.tbr.suspension = pump.tbr.automatic = False
+    pump.loop.restart(old.loop)
     pump.load_block(0)
     return pump
 

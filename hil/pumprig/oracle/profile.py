@@ -67,12 +67,17 @@ class Profile:
         number = bisect_right(self._ends_s, second_of_day)
         return self.blocks[number][1], self._ends_s[number] - second_of_day
 
+    def values_at(self, second_of_day: int) -> tuple[int, ...]:
+        """All values of the block in force (D-202, D-910)."""
+        return self.blocks[bisect_right(self._ends_s, second_of_day)][1:]
+
 
 @dataclass
 class Tbr:
     """The TBR that runs: in force from its last setting up to, and without, `end_s` (D-302).
 
-    `value` is mU/h, or thousandths of the factor when relative; `template` 0 is none.
+    `value` is mU/h, or thousandths of the factor when relative; `template` 0 is none. An `automatic` one was set by
+    the pump's own controller, and is a suspension when that was plgs (D-306, D-1107).
     """
 
     tbr_type: TbrType
@@ -83,6 +88,7 @@ class Tbr:
     context: str
     template: int = 0
     suspension: bool = False
+    automatic: bool = False
 
     def effective_minutes(self, at_s: int) -> int:
         """Whole minutes since the first start (D-303, D-305)."""

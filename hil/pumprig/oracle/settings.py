@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from pumprig.errors import UsageError
+from pumprig.oracle.oref_settings import OrefSettings
 from pumprig.oracle.steps import Step
 from pumprig.oracle.terms import Controller
 
@@ -87,8 +88,8 @@ class ControllerSettings:
 
     def refusal(self) -> str:
         """Say which value D-616 and section 10 refuse, or nothing when all are allowed."""
-        if self.controller not in (Controller.MANUAL, Controller.PLGS):
-            return f"controller is {self.controller!r}; allowed: manual, plgs"
+        if self.controller not in {str(word) for word in Controller}:
+            return f"controller is {self.controller!r}; allowed: {', '.join(Controller)}"
         for name, (least, most) in _ALLOWED.items():
             value = getattr(self, name)
             if not least <= value <= most:
@@ -151,6 +152,7 @@ class OracleSettings:
         basal_adjustable: whether there are basal profiles and TBR at all (D-205).
         basal_fixed_mu_per_h: the rate of a pump where there are none.
         guardrails: the bounds of the guardrails, which hold at the start, too (D-1201).
+        oref: the settings of controller oref at the start.
 
     Raises:
         UsageError: a value that no pump can have.
@@ -180,6 +182,7 @@ class OracleSettings:
     basal_adjustable: bool = True
     basal_fixed_mu_per_h: int = 0
     guardrails: Guardrails = field(default_factory=Guardrails)
+    oref: OrefSettings = field(default_factory=OrefSettings)
 
     def __post_init__(self) -> None:
         """Refuse values that would make the arithmetic meaningless."""
@@ -192,7 +195,7 @@ class OracleSettings:
             raise UsageError(
                 f"wall_start is {self.wall_start}", where="oracle settings", allowed="a local time of whole seconds"
             )
-        if refused := self.controller.refusal():
+        if refused := self.controller.refusal() or self.oref.refusal():
             raise UsageError(refused, where="oracle settings")
 
     @property

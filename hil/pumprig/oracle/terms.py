@@ -128,6 +128,8 @@ class Controller(StrEnum):
 
     MANUAL = "manual"
     PLGS = "plgs"
+    OREF = "oref"
+    OWN = "own"
 
 
 class Action(StrEnum):
@@ -137,6 +139,8 @@ class Action(StrEnum):
     KEEP = "keep"
     SUSPEND = "suspend"
     RESUME = "resume"
+    SET_TBR = "set TBR"
+    CANCEL_TBR = "cancel TBR"
 
 
 class Reason(StrEnum):
@@ -154,6 +158,9 @@ class Reason(StrEnum):
     PREDICTED_LOW = "predicted low"
     LOCKOUT = "lockout"
     LIMIT_REACHED = "limit reached"
+    CONTROLLER_RULE = "controller rule"
+    NOT_CONFIGURED = "not configured"
+    IOB_UNKNOWN = "IOB unknown"
 
 
 class EndReason(StrEnum):

@@ -89,7 +89,8 @@ class Doses:
     def forget(self, at_s: int) -> None:
         """Drop what is older than is kept."""
         first_s = at_s - 60 * self.kept_minutes
-        self.entries = [entry for entry in self.entries if entry[0] >= first_s]
+        if self.entries and self.entries[0][0] < first_s:
+            self.entries = [entry for entry in self.entries if entry[0] >= first_s]
 
 
 def _aged(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> list[tuple[int, float]]:
