@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pumprig.devices.choice import Devices
 from pumprig.patients.plan import PatientPlan
 from pumprig.scenario import Scenario
-from pumprig.scenario_commands import ActivateBasalProfile, Command, SetMaxBolus, WriteBasalProfile
+from pumprig.scenario_commands import (
+    ActivateBasalProfile,
+    ActivateTemplates,
+    Command,
+    SetGuardrails,
+    SetMaxBolus,
+    SetOref,
+    WriteBasalProfile,
+    WriteIchoProfile,
+    WriteIsfProfile,
+    WriteTargetProfile,
+)
+from pumprig.scenario_control import OrefSettings
 from pumprig.schedule import Schedule
 from pumprig.trace import Sample, Trace
 
@@ -15,6 +28,11 @@ __all__ = ["BRING_UP_S", "RunPlan", "start_second"]
 
 BRING_UP_S = 60
 """Pump seconds that the bring-up takes, each of its steps at a second of its own."""
+
+
+_WRITES: dict[str, tuple[type[WriteIsfProfile | WriteIchoProfile | WriteTargetProfile], int]] = {
+    "isf": (WriteIsfProfile, 10), "icho": (WriteIchoProfile, 12), "target": (WriteTargetProfile, 14),
+}  # fmt: skip
 
 
 def start_second(scale: int) -> int:
@@ -49,13 +67,28 @@ class RunPlan:
     devices: Devices = field(default_factory=Devices)
 
     def first_commands(self) -> list[Command]:
-        """What the pump is set to before it runs: maximum bolus, basal profile."""
-        pump = self.scenario.pump
-        return [
-            SetMaxBolus.model_construct(amount_iu=pump.max_bolus_iu),
-            WriteBasalProfile.model_construct(template_number=1, basal_profile=pump.basal_profile),
-            ActivateBasalProfile.model_construct(template_number=1),
-        ]
+        """What the pump is set to before it runs: maximum bolus, profiles, oref's settings, guardrails."""
+        scenario, pump = self.scenario, self.scenario.pump
+        commands: list[Command] = [SetMaxBolus.model_construct(amount_iu=pump.max_bolus_iu)]
+        if self.devices.oracle_settings.basal_adjustable:
+            commands += [
+                WriteBasalProfile.model_construct(template_number=1, basal_profile=pump.basal_profile),
+                ActivateBasalProfile.model_construct(template_number=1),
+            ]
+        numbers = []
+        for kind, blocks in (("isf", pump.isf_profile), ("icho", pump.icho_profile), ("target", pump.target_profile)):
+            if blocks is not None:
+                write, number = _WRITES[kind]
+                fields: dict[str, Any] = {"template_number": number, f"{kind}_profile": blocks}
+                commands.append(write.model_construct(**fields))
+                numbers.append(number)
+        if numbers:
+            commands.append(ActivateTemplates.model_construct(template_numbers=numbers))
+        if scenario.controller == "oref" or scenario.oref != OrefSettings():
+            commands.append(SetOref.model_construct(oref=scenario.oref))
+        if scenario.guardrails.given():
+            commands.append(SetGuardrails.model_construct(guardrails=scenario.guardrails))
+        return commands
 
     def missed(self, until_s: int) -> list[Sample]:
         """The samples that came before a pump second while the bearer was down, as far as the sensor has kept them."""

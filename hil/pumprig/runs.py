@@ -29,7 +29,7 @@ from pumprig.plan import RunPlan, start_second
 from pumprig.record import RunRecord, new_run_folder
 from pumprig.rig import Rig
 from pumprig.scenario import Scenario
-from pumprig.schedule import make_schedule
+from pumprig.schedule import announced, make_schedule
 from pumprig.verdict import EXIT_CODES, INTERRUPTED_EXIT_CODE, Reason, Verdict, VerdictBook
 from pumpwire.vendor import WIRE_VERSION
 
@@ -105,9 +105,11 @@ def make_plan(
     scenario = devices.fitted(scenario.settled(), given)
     pump = devices.oracle_settings
     scenario.refuse_levels(pump.pulse_mu, pump.reservoir_capacity_mu)
+    scenario.refuse_controller(pump)
     patient = scenario.patient_plan()
     trace = devices.sensed(scenario.load_trace(), scenario.cgm_age_minutes, measured=patient is None)
-    schedule = make_schedule(scenario, trace, start_second(clock.scale if clock else 0), devices.latency_s)
+    told = announced(scenario, patient, trace)
+    schedule = make_schedule(told, trace, start_second(clock.scale if clock else 0), devices.latency_s)
     return RunPlan(scenario, trace, schedule, without, fixed, patient, devices)
 
 
@@ -237,7 +239,7 @@ def _keep_frames(record: RunRecord, frames: Iterable[LinkFrame]) -> None:
 
 def _run_id(plan: RunPlan, options: RunOptions) -> str:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{plan.scenario.controller}-{options.board.partition(':')[0]}"
+    return f"{stamp}-{plan.scenario.controller_word}-{options.board.partition(':')[0]}"
 
 
 def _hash_of(firmware: Path | None) -> str | None:

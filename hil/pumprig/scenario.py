@@ -30,7 +30,6 @@ All mistakes of a file are reported at once, each as `file.toml:LINE: field: mes
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Callable
@@ -40,15 +39,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 
 from pumprig.devices.cgm import load_cgm
 from pumprig.devices.facts import Device
 from pumprig.devices.pump import load_pump
 from pumprig.errors import ScenarioError, UsageError
+from pumprig.oracle import OracleSettings
 from pumprig.patients.plan import NO_MEALS, PatientPlan, patient_trace
+from pumprig.scenario_control import (
+    CONTROLLERS,
+    LOOPS,
+    ControllerName,
+    GuardrailSettings,
+    OrefSettings,
+    controller_problems,
+)
 from pumprig.scenario_parts import (
-    START_ALLOWED,
     BearerDown,
     CgmDrop,
     CgmDuplicate,
@@ -65,10 +71,9 @@ from pumprig.scenario_parts import (
     ReservoirLevel,
     Start,
     clock_text,
-    seconds_problem,
 )
-from pumprig.scenario_patient import PatientSettings, resting_profile
-from pumprig.scenario_values import FieldProblem
+from pumprig.scenario_patient import PatientSettings, loop_profiles, resting_profile
+from pumprig.scenario_problems import ARGUMENTS, line_of, problems_of, toml_problem
 from pumprig.toml_lines import Location, TomlLines
 from pumprig.trace import Trace, bundled_trace_path, load_trace
 
@@ -98,8 +103,10 @@ class Scenario(Part):
         pump_profile: the kind of pump, None for the firmware's own.
         cgm_profile: the kind of sensor, None for the trace as it is.
         cgm_age_minutes: how long its session has run at the first sample; None when its warm-up has just ended.
-        controller: the on-pump controller.
+        controller: the on-pump controller: one of the pump's own, or a file.
         settings: its settings.
+        oref: settings of controller oref.
+        guardrails: those that a client tightens.
         pump: the pump's settings.
         commands: in TOML `[[command]]`.
         faults: in TOML `[[fault]]`.
@@ -116,8 +123,10 @@ class Scenario(Part):
     pump_profile: Annotated[str, AfterValidator(lambda name: _known_device(load_pump, name))] | None = None
     cgm_profile: Annotated[str, AfterValidator(lambda name: _known_device(load_cgm, name))] | None = None
     cgm_age_minutes: Annotated[int, Field(ge=0, le=527_040)] | None = None
-    controller: Literal["manual", "plgs"] = "plgs"
+    controller: ControllerName = "plgs"
     settings: ControllerSettings = ControllerSettings()
+    oref: OrefSettings = OrefSettings()
+    guardrails: GuardrailSettings = GuardrailSettings()
     pump: PumpSettings = PumpSettings()
     commands: list[Command] = Field(default=[], alias="command")
     faults: list[Fault] = Field(default=[], alias="fault")
@@ -167,12 +176,12 @@ class Scenario(Part):
         try:
             raw = tomllib.loads(text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
-            raise ScenarioError([_toml_problem(file, str(error), text)], remedy=_REMEDY) from None
+            raise ScenarioError([toml_problem(file, str(error), text)], remedy=_REMEDY) from None
         lines = TomlLines(text)
         try:
             scenario = cls.model_validate(raw)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, raw, file, lines), remedy=_REMEDY) from None
+            raise ScenarioError(problems_of(error, raw, file, lines, cls), remedy=_REMEDY) from None
         scenario._file, scenario._lines, scenario._folder = file, lines, folder
         scenario._judge_times()
         return scenario
@@ -182,7 +191,7 @@ class Scenario(Part):
         cls,
         trace: str | Path,
         *,
-        controller: Literal["manual", "plgs"] = "plgs",
+        controller: str = "plgs",
         start: float | str | datetime | None = None,
         hours: float | None = None,
         seed: int = 1,
@@ -207,27 +216,28 @@ class Scenario(Part):
         try:
             scenario = cls.model_validate(values)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, values, _ARGUMENTS, None)) from None
+            raise ScenarioError(problems_of(error, values, ARGUMENTS, None, cls)) from None
         scenario._folder = Path.cwd()
         return scenario
 
     @classmethod
-    def from_patient(cls, name: str, meals: str = NO_MEALS, **values: Any) -> Scenario:
+    def from_patient(cls, name: str, meals: str = NO_MEALS, *, announce: bool = False, **values: Any) -> Scenario:
         """The plain scenario of a virtual patient: resting basal rate, no commands, no faults.
 
         Args:
             name: of the patient.
             meals: a file, or `none`.
+            announce: whether the pump is told of them.
             values: other fields of the scenario.
 
         Raises:
             ScenarioError: a value is out of its range, or there is no such patient.
         """
-        values["patient"] = {"name": name, "meals": meals}
+        values["patient"] = {"name": name, "meals": meals, "announce": announce}
         try:
             scenario = cls.model_validate(_start_of(values))
         except ValidationError as error:
-            raise ScenarioError(_problems(error, values, _ARGUMENTS, None)) from None
+            raise ScenarioError(problems_of(error, values, ARGUMENTS, None, cls)) from None
         scenario._folder = Path.cwd()
         return scenario
 
@@ -241,7 +251,7 @@ class Scenario(Part):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, {}, "recorded scenario", None)) from None
+            raise ScenarioError(problems_of(error, {}, "recorded scenario", None, cls)) from None
 
     def to_json(self) -> str:
         """The scenario for a record, with whole paths, so that the run can be repeated from anywhere."""
@@ -250,6 +260,8 @@ class Scenario(Part):
             whole["patient"] = self.patient.model_copy(update={"meals": os.path.abspath(self.meals_path)})
         if self.trace not in (None, BUNDLED):
             whole["trace"] = os.path.abspath(self.trace_path)
+        if self.own_controller is not None:
+            whole["controller"] = os.path.abspath(self.own_controller)
         return self.model_copy(update=whole).model_dump_json(by_alias=True, exclude_none=True)
 
     def changed(self, **values: Any) -> Scenario:
@@ -272,7 +284,7 @@ class Scenario(Part):
         try:
             scenario = type(self).model_validate(raw)
         except ValidationError as error:
-            raise ScenarioError(_problems(error, raw, _ARGUMENTS, None)) from None
+            raise ScenarioError(problems_of(error, raw, ARGUMENTS, None, type(self))) from None
         scenario._file, scenario._lines, scenario._folder = self._file, self._lines, self._folder
         scenario._judge_times()
         return scenario
@@ -285,6 +297,16 @@ class Scenario(Part):
         if self.trace is None:
             return self.meals_path or Path(NO_MEALS)
         return (self._folder or Path()) / Path(self.trace).expanduser()
+
+    @property
+    def controller_word(self) -> str:
+        """What the wire calls the controller: `own` for one from a file."""
+        return self.controller if self.own_controller is None else "own"
+
+    @property
+    def own_controller(self) -> Path | None:
+        """The file of a controller of one's own; None for one of the pump's."""
+        return None if self.controller in CONTROLLERS else (self._folder or Path()) / Path(self.controller).expanduser()
 
     @property
     def meals_path(self) -> Path | None:
@@ -312,11 +334,28 @@ class Scenario(Part):
             raise ScenarioError([problem], remedy="Correct the path; it begins in the scenario's folder.") from None
 
     def settled(self) -> Scenario:
-        """The scenario with a basal profile: a patient's resting rate where the scenario gives none."""
-        if self.patient is None or "basal_profile" in self.pump.model_fields_set:
+        """The scenario with the profiles of a patient where it gives none, those of a loop for one alone."""
+        if self.patient is None:
             return self
-        profile = resting_profile(PatientPlan.of(self.patient.name, None, 0).parameters)
-        return self.model_copy(update={"pump": self.pump.model_copy(update={"basal_profile": profile})})
+        parameters = PatientPlan.of(self.patient.name, None, 0).parameters
+        own: dict[str, Any] = {"basal_profile": resting_profile(parameters)}
+        if self.controller_word in LOOPS:
+            own |= loop_profiles(parameters)
+        left_open = {name: value for name, value in own.items() if name not in self.pump.model_fields_set}
+        return self.model_copy(update={"pump": self.pump.model_copy(update=left_open)})
+
+    def refuse_controller(self, pump: OracleSettings) -> None:
+        """Refuses a loop without its profiles, and settings that a guardrail forbids.
+
+        Args:
+            pump: the pump's parameters.
+
+        Raises:
+            ScenarioError: with one line for each.
+        """
+        found = [self.problem(place, message) for place, message in controller_problems(self, pump)]
+        if found:
+            raise ScenarioError(found, remedy=_REMEDY)
 
     def load_trace(self) -> Trace:
         """The part of the trace that the run replays; of a patient, when the samples will be taken.
@@ -335,7 +374,7 @@ class Scenario(Part):
 
     def problem(self, location: Location, message: str) -> str:
         """One line `file:line: field: message` for a mistake that shows only later."""
-        return _line(self._file, self._lines, location, message)
+        return line_of(self._file, self._lines, location, message)
 
     def refuse_after(self, duration_s: int) -> None:
         """Refuses commands and faults that lie after the end of the run.
@@ -404,10 +443,6 @@ class Scenario(Part):
             raise ScenarioError(problems, remedy=_REMEDY)
 
 
-_ARGUMENTS = "arguments"
-_OPTIONS = {name: name for name in ("controller", "seed", "hours", "start", "date_order")}
-_OPTIONS |= {"patient.name": "patient", "patient.meals": "meals", "pump_profile": "pump", "cgm_profile": "cgm"}
-
 # What needs no connection, or has a message of its own while there is none.
 _WITHOUT_POWER = (BearerDown, PowerCut, CgmDrop, CgmDuplicate, CgmLate)
 _WITHOUT_BEARER = (*_WITHOUT_POWER, Occlusion)
@@ -426,140 +461,3 @@ def _start_of(values: dict[str, Any]) -> dict[str, Any]:
     start = values.get("start")
     is_hours = isinstance(start, str) and start.replace(".", "", 1).isdigit()
     return {**values, "start": float(str(start))} if is_hours else values
-
-
-def _line(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
-    where = f"{file}:{lines.line_of(location)}" if lines else file
-    field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
-    if file == _ARGUMENTS and field in _OPTIONS:
-        return f"--{_OPTIONS[field].replace('_', '-')}: {message}"
-    return f"{where}: {field}: {message}" if field else f"{where}: {message}"
-
-
-def _toml_problem(file: str, message: str, text: str) -> str:
-    what, _, place = message.rpartition(" (at ")
-    if place.startswith("line "):
-        return f"{file}:{place.split()[1].strip(',')}: this is no TOML: {what}"
-    return f"{file}:{text.count(chr(10)) + 1}: this is no TOML: {what or message}"
-
-
-def _problems(error: ValidationError, raw: dict[str, Any], file: str, lines: TomlLines | None) -> list[str]:
-    found: list[tuple[int, str]] = []
-    for details in error.errors(include_url=False):
-        location = _location(details, raw)
-        number = lines.line_of(location) if lines else 0
-        found.append((number, _line(file, lines, location, _message(details))))
-        if details["type"].startswith("union_tag") and isinstance(details["input"], dict):
-            found += _time_of_unknown_kind(details["input"], location, file, lines)
-    return list(dict.fromkeys(text for _, text in sorted(found, key=lambda item: item[0])))
-
-
-# Without a known kind pydantic looks at no other field of that command or fault.
-def _time_of_unknown_kind(
-    item: dict[str, Any], location: Location, file: str, lines: TomlLines | None
-) -> list[tuple[int, str]]:
-    place = (*location, "at")
-    message = seconds_problem(item["at"]) if "at" in item else "is missing"
-    return [(lines.line_of(place) if lines else 0, _line(file, lines, place, message))] if message else []
-
-
-# What is wrong with a whole command or fault is told at its table, or at the field that it is about.
-def _location(details: ErrorDetails, raw: dict[str, Any]) -> Location:
-    place = details["loc"]
-    if details["type"] != "value_error" or not isinstance(details["input"], dict):
-        return _without_tags(place, raw)
-    found = _without_tags((*place, ""), raw)[:-1]
-    problem = details["ctx"]["error"]
-    return (*found, problem.field) if isinstance(problem, FieldProblem) else found
-
-
-# pydantic puts the kind of a command, and the branch of a choice of types, into a location. The file knows neither.
-def _without_tags(location: tuple[int | str, ...], raw: Any) -> Location:
-    kept: list[str | int] = []
-    value: Any = raw
-    for index, part in enumerate(location):
-        is_last = index == len(location) - 1
-        if isinstance(value, dict) and (part in value or (is_last and isinstance(part, str))):
-            value = value.get(part)
-            kept.append(part)
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-            kept.append(part)
-    return tuple(kept)
-
-
-def _message(details: ErrorDetails) -> str:
-    kind, context = details["type"], details.get("ctx", {})
-    name = str(details["loc"][-1]) if details["loc"] else ""
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        near = _nearest(name, details["loc"])
-        return "unknown field" + (f"; do you mean {near}?" if near else "")
-    if kind == "union_tag_invalid":
-        return f"unknown kind {context['tag']!r}; allowed: {str(context['expected_tags']).replace(chr(39), '')}"
-    if kind == "union_tag_not_found":
-        return "kind is missing"
-    if kind == "value_error":
-        return str(context["error"])
-    if details["loc"][:1] == ("start",):
-        return START_ALLOWED
-    return _plain_message(details, name)
-
-
-# What pydantic says of types and limits, as somebody says it who writes TOML and knows no type of Python.
-def _plain_message(details: ErrorDetails, name: str) -> str:
-    kind, context = details["type"], details.get("ctx", {})
-    allowed = _allowed_range(name, details["loc"])
-    unquoted = ", without quotes" if isinstance(details["input"], str) else ""
-    if kind.startswith(("greater_than", "less_than")):
-        return "must be" + (allowed or f" at least {context.get('ge', 0)}")
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
-    if kind in ("too_short", "too_long"):
-        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        return f"must hold {bound}, not {context['actual_length']}"
-    return {
-        "int_type": f"must be a whole number{allowed}{unquoted}",
-        "int_from_float": f"must be a whole number{allowed}",
-        "float_type": f"must be a number{allowed}{unquoted}",
-        "finite_number": f"must be a number{allowed}",
-        "bool_type": f"must be true or false{unquoted}",
-        "string_type": "must be text in quotes",
-        "string_too_short": "must not be empty",
-        "string_too_long": f"must have at most {context.get('max_length')} characters",
-        "list_type": "must be a list",
-        "dict_type": "must be a table of fields",
-        "model_type": "must be a table of fields",
-        "model_attributes_type": "must be a table of fields",
-        "datetime_type": f"must be a local time such as 2026-03-04T06:00:00{unquoted}",
-    }.get(kind, details["msg"][:1].lower() + details["msg"][1:])
-
-
-# The fields of each part of a scenario; those of the kinds that a location names come first.
-def _parts(location: tuple[int | str, ...]) -> list[dict[str, dict[str, Any]]]:
-    schema = Scenario.model_json_schema(by_alias=True)
-    parts = [schema.get("properties", {}), *(part.get("properties", {}) for part in schema.get("$defs", {}).values())]
-    parts.sort(key=lambda part: part.get("kind", {}).get("const") not in location)
-    return parts
-
-
-def _nearest(name: str, location: tuple[int | str, ...]) -> str:
-    for part in _parts(location):
-        near = difflib.get_close_matches(name, part, n=1)
-        if near and part.get("kind", {}).get("const") in location:
-            return near[0]
-    names = sorted({name for part in _parts(location) for name in part})
-    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
-
-
-# The schema says `gt` and `le` where a value is converted.
-def _allowed_range(name: str, location: tuple[int | str, ...]) -> str:
-    for part in _parts(location):
-        field = part.get(name, {})
-        for branch in (field, *field.get("anyOf", ())):
-            if "maximum" in branch:
-                return f" from {branch['minimum']} to {branch['maximum']}"
-            if "le" in branch:
-                return f" more than {branch['gt']} and at most {branch['le']}"
-    return ""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pumprig.scenario_control import GuardrailSettings, OrefSettings, WrittenSettings
 from pumprig.scenario_values import (
     BLOCKS_SENT_MAX,
     MINUTES_OF_DAY,
@@ -19,7 +20,6 @@ from pumprig.scenario_values import (
     Part,
     SettingAmount,
     TargetBlock,
-    WrittenSettings,
     known_century,
     without_zone,
 )
@@ -27,6 +27,7 @@ from pumprig.scenario_values import (
 __all__ = [
     "ActivateBasalProfile",
     "ActivateTemplates",
+    "AnnounceCarbs",
     "BolusAmounts",
     "BolusCalculated",
     "CancelBolus",
@@ -42,7 +43,9 @@ __all__ = [
     "SetClock",
     "SetController",
     "SetFillLevel",
+    "SetGuardrails",
     "SetMaxBolus",
+    "SetOref",
     "SetTbr",
     "SetTbrTemplate",
     "SetTherapyState",
@@ -329,8 +332,30 @@ class SetController(At):
     """A write of the controller's settings (D-616); the pump refuses settings that do not agree."""
 
     kind: Literal["set_controller"] = "set_controller"
-    controller: Literal["manual", "plgs"]
+    controller: Literal["manual", "plgs", "oref", "own"]
     settings: WrittenSettings = WrittenSettings()
+
+
+class SetOref(At):
+    """A write of the settings of controller oref (D-1201); what is left out has its value of the beginning."""
+
+    kind: Literal["set_oref"] = "set_oref"
+    oref: OrefSettings = OrefSettings()
+
+
+class SetGuardrails(At):
+    """A write of the guardrails (D-1201); what is left out stays as it is."""
+
+    kind: Literal["set_guardrails"] = "set_guardrails"
+    guardrails: GuardrailSettings
+
+
+class AnnounceCarbs(At):
+    """Carbs are announced to the controller (D-1108)."""
+
+    kind: Literal["announce_carbs"] = "announce_carbs"
+    carbs_g: Annotated[int, Field(ge=1, le=250)]
+    minutes_ago: Annotated[int, Field(ge=0, le=360)] = 0
 
 
 Command = Annotated[
@@ -359,6 +384,9 @@ Command = Annotated[
     | ResetOperationTime
     | DeleteRecords
     | BolusCalculated
-    | SetController,
+    | SetController
+    | SetOref
+    | SetGuardrails
+    | AnnounceCarbs,
     Field(discriminator="kind"),
 ]

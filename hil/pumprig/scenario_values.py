@@ -1,13 +1,14 @@
-"""What the parts of a scenario are made of: times, amounts, blocks of a day, settings of pump and controller."""
+"""What the parts of a scenario are made of: times, amounts, blocks of a day, settings of the pump."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 __all__ = [
     "BLOCKS_SENT_MAX",
@@ -16,7 +17,6 @@ __all__ = [
     "Amount",
     "At",
     "BasalBlock",
-    "ControllerSettings",
     "FieldProblem",
     "Hours",
     "IchoBlock",
@@ -28,7 +28,6 @@ __all__ = [
     "Start",
     "TargetBlock",
     "WireAmount",
-    "WrittenSettings",
     "clock_text",
     "known_century",
     "most_on_the_wire",
@@ -208,18 +207,40 @@ class TargetBlock(Part):
     high_mg_dl: Annotated[TenthsAmount, Field(ge=0, le=2000)]
 
 
-def _whole_day(blocks: list[BasalBlock]) -> list[BasalBlock]:
+_Blocks = TypeVar("_Blocks", bound=Sequence[BasalBlock | IsfBlock | IchoBlock | TargetBlock])
+# D-910: what a pump takes.
+_VALUES = {
+    "isf_mg_dl_per_iu": (1, 1000), "icho_ratio_g_per_iu": (1, 300), "low_mg_dl": (40, 400), "high_mg_dl": (40, 400),
+}  # fmt: skip
+
+
+def _whole_day(blocks: _Blocks) -> _Blocks:
     total = sum(block.duration_minutes for block in blocks)
     if total != MINUTES_OF_DAY:
         raise ValueError(f"the blocks last {total} minutes together, a day has {MINUTES_OF_DAY}")
     return blocks
 
 
-BasalProfile = Annotated[list[BasalBlock], Field(min_length=1, max_length=BLOCKS_MAX), AfterValidator(_whole_day)]
+def _within(blocks: _Blocks) -> _Blocks:
+    for block in blocks:
+        for name in type(block).model_fields:
+            least, most = _VALUES.get(name, (0, NUMBER_END))
+            if not least <= getattr(block, name) <= most:
+                raise ValueError(f"{name} is {getattr(block, name)}; allowed: {least} to {most} (D-910)")
+        if isinstance(block, TargetBlock) and block.low_mg_dl > block.high_mg_dl:
+            raise ValueError(f"low_mg_dl {block.low_mg_dl} lies above high_mg_dl {block.high_mg_dl} (D-910)")
+    return blocks
+
+
+_Day = (Field(min_length=1, max_length=BLOCKS_MAX), AfterValidator(_whole_day), AfterValidator(_within))
+BasalProfile = Annotated[list[BasalBlock], *_Day]
+IsfProfile = Annotated[list[IsfBlock], *_Day]
+IchoProfile = Annotated[list[IchoBlock], *_Day]
+TargetProfile = Annotated[list[TargetBlock], *_Day]
 
 
 class PumpSettings(Part):
-    """What the pump is set to before the run begins."""
+    """What the pump is set to before the run begins; controller oref needs all four profiles."""
 
     basal_profile: BasalProfile = [
         BasalBlock(duration_minutes=240, rate_iu_per_h=Decimal("0.75")),
@@ -228,31 +249,8 @@ class PumpSettings(Part):
         BasalBlock(duration_minutes=360, rate_iu_per_h=Decimal("0.8")),
         BasalBlock(duration_minutes=360, rate_iu_per_h=Decimal("0.95")),
     ]
+    isf_profile: IsfProfile | None = None
+    icho_profile: IchoProfile | None = None
+    target_profile: TargetProfile | None = None
     max_bolus_iu: SettingAmount = Decimal(10)
     reservoir_iu: Amount = Decimal(300)
-
-
-class WrittenSettings(Part):
-    """Controller settings as the wire can carry them: each in its range, whether they agree or not."""
-
-    suspend_predicted_mg_dl: Annotated[int, Field(ge=60, le=120)] = 80
-    suspend_now_mg_dl: Annotated[int, Field(ge=50, le=100)] = 70
-    horizon_minutes: Annotated[int, Field(ge=10, le=60)] = 30
-    suspend_limit_minutes: Annotated[int, Field(ge=5, le=240)] = 120
-    limit_window_minutes: Annotated[int, Field(ge=5, le=480)] = 150
-    stale_minutes: Annotated[int, Field(ge=5, le=60)] = 15
-    lockout_minutes: Annotated[int, Field(ge=0, le=240)] = 30
-    dia_minutes: Annotated[int, Field(ge=180, le=480)] = 300
-    peak_minutes: Annotated[int, Field(ge=35, le=120)] = 75
-
-
-class ControllerSettings(WrittenSettings):
-    """Parameters of the on-pump controller: names and ranges of the dosing specification, section 10."""
-
-    @model_validator(mode="after")
-    def _judge(self) -> ControllerSettings:
-        if self.suspend_limit_minutes > self.limit_window_minutes:
-            raise ValueError("suspend_limit_minutes may not exceed limit_window_minutes (D-616)")
-        if 5 * self.peak_minutes > 2 * self.dia_minutes:
-            raise ValueError("peak_minutes may not exceed two fifths of dia_minutes (D-616)")
-        return self

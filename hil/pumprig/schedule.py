@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pumprig.errors import UsageError
+from pumprig.patients.plan import PatientPlan
 from pumprig.scenario import POWER_BACK_S, Scenario
 from pumprig.scenario_parts import (
     Annunciation,
@@ -40,6 +41,7 @@ from pumprig.scenario_parts import (
     ReservoirDetached,
     ReservoirLevel,
 )
+from pumprig.scenario_patient import announcements
 from pumprig.trace import Sample, Trace
 
 OFFSET_MINUTES_MAX = 65535
@@ -138,6 +140,20 @@ def run_seconds(scenario: Scenario, trace: Trace) -> int:
     """Length of the run: the hours of the scenario, or of the trace where it ends sooner or no hours are given."""
     trace_s = 60 * trace.duration_minutes
     return trace_s if scenario.hours is None else min(trace_s, int(scenario.hours * 3600))
+
+
+def announced(scenario: Scenario, patient: PatientPlan | None, trace: Trace) -> Scenario:
+    """The scenario with an announcement of each meal at the second at which it is eaten, where that is asked.
+
+    Args:
+        scenario: what is done.
+        patient: who eats; None for a trace.
+        trace: when the run begins, and how long it is.
+    """
+    if patient is None or scenario.patient is None or not scenario.patient.announce:
+        return scenario
+    commands = announcements(patient.meals, trace.start, run_seconds(scenario, trace))
+    return scenario.model_copy(update={"commands": [*scenario.commands, *commands]})
 
 
 def make_schedule(scenario: Scenario, trace: Trace, start_s: int, latency_s: int = 0) -> Schedule:

@@ -229,7 +229,7 @@ def test_what_cannot_be_done_is_said_in_one_line(call, trace, arguments, exit_co
     assert said in lines[0]
 
 
-@pytest.mark.parametrize("option", [["--seed", "-1"], ["--controller", "auto"], ["--hours", "many"], ["--wings"]])
+@pytest.mark.parametrize("option", [["--seed", "-1"], ["--hours", "many"], ["--wings"]])
 def test_an_option_that_click_refuses_is_usage(call, trace, option):
     code, _, err = call("run", trace, *option)
     assert code == 2

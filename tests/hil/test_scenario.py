@@ -114,6 +114,12 @@ def test_the_defaults_of_the_controller_are_those_of_the_dosing_specification():
         "lockout_minutes": 30,
         "dia_minutes": 300,
         "peak_minutes": 75,
+        "near_mg_dl": 0,
+        "resume_mg_dl": 0,
+        "resume_predicted_mg_dl": 0,
+        "minimum_minutes": 5,
+        "rising_resumes": True,
+        "rising_holds": True,
     }
 
 
@@ -183,7 +189,7 @@ def test_a_field_that_is_near_one_of_its_own_kind_is_pointed_at():
     [
         (["hours = 0"], "2: hours: must be more than 0 and at most 8784"),
         (["start = 'noon'"], "2: start: must be hours since the first reading, or a time such as 2026-03-04T06:00:00"),
-        (["controller = 'auto'"], "2: controller: must be 'manual' or 'plgs'"),
+        (["controller = 'auto'"], "2: controller: must be 'manual', 'plgs' or 'oref', or a file"),
         (["seed = true"], "2: seed: must be a whole number from 0 to 9223372036854775807"),
         (["[settings]", "peak_minutes = 120", "dia_minutes = 240"], "2: settings: peak_minutes may not exceed two"),
         (["[settings]", "suspend_limit_minutes = 200"], "2: settings: suspend_limit_minutes may not exceed"),

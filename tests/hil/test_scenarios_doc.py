@@ -55,10 +55,28 @@ def test_every_kind_has_its_row_with_its_fields_and_their_limits(table):
                     assert not missing or "as above" in rows[kind], f"{kind}.{name}: {missing}"
 
 
-def test_every_setting_has_its_limits_and_its_value_when_left_out():
-    for name, field in PARTS["ControllerSettings"]["properties"].items():
-        row = rf"\| `{name}` \| {field['minimum']} to {field['maximum']}\b[^|]*\| {field['default']} \|"
-        assert re.search(row, TEXT), name
+def shown(value: object) -> str:
+    return f'`"{value}"`' if isinstance(value, str) else str(value).lower()
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [("`[settings]`", "ControllerSettings"), ("`[oref]`", "OrefSettings"), ("`[guardrails]`", "GuardrailSettings")],
+)
+def test_every_setting_has_its_limits_and_its_value_when_left_out(heading, part):
+    rows = {row.split("`")[1]: row for row in section(heading).splitlines() if row.startswith("| `")}
+    assert set(rows) == set(PARTS[part]["properties"])
+    for name, field in PARTS[part]["properties"].items():
+        bounded = [branch for branch in (field, *field.get("anyOf", ())) if "minimum" in branch]
+        wanted = [f"{branch['minimum']} to {branch['maximum']}" for branch in bounded]
+        if "0 for none" in rows[name]:
+            wanted = [f"to {branch['maximum']}" for branch in bounded]
+        if field.get("type") == "boolean":
+            wanted = ["true or false"]
+        wanted += [shown(word) for word in field.get("enum", ())]
+        if field["default"] is not None:
+            wanted.append(f"| {shown(field['default'])} |")
+        assert all(text in rows[name] for text in wanted), f"{name}: {wanted}"
 
 
 def test_every_word_that_a_field_allows_is_named():

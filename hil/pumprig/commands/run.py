@@ -15,6 +15,7 @@ from pumprig.patients.plan import NO_MEALS
 from pumprig.report.words import count
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
+from pumprig.scenario_control import OWN_SUFFIX
 from pumprig.verdict import Verdict
 
 __all__ = ["command"]
@@ -26,7 +27,10 @@ __all__ = ["command"]
 @click.option("--meals", metavar="FILE|none", help="What the patient eats; the pump is not told.  [default: none]")
 @click.option("--pump", metavar="NAME", help="The kind of pump; `pumprig devices` lists them.")
 @click.option("--cgm", metavar="NAME", help="The kind of sensor: the trace becomes what it would send.")
-@click.option("--controller", type=click.Choice(["manual", "plgs"]), help="On-pump controller.  [default: plgs]")
+@click.option("--announce-meals", is_flag=True, help="Tell the pump of each meal when the patient eats it.")
+@click.option(
+    "--controller", metavar="manual|plgs|oref|FILE.py", help="On-pump controller, or one of your own.  [default: plgs]"
+)
 @click.option(
     "--clock", default="lockstep", show_default=True, metavar="lockstep|realtime|scaled:N",
     help="How the pump's time passes. Lockstep proves logic and order; the others also judge deadlines of speed.",
@@ -58,6 +62,7 @@ def command(
     source: str | None,
     patient: str | None,
     meals: str | None,
+    announce_meals: bool,
     pump: str | None,
     cgm: str | None,
     controller: str | None,
@@ -86,6 +91,7 @@ def command(
       pumprig run export.csv --controller plgs --hours 24
       pumprig run scenario.toml --clock scaled:60 --json
       pumprig run --patient adult#001 --meals meals.csv --hours 48
+      pumprig run --patient adult#001 --meals meals.csv --announce-meals --controller oref
       pumprig run export.csv --pump omnipod_dash --cgm libre3
     """
     from pumprig.checks import CHECKS
@@ -101,10 +107,13 @@ def command(
         "pump_profile": pump, "cgm_profile": cgm,
     }  # fmt: skip
     given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
-    if patient is None and meals is None:
+    if controller is not None and controller.endswith(OWN_SUFFIX):
+        # Paths of a command line begin where it is given, those of a scenario in its folder.
+        given["controller"] = str(Path(controller).absolute())
+    if patient is None and meals is None and not announce_meals:
         scenario = _scenario(source, given)
     else:
-        scenario = _patient_scenario(source, patient, meals, given)
+        scenario = _patient_scenario(source, patient, meals, given, announce=announce_meals)
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
@@ -123,22 +132,24 @@ def _scenario(source: str | None, overrides: Mapping[str, Any]) -> Scenario:
 
 
 def _patient_scenario(
-    source: str | None, patient: str | None, meals: str | None, overrides: Mapping[str, Any]
+    source: str | None, patient: str | None, meals: str | None, overrides: Mapping[str, Any], *, announce: bool
 ) -> Scenario:
+    asked = "--patient" if patient is not None else "--meals" if meals is not None else "--announce-meals"
     if source is None:
         if patient is None:
-            raise UsageError("meals need somebody who eats them", where="--meals", remedy="Name a --patient, too.")
-        return Scenario.from_patient(patient, meals or NO_MEALS, **overrides)
+            raise UsageError("meals need somebody who eats them", where=asked, remedy="Name a --patient, too.")
+        return Scenario.from_patient(patient, meals or NO_MEALS, announce=announce, **overrides)
     scenario = Scenario.load(source) if source.endswith(".toml") else None
     if scenario is None or scenario.patient is None:
         raise UsageError(
-            f"{source} gives a trace, which has no patient", where="--meals" if patient is None else "--patient",
+            f"{source} gives a trace, which has no patient", where=asked,
             allowed="a trace or a patient, not both",
         )  # fmt: skip
     who = {**scenario.patient.model_dump(), **({"name": patient} if patient else {})}
     if meals is not None:
-        # Paths of a command line begin where it is given, those of a scenario in its folder.
         who["meals"] = meals if meals == NO_MEALS else str(Path(meals).absolute())
+    if announce:
+        who["announce"] = True
     return scenario.changed(**overrides, patient=who)
 
 
