@@ -7,7 +7,7 @@ held against each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from pumprig import scenario_parts as parts
 from pumprig.dut import Dut
 from pumprig.errors import ScenarioError
 from pumprig.expected_records import ANNUNCIATION_TYPES
+from pumprig.oracle import Guardrails
 from pumprig.oracle import commands as oracle
 from pumpwire.enums import (
     AnnunciationType,
@@ -27,6 +28,7 @@ from pumpwire.enums import (
     BolusType,
     Controller,
     FaultKind,
+    PlgsFlags,
     RacpFilter,
     RacpOperator,
     RacpResponseCode,
@@ -38,7 +40,7 @@ __all__ = ["Action", "Answered", "Known", "action_of", "configure", "fault_of", 
 
 SUCCESS = 0x0F
 _ANNUNCIATION_WORDS = {kind: word for word, kind in ANNUNCIATION_TYPES.items()}
-_PLAIN_WRITES = ("set_controller", "set_clock", "bolus_calculated")
+_PLAIN_WRITES = ("set_controller", "set_oref", "set_guardrails", "announce_carbs", "set_clock", "bolus_calculated")
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ class Known:
         newest_bolus_id: for a cancel that names none.
         shown_annunciation_id: for a confirm or snooze that names none.
         stored: sequence numbers of the first and the last record, for a deletion of either.
+        guardrails: those in force, for a write that leaves some as they are.
     """
 
     newest_bolus_id: int = 0
     shown_annunciation_id: int = 0
     stored: tuple[int, int] = (0, 0)
+    guardrails: Guardrails = field(default_factory=Guardrails)
 
 
 _Made = tuple[oracle.Command, Callable[[Pump], dict[str, Any]], dict[str, Any]]
@@ -246,6 +250,12 @@ def _calculated(command: parts.BolusCalculated, known: Known) -> _Made:
     )
 
 
+def _guardrails(command: parts.SetGuardrails, known: Known) -> _Made:
+    given = command.guardrails.given()
+    written = results.Guardrails(**(asdict(known.guardrails) | given))
+    return _made(oracle.SetGuardrails(**given), lambda pump: pump.set_guardrails(written))
+
+
 _MAKERS: dict[type[parts.Part], Callable[[Any, Known], _Made]] = {
     parts.SetTbr: _set_tbr,
     parts.CancelTbr: lambda command, known: _made(oracle.CancelTbr(), lambda pump: pump.cancel_tbr()),
@@ -289,6 +299,7 @@ _MAKERS: dict[type[parts.Part], Callable[[Any, Known], _Made]] = {
     ),
     parts.DeleteRecords: _delete,
     parts.BolusCalculated: _calculated,
+    parts.SetGuardrails: _guardrails,
 }
 
 
@@ -308,8 +319,11 @@ def action_of(command: parts.Command, known: Known) -> Action:
 
 def configure(controller: str, settings: parts.WrittenSettings) -> Action:
     """The action that chooses the controller and its settings (D-616)."""
-    values = settings.model_dump()
-    written = results.ControllerSettings(controller=Controller[controller.upper()], **values)
+    values = settings.written()
+    words: dict[str, Any] = {
+        "controller": Controller[controller.upper()], "plgs_flags": PlgsFlags(values["plgs_flags"])
+    }  # fmt: skip
+    written = results.ControllerSettings(**values | words)
     return Action(
         "set_controller",
         {"controller": controller, **values},

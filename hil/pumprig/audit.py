@@ -22,6 +22,7 @@ from pumprig.oracle import State
 from pumprig.oracle.questions import GetCounter
 from pumprig.record import RunRecord
 from pumpwire.enums import CounterSelection, CounterType, RacpOperator, StatusChangedFlags
+from pumpwire.registry import MESSAGES
 
 __all__ = ["Audit"]
 
@@ -70,9 +71,13 @@ class Audit:
         """The questions of one audit, in their order."""
         return (
             self.counters, self.delivered, self.status, self.delivery.active_basal, *self.delivery.boluses, self.daily,
-            self.iob, self.settings, self.annunciation, self.battery, self.elapsed, self.remaining,
-            *self.templates.questions, self.history, self.stored, self.reset_status,
+            self.iob, self.settings, *self._of_guardrails, self.annunciation, self.battery, self.elapsed,
+            self.remaining, *self.templates.questions, self.history, self.stored, self.reset_status,
         )  # fmt: skip
+
+    @property
+    def _of_guardrails(self) -> tuple[Question, ...]:
+        return (self.guardrails,) if MESSAGES["ControllerGuardrails"].served else ()
 
     @property
     def last_questions(self) -> tuple[Question, ...]:
@@ -152,7 +157,7 @@ class Audit:
     def settings(self, at_s: int, state: State) -> None:
         """What was set, read back: controller settings, maximum bolus, clock (D-203, D-616, D-802)."""
         seen = asdict(self._heard(at_s, self._pump.controller_settings()))
-        due = {name: value for name, value in asdict(state.controller).items() if name in seen}
+        due = asdict(state.controller)
         seen["controller"] = seen["controller"].name.lower()
         due["controller"] = str(due["controller"])
         self._expect("settings", due == seen, at_s, "controller settings", due, seen, "D-616")
@@ -160,6 +165,11 @@ class Audit:
         self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
         wall = self._heard(at_s, self._pump.clock())
         self._expect("settings", wall == state.wall, at_s, "local time", state.wall, wall, "D-203")
+
+    def guardrails(self, at_s: int, state: State) -> None:
+        """The guardrails, read back (D-1201)."""
+        due, seen = asdict(state.guardrails), asdict(self._heard(at_s, self._pump.guardrails()))
+        self._expect("settings", due == seen, at_s, "guardrails", due, seen, "D-1201")
 
     def daily(self, at_s: int, state: State) -> None:
         """Get Total Daily Insulin Status (D-901)."""

@@ -11,6 +11,7 @@ from pumprig.oracle import terms
 from pumpwire.enums import (
     AnnunciationStatus,
     AnnunciationType,
+    AskedBy,
     BasalRateChangedFlags,
     BolusActivationType,
     BolusDeliveredFlags,
@@ -32,7 +33,7 @@ from pumpwire.enums import (
 )
 from pumpwire.numbers import Special, toward_zero
 
-__all__ = ["ANNUNCIATION_TYPES", "records_of"]
+__all__ = ["ANNUNCIATION_TYPES", "Within", "records_of"]
 
 Records = Iterator[tuple[str, dict[str, Any]]]
 
@@ -266,6 +267,29 @@ def _reservoir(event: expected.ReservoirChanged) -> Records:
     yield "HistoryReservoirRemainingChanged", {"reservoir_remaining_iu": remaining}
 
 
+class Within(int):
+    """A whole number that a pump may tell a little differently."""
+
+    doubt: float
+
+    def __new__(cls, value: int, doubt: float) -> Within:
+        """Take a number and how far the pump may be from it."""
+        made = super().__new__(cls, value)
+        made.doubt = doubt
+        return made
+
+    def holds(self, other: object) -> bool:
+        """Whether another number is near enough; both were rounded down."""
+        return isinstance(other, int) and abs(other - self) <= self.doubt + 1
+
+
+def _guardrail(event: expected.GuardrailHeld) -> Records:
+    yield "HistoryGuardrailEvent", {
+        "guardrail": event.guardrail, "asked_by": AskedBy[_word(event.asked_by)],
+        "asked": Within(event.asked, event.doubt_mu) if event.doubt_mu else event.asked, "allowed": event.allowed,
+    }  # fmt: skip
+
+
 def _annunciation(event: expected.Annunciation) -> Records:
     yield "HistoryAnnunciationStatusChanged1", {
         "annunciation_id": event.annunciation_id, "annunciation_type": ANNUNCIATION_TYPES[event.type],
@@ -306,6 +330,7 @@ _WRITERS: dict[type[expected.Event], Callable[[Any], Records]] = {
     expected.MaxBolusChanged: _max_bolus,
     expected.ReservoirChanged: _reservoir,
     expected.Annunciation: _annunciation,
+    expected.GuardrailHeld: _guardrail,
     expected.DailyInsulin: _daily,
 }
 

@@ -154,7 +154,10 @@ class Hands:
         if isinstance(command, DeleteRecords):
             # What the pump records up to this second may be what is deleted.
             self._judge.advance(at_s)
-        known = Known(self._story.totals.last_bolus_id, shown_id, self._judge.history.stored_ends())
+        known = Known(
+            self._story.totals.last_bolus_id, shown_id, self._judge.history.stored_ends(),
+            self._judge.oracle.state().guardrails,
+        )  # fmt: skip
         self.give(at_s, action_of(command, known))
 
     def give(self, at_s: int, action: Action) -> None:
@@ -174,7 +177,9 @@ class Hands:
         )  # fmt: skip
         if action.name == "set_controller":
             settings = self._judge.oracle.state().controller
-            self._judge.suspended.settings(at_s, settings.suspend_limit_minutes, settings.limit_window_minutes)
+            self._judge.suspended.settings(
+                at_s, settings.suspend_limit_minutes, settings.limit_window_minutes, plgs=settings.controller == "plgs"
+            )
         if isinstance(action.command, oracle_commands.SetBolus):
             self._bolus_answered(at_s, action.command, wanted, answered)
         elif isinstance(action.command, oracle_commands.DeleteRecords) and wanted.fields.get("deleted"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pumprig.checks import CheckBook
-from pumprig.expected_records import ANNUNCIATION_TYPES, records_of
+from pumprig.expected_records import ANNUNCIATION_TYPES, Within, records_of
 from pumprig.oracle import events as expected
 
 __all__ = ["ANNUNCIATION_TYPES", "HistoryWitness", "Record", "records_of"]
@@ -176,7 +176,7 @@ class HistoryWitness:
             )  # fmt: skip
 
     def _compare(self, due: _Due, record: Record, at_s: float) -> None:
-        wrong = [name for name, value in due.fields.items() if _value(record.fields.get(name)) != _value(value)]
+        wrong = [name for name, value in due.fields.items() if not _same(value, record.fields.get(name))]
         if record.name != due.name:
             message = f"{record.name} (sequence {record.sequence}) stands where {due.name} was due"
             self._lost = True
@@ -200,6 +200,10 @@ class HistoryWitness:
             observed=f"{record.name} {_plain(seen)} +{record.offset_s} s",
             rule=due.rule or "D-905",
         )  # fmt: skip
+
+
+def _same(due: Any, told: Any) -> bool:
+    return due.holds(told) if isinstance(due, Within) else bool(_value(told) == _value(due))
 
 
 def _value(value: Any) -> Any:

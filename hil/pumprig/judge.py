@@ -18,12 +18,13 @@ from pumprig.oracle import events as expected
 from pumprig.pulses import DuePulse, PulseWitness, SeenPulse
 from pumprig.status_changed import StatusWitness
 from pumprig.suspended import SuspendedTime
-from pumpwire.enums import DecisionReason
+from pumpwire.enums import ControllerAction, DecisionReason
 
 __all__ = ["Judge", "SeenDecision"]
 
 DECISION_DEADLINE_S = 1.0
 
+_ACTIONS = {ControllerAction.SET_TBR: "set TBR", ControllerAction.CANCEL_TBR: "cancel TBR"}
 _REASONS = {
     DecisionReason.MANUAL: "manual",
     DecisionReason.NO_PREDICTION_KEEP: "no prediction",
@@ -37,6 +38,9 @@ _REASONS = {
     DecisionReason.MINIMUM_TIME: "minimum time",
     DecisionReason.THERAPY_STOPPED: "therapy not running",
     DecisionReason.INVALID_SAMPLE: "invalid sample",
+    DecisionReason.CONTROLLER_RULE: "controller rule",
+    DecisionReason.NOT_CONFIGURED: "not configured",
+    DecisionReason.IOB_UNKNOWN: "IOB unknown",
 }
 
 
@@ -68,7 +72,7 @@ class SeenDecision:
         """What the pump told, in these words; `epoch_s` is the second of the run that is the pump's second 0."""
         return cls(
             told.sequence, told.offset_minutes, told.at_s + epoch_s, told.glucose_mg_dl or 0, told.predicted_mg_dl,
-            told.iob_mu, told.action.name.lower(), _REASONS[told.reason],
+            told.iob_mu, _ACTIONS.get(told.action, told.action.name.lower()), _REASONS[told.reason],
         )  # fmt: skip
 
 
@@ -136,7 +140,7 @@ class Judge:
                 continue
             self.history.due(event)
             self.status.due(event)
-            if isinstance(event, expected.TbrStarted) and event.context == "AP controller":
+            if isinstance(event, expected.TbrStarted) and event.rule == "D-306":
                 self._suspended_from.append(event.at_s)
                 self.suspensions += 1
             elif isinstance(event, (expected.TbrEnded, expected.TbrChanged)) and self._suspension_open:

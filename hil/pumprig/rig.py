@@ -333,7 +333,7 @@ class Rig:
             self._fault(next(seconds), parts.ReservoirLevel.model_construct(amount_iu=pump.reservoir_iu))
         for command in self.plan.first_commands():
             self._command(next(seconds), command)
-        action = configure(scenario.controller, scenario.settings)
+        action = configure(scenario.controller_word, scenario.settings)
         self._do(next(seconds), lambda at_s: self._hands.give(at_s, action))
         if not self.plan.devices.monitoring_only:
             self._command(schedule.start_s - 10, parts.SetTherapyState.model_construct(state="run"))

@@ -24,12 +24,19 @@ class SuspendedTime:
     def __init__(self, checks: CheckBook) -> None:
         self._checks = checks
         self._limits: list[tuple[int, int, int]] = []
+        self._not_plgs: list[tuple[int, bool]] = []
         self._spans: list[tuple[int, int]] = []
         self._since_s: int | None = None
 
-    def settings(self, at_s: int, limit_minutes: int, window_minutes: int) -> None:
-        """From a pump second on these are the suspend limit and its window."""
+    def settings(self, at_s: int, limit_minutes: int, window_minutes: int, *, plgs: bool = True) -> None:
+        """From a pump second on these are the suspend limit and its window, and plgs is the controller or not."""
         self._limits.append((at_s, 60 * limit_minutes, 60 * window_minutes))
+        self._not_plgs.append((at_s, not plgs))
+
+    def _is_of_another(self, at_s: int) -> bool:
+        """Whether what a controller did at a second was none of plgs."""
+        before = [others for since_s, others in self._not_plgs if since_s < at_s] or [False]
+        return before[-1]
 
     def read(self, record: Record, at_s: int) -> None:
         """A history record, and the pump second that it speaks of. Records come in their order."""
@@ -41,7 +48,7 @@ class SuspendedTime:
             self._end(at_s)
         elif record.name == "HistoryDeliveredBasalRateChanged" and self._since_s is None:
             fields: dict[str, Any] = dict(record.fields)
-            if fields.get("context") == DeliveryContext.AP_CONTROLLER:
+            if fields.get("context") == DeliveryContext.AP_CONTROLLER and not self._is_of_another(at_s):
                 self._since_s = at_s
 
     def finish(self, at_s: int) -> None:
