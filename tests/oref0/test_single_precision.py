@@ -1,4 +1,4 @@
-"""Goal: on a board, whose floats are single, controller oref decides as with doubles but for a small, known share.
+"""Goal: on a board, whose floats are single, oref decides as with doubles but for a small, known share (D-1111).
 
 Method: the controller on CPython with the result of each operation rounded to single precision (controller.py) meets
 the random inputs beside the one with doubles. Both may round a half to different sides, which the lines show at
