@@ -30,6 +30,15 @@ while True:
     uart.write(uart.read())
 """
 
+# Sends without end once it was sent something: more than a terminal keeps for whoever reads late.
+FLOOD = """
+poller.poll(-1)
+uart.read()
+while True:
+    uart.write(b"x" * 512)
+    time.sleep_ms(1)
+"""
+
 PULSES = """
 period_ms = 20_000
 due_ms = time.ticks_add(time.ticks_ms(), period_ms)

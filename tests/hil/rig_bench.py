@@ -6,8 +6,12 @@ Times of commands and faults, and `s` of dose events, count from the first sampl
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -200,6 +204,23 @@ def firmware_copy(folder: Path, **replaced: tuple[str, str]) -> Path:
         assert text.count(old) == 1, f"{path.name} holds {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new), encoding="utf-8")
     return copy
+
+
+@contextmanager
+def board_on_a_line(clock: str) -> Iterator[subprocess.Popen[str]]:
+    """A virtual board in a process of its own, whose first line names its device; it is gone afterwards in any case."""
+    program = [sys.executable, "-m", "pumprig.cli", "board", "--clock", clock]
+    env = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=env) as board:
+        try:
+            yield board
+        finally:
+            # Unlike the interrupt, this request cannot have been switched off by whoever started the tests.
+            board.terminate()
+            try:
+                board.wait(20)
+            except subprocess.TimeoutExpired:
+                board.kill()
 
 
 def fit_run(run: Callable[[], Run], attempts: int = 4, *, over_a_line: bool = False) -> Run:

@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import pytest
 
-from hil.rig_bench import PLGS, command, every_5_minutes, firmware_copy, flat, pump, trace_csv
+from hil.rig_bench import PLGS, board_on_a_line, command, every_5_minutes, firmware_copy, flat, pump, trace_csv
 from pumplink.boards import default_firmware, firmware_hash
 from pumprig import cli
 
@@ -425,13 +425,10 @@ def test_board_lists_boards_and_refuses_lockstep(call):
 def test_a_run_over_a_line_has_the_history_of_lockstep_and_passes(tmp_path, trace):
     # Two processes that know nothing of each other; at this speed the board has run for most of a minute when the run
     # begins, so that its first sample comes later than in lockstep, by whole minutes.
-    env = os.environ | {"PYTHONUNBUFFERED": "1"}
     arguments = ["--hours", "0.02", "--json", "--no-live"]
     program = [sys.executable, "-m", "pumprig.cli"]
     for _ in range(4):
-        with subprocess.Popen(
-            [*program, "board", "--clock", "scaled:60"], stdout=subprocess.PIPE, text=True, env=env
-        ) as board:
+        with board_on_a_line("scaled:60") as board:
             assert board.stdout is not None
             device = re.match(r"virtual board on (\S+), clock scaled:60;", board.stdout.readline())
             assert device

@@ -8,14 +8,11 @@ the real firmware and with firmware that is wrong on purpose, and the wearer alo
 import hashlib
 import json
 import re
-import signal
-import subprocess
-import sys
 from datetime import datetime
 
 import pytest
 
-from hil.rig_bench import Run, command, fault, firmware_copy, fit_run
+from hil.rig_bench import Run, board_on_a_line, command, fault, firmware_copy, fit_run
 from pumplink.virtual.clocks import parse_clock
 from pumprig.cli import main
 from pumprig.errors import ScenarioError, UsageError
@@ -147,19 +144,15 @@ def test_over_a_line_the_patient_gets_what_the_pump_counts(tmp_path):
     (tmp_path / "night.toml").write_text(
         "hours = 0.2\n" + ADULT + "\n" + command(60, "set_bolus", amount_iu=2) + "\n", encoding="utf-8"
     )
-    program = [sys.executable, "-m", "pumprig.cli"]
     seen = lived(tmp_path, "hours = 0.2", command(60, "set_bolus", amount_iu=2))
 
     def over_a_line():
-        with subprocess.Popen([*program, "board", "--clock", "scaled:10"], stdout=subprocess.PIPE, text=True) as board:
+        with board_on_a_line("scaled:10") as board:
             device = re.match(r"virtual board on (\S+),", board.stdout.readline())[1]
-            try:
-                chosen = parse_clock("scaled:10")
-                plan = make_plan(Scenario.load(tmp_path / "night.toml"), chosen)
-                options = RunOptions(board=f"port:{device}", clock=chosen, out=tmp_path / "runs", report=False)
-                return Run(execute(plan, options))
-            finally:
-                board.send_signal(signal.SIGINT)
+            chosen = parse_clock("scaled:10")
+            plan = make_plan(Scenario.load(tmp_path / "night.toml"), chosen)
+            options = RunOptions(board=f"port:{device}", clock=chosen, out=tmp_path / "runs", report=False)
+            return Run(execute(plan, options))
 
     told = fit_run(over_a_line, 2, over_a_line=True)
     assert told.verdict is Verdict.PASS, told.explain()

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pumplink import CaptureBearer, Cut, Faults, FaultyBearer, Lockstep, Realtime, SerialBearer, VirtualBoard
+from pumplink import CaptureBearer, Cut, Faults, FaultyBearer, Lockstep, Realtime, Scaled, SerialBearer, VirtualBoard
 from pumplink.errors import BearerBusy, BearerLost, BearerMissing
-from pumplink_tools import ECHO, Peer
+from pumplink_tools import ECHO, FLOOD, Peer
 from pumpwire.frame import Decoder, Frame, FrameType, encode
 
 MakeBoard = Callable[..., VirtualBoard]
@@ -41,6 +42,19 @@ def test_any_program_can_talk_to_the_board_over_a_pty(make_board: MakeBoard) -> 
             SerialBearer(pty.path)
         with pytest.raises(BearerBusy, match="the pty"):
             board.bearer()
+    board.bearer().write(b"free again")
+
+
+def test_a_pty_ends_although_nobody_reads_what_the_board_sends(make_board: MakeBoard) -> None:
+    board = make_board(FLOOD, clock=Scaled(60)).start()
+    pty = board.pty()
+    with SerialBearer(f"port:{pty.path}") as port:
+        port.write(b"begin")
+        assert collect(port, 1).startswith(b"x")
+        flooded = threading.Event()
+        while board.now_s < 120:
+            flooded.wait(0.05)
+    pty.close()
     board.bearer().write(b"free again")
 
 

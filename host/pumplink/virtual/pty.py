@@ -45,6 +45,7 @@ class BoardPty:
         self._bearer = board.bearer()
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -74,7 +75,20 @@ class BoardPty:
                 ready = select.select([self._master, board.fileno()], [], [], _STOP_S)[0]
                 if self._master in ready:
                     bearer.write(os.read(self._master, _READ_OCTETS))
-                while data := bearer.receive(bearer.now_s):
-                    os.write(self._master, data)
+                while not self._stop.is_set() and (data := bearer.receive(bearer.now_s)):
+                    self._pass_on(data)
         except BearerError as error:
             self.error = error
+
+    def _pass_on(self, data: bytes) -> None:
+        # A terminal that nobody reads fills up; what it does not take waits, but never longer than the board is open.
+        left = memoryview(data)
+        while left and not self._stop.is_set():
+            if select.select([], [self._master], [], _STOP_S)[1]:
+                left = left[self._written(left) :]
+
+    def _written(self, data: memoryview) -> int:
+        try:
+            return os.write(self._master, data)
+        except BlockingIOError:
+            return 0
