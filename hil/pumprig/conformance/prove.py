@@ -9,7 +9,6 @@ import multiprocessing
 import signal
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -25,13 +24,12 @@ from pumprig.conformance.bench import Bench
 from pumprig.conformance.model import Case, Verdict, all_cases
 from pumprig.conformance.runner import run_cases
 from pumprig.errors import PumprigError, RigError
+from pumprig.suite.catalogue import read_entries
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
 
 __all__ = ["Proof", "WrongServer", "exit_code_of", "load_servers", "prove", "table"]
 
 CORRECT = "correct firmware"
-_TEXTS = ("name", "about")
-_LISTS = ("cases", "also")
 _SHOWN = 4
 # How long a process has to give its board up when the proof is interrupted.
 _END_S = 5.0
@@ -90,30 +88,17 @@ def load_servers(path: Path | None = None) -> tuple[WrongServer, ...]:
     Raises:
         RigError: the catalogue is wrong; the message names the entry.
     """
-    path = path or Path(__file__).parent / "wrong.toml"
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["wrong"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise RigError(f"the catalogue of wrong servers cannot be read: {error}", where=str(path)) from None
     ids = {one.id for one in all_cases()}
-    found: dict[str, WrongServer] = {}
-    for number, entry in enumerate(entries, 1):
-        where = f"{path}: {entry.get('name', number)}"
-        unknown = set(entry) - {*_TEXTS, *_LISTS, "edit"}
-        missing = [name for name in (*_TEXTS, "cases", "edit") if not entry.get(name)]
-        if unknown or missing:
-            raise RigError(f"unknown: {sorted(unknown)}, missing: {missing}", where=where)
+    found: list[WrongServer] = []
+    path = path or Path(__file__).parent / "wrong.toml"
+    for where, entry in read_entries(path, ("name", "about", "cases"), ("also",)):
         if strange := sorted(set(entry["cases"]) - ids):
             raise RigError(f"no case is called {strange[0]}", where=where)
         if idle := [one for one in entry.get("also", ()) if not any(fnmatchcase(name, one) for name in ids)]:
             raise RigError(f"no case is called {idle[0]}", where=where)
-        if entry["name"] in found:
-            raise RigError("it stands there twice", where=where)
-        found[entry["name"]] = WrongServer(
-            entry["name"], entry["about"], tuple(entry["cases"]), tuple(entry.get("also", ())),
-            tuple(Edit(**edit) for edit in entry["edit"]),
-        )  # fmt: skip
-    return tuple(found.values())
+        cases, also = tuple(entry["cases"]), tuple(entry.get("also", ()))
+        found.append(WrongServer(entry["name"], entry["about"], cases, also, entry["edit"]))
+    return tuple(found)
 
 
 def prove(

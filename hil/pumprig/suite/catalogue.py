@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,7 +13,7 @@ from pumprig.checks import CHECKS
 from pumprig.errors import RigError, UsageError
 from pumprig.suite.patching import Edit
 
-__all__ = ["WrongFirmware", "chosen", "load_wrong", "scenario_path", "scenario_paths"]
+__all__ = ["WrongFirmware", "chosen", "load_wrong", "read_entries", "scenario_path", "scenario_paths"]
 
 _FOLDER = Path(__file__).parent
 _TEXTS = ("name", "about", "rule", "scenario", "check", "says")
@@ -65,26 +65,48 @@ def load_wrong(path: Path | None = None) -> tuple[WrongFirmware, ...]:
     Raises:
         RigError: the catalogue is wrong; the message names the entry.
     """
-    path = path or _FOLDER / "wrong.toml"
+    entries = read_entries(path or _FOLDER / "wrong.toml", _TEXTS, ("cites", "second"))
+    return tuple(_read(entry, where) for where, entry in entries)
+
+
+def read_entries(
+    path: Path, needed: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries `[[wrong]]` of a catalogue, each with where it stands; its `edit` holds `Edit`s.
+
+    Args:
+        path: the catalogue.
+        needed: keys that an entry has beside `edit`, `name` among them.
+        optional: keys that it may have.
+
+    Raises:
+        RigError: it cannot be read, or an entry has not these keys; the message names the entry.
+    """
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["wrong"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise RigError(f"the catalogue of wrong firmwares cannot be read: {error}", where=str(path)) from None
-    found = [_read(entry, f"{path}: {entry.get('name', number)}") for number, entry in enumerate(entries, 1)]
-    names = [wrong.name for wrong in found]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RigError(f"{twice[0]} stands there twice", where=str(path))
-    return tuple(found)
+        entries = [dict(entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["wrong"]]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise RigError(f"the catalogue cannot be read: {error}", where=str(path)) from None
+    seen: set[str] = set()
+    for number, entry in enumerate(entries, 1):
+        where = f"{path}: {entry.get('name', number)}"
+        unknown = set(entry) - {*needed, *optional, "edit"}
+        missing = [name for name in (*needed, "edit") if not entry.get(name)]
+        if unknown or missing:
+            raise RigError(f"unknown: {sorted(unknown)}, missing: {missing}", where=where)
+        if entry["name"] in seen:
+            raise RigError("it stands there twice", where=where)
+        seen.add(entry["name"])
+        try:
+            edits = tuple(Edit(**edit) for edit in entry["edit"])
+        except TypeError:
+            raise RigError("an edit is not as it must be", where=where, allowed="file, old and new") from None
+        yield where, {**entry, "edit": edits}
 
 
 def _read(entry: dict[str, Any], where: str) -> WrongFirmware:
-    unknown = set(entry) - {*_TEXTS, "cites", "second", "edit"}
-    missing = [name for name in (*_TEXTS, "edit") if not entry.get(name)]
-    if unknown or missing:
-        raise RigError(f"unknown: {sorted(unknown)}, missing: {missing}", where=where)
     wrong = WrongFirmware(
         **{name: entry[name] for name in _TEXTS}, cites=entry.get("cites", ""), second=entry.get("second", ""),
-        edits=tuple(Edit(**edit) for edit in entry["edit"]),
+        edits=entry["edit"],
     )  # fmt: skip
     rules = {rule for check in CHECKS.values() for rule in check.rules}
     for what, value, allowed in (
