@@ -21,6 +21,7 @@ _OPTIONS |= {"patient.name": "patient", "patient.meals": "meals", "pump_profile"
 
 
 def line_of(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
+    """One line for a mistake at a place: the option where a command line gave it, else `file:line: field: message`."""
     where = f"{file}:{lines.line_of(location)}" if lines else file
     field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
     if file == ARGUMENTS and field in _OPTIONS:
@@ -29,6 +30,7 @@ def line_of(file: str, lines: TomlLines | None, location: Location, message: str
 
 
 def toml_problem(file: str, message: str, text: str) -> str:
+    """The line for a text that is no TOML, from what its reader says."""
     what, _, place = message.rpartition(" (at ")
     if place.startswith("line "):
         return f"{file}:{place.split()[1].strip(',')}: this is no TOML: {what}"
@@ -38,6 +40,15 @@ def toml_problem(file: str, message: str, text: str) -> str:
 def problems_of(
     error: ValidationError, raw: dict[str, Any], file: str, lines: TomlLines | None, model: type[BaseModel]
 ) -> list[str]:
+    """One line for each mistake that a model found, in the order of the file.
+
+    Args:
+        error: what the model says.
+        raw: the values it was given.
+        file: name for messages.
+        lines: the lines of the file; None where there is none.
+        model: the model, whose fields say what is allowed.
+    """
     found: list[tuple[int, str]] = []
     for details in error.errors(include_url=False):
         location = _location(details, raw)

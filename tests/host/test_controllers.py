@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pumplink import Pump, VirtualBoard, VirtualPump
-from pumplink.errors import AttError, E2EError
+from pumplink.errors import AttError, E2EError, ProcedureError
 from pumplink.results import CarbsEvent, ControllerDetail, ControllerSettings, GuardrailEvent, Guardrails, OrefSettings
 from pumplink_tools import ScriptedPump, att
 from pumpwire import database, e2e
@@ -262,3 +262,23 @@ def test_the_board_keeps_the_settings_of_plgs_and_tells_what_can_be_set() -> Non
         with pytest.raises(AttError, match="0xFF"):
             pump.set_controller_settings(replace(settings, suspend_limit_minutes=151))
         assert pump.controller_settings() == settings
+
+
+def test_the_board_takes_tighter_guardrails_and_tells_what_they_refused() -> None:
+    """D-1201, D-1203: nobody passes the pump's own bounds, a client neither its tighter ones."""
+    with VirtualPump(VirtualBoard().start()) as pump:
+        bounds = pump.guardrails()
+        tight = replace(bounds, bolus_mu=2000)
+        pump.set_guardrails(tight)
+        assert pump.guardrails() == tight
+        with pytest.raises(AttError, match="tighter than the pump's own bound"):
+            pump.set_guardrails(replace(tight, day_mu=bounds.day_mu + 1))
+        assert pump.guardrails() == tight
+        pump.write_basal_profile([(1440, 1)])
+        pump.activate(1)
+        pump.start()
+        with pytest.raises(ProcedureError, match="0x73"):
+            pump.set_bolus("2.05")
+        (event,) = pump.guardrail_events()
+        assert event == GuardrailEvent(event.sequence, 2, AskedBy.CLIENT, 2050, 2000)
+        assert pump.set_bolus(2)
