@@ -33,6 +33,7 @@ _COMMANDS = {
     "verify-suite": ("pumprig.commands.verify_suite", "Show that the rig catches pumps that are wrong on purpose."),
     "cohort": ("pumprig.commands.cohort", "Run virtual patients through real firmware, and tell how each fared."),
     "accuracy": ("pumprig.commands.accuracy", "Measure how exactly a pump delivers: windows, boluses, weeks."),
+    "interop": ("pumprig.commands.interop", "Run every sensor with every pump, and tell what each pair gives and why."),
     "conformance": ("pumprig.commands.conformance", "Hold a live Insulin Delivery Service against the standard."),
     "spec": ("pumprig.commands.spec", "Read, decode, build and judge the messages of the wire."),
     "decide": ("pumprig.commands.decide", "Say what a controller of the firmware decides on inputs of yours."),

@@ -107,9 +107,11 @@ def make_plan(
     scenario.refuse_levels(pump.pulse_mu, pump.reservoir_capacity_mu)
     scenario.refuse_controller(pump)
     patient = scenario.patient_plan()
-    trace = devices.sensed(scenario.load_trace(), scenario.cgm_age_minutes, measured=patient is None)
-    told = announced(scenario, patient, trace)
-    schedule = make_schedule(told, trace, start_second(clock.scale if clock else 0), devices.latency_s)
+    there = scenario.load_trace()
+    trace = devices.sensed(there, scenario.cgm_age_minutes, measured=patient is None)
+    start_s = start_second(clock.scale if clock else 0)
+    told = announced(scenario, patient, there)
+    schedule = make_schedule(told, trace, start_s, devices.latency_s, there.duration_minutes)
     return RunPlan(scenario, trace, schedule, without, fixed, patient, devices)
 
 

@@ -136,9 +136,9 @@ class _Delivery:
         self.arrivals_s = [measured_s + latency_s]
 
 
-def run_seconds(scenario: Scenario, trace: Trace) -> int:
+def run_seconds(scenario: Scenario, trace_minutes: int) -> int:
     """Length of the run: the hours of the scenario, or of the trace where it ends sooner or no hours are given."""
-    trace_s = 60 * trace.duration_minutes
+    trace_s = 60 * trace_minutes
     return trace_s if scenario.hours is None else min(trace_s, int(scenario.hours * 3600))
 
 
@@ -152,11 +152,13 @@ def announced(scenario: Scenario, patient: PatientPlan | None, trace: Trace) -> 
     """
     if patient is None or scenario.patient is None or not scenario.patient.announce:
         return scenario
-    commands = announcements(patient.meals, trace.start, run_seconds(scenario, trace))
+    commands = announcements(patient.meals, trace.start, run_seconds(scenario, trace.duration_minutes))
     return scenario.model_copy(update={"commands": [*scenario.commands, *commands]})
 
 
-def make_schedule(scenario: Scenario, trace: Trace, start_s: int, latency_s: int = 0) -> Schedule:
+def make_schedule(
+    scenario: Scenario, trace: Trace, start_s: int, latency_s: int = 0, trace_minutes: int | None = None
+) -> Schedule:
     """The schedule of a scenario over its trace.
 
     Args:
@@ -164,6 +166,7 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int, latency_s: int
         trace: the part of the trace that `scenario.load_trace` gave.
         start_s: pump second at which the first sample is measured.
         latency_s: from a measurement to its arrival.
+        trace_minutes: how long the trace is, where a sensor's last reading does not tell it; None where it does.
 
     Raises:
         UsageError: the trace is longer than a CGM session can count.
@@ -177,7 +180,7 @@ def make_schedule(scenario: Scenario, trace: Trace, start_s: int, latency_s: int
             allowed=f"{OFFSET_MINUTES_MAX} minutes (1092 hours) in one run",
             remedy="Choose a part of it with --start and --hours, or with start and hours of a scenario.",
         )
-    duration_s = run_seconds(scenario, trace)
+    duration_s = run_seconds(scenario, trace.duration_minutes if trace_minutes is None else trace_minutes)
     scenario.refuse_after(duration_s)
     end_s = start_s + duration_s
     downs = [

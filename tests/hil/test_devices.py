@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.rig_bench import PLGS, command, flat, profile, pump
+from hil.rig_bench import MANUAL, PLGS, command, flat, profile, pump
 from pumprig.cli import main
 from pumprig.devices.cgm import CgmProfile, cgm_names, load_cgm
 from pumprig.devices.choice import Devices
@@ -139,6 +139,12 @@ def test_a_sensor_for_monitoring_only_is_refused_beside_a_controller_that_doses(
     assert "D-1301" in told and "--controller manual" in told and not list(tmp_path.iterdir())
 
 
+def test_a_controller_that_cannot_act_on_a_pump_is_refused(capsys, tmp_path):
+    assert cli("run", "--pump", "v_go_20", "--no-live", "--out", str(tmp_path)) == 2
+    told = capsys.readouterr().err
+    assert "D-205" in told and "--controller manual" in told and not list(tmp_path.iterdir())
+
+
 # --- what a scenario asks of a device ---
 
 
@@ -168,7 +174,7 @@ def refused(bench, *parts):
     ],
 )  # fmt: skip
 def test_what_is_not_on_a_step_is_refused_before_the_start(bench, device, part, told):
-    problems = refused(bench, f'pump_profile = "{device}"', part)
+    problems = refused(bench, f'pump_profile = "{device}"', MANUAL, part)
     assert len(problems) == 1 and told in problems[0] and "scenario.toml:" in problems[0]
 
 
@@ -178,7 +184,7 @@ def test_what_a_scenario_leaves_open_is_cut_down_to_a_step(bench):
     settings = plan.scenario.pump
     assert [str(block.rate_iu_per_h) for block in settings.basal_profile] == ["0.75", "1.04", "0.9", "0.8", "0.95"]
     assert (settings.max_bolus_iu, settings.reservoir_iu) == (5, 160)
-    fixed = make_plan(bench.scenario('pump_profile = "v_go_30"')).scenario.pump
+    fixed = make_plan(bench.scenario('pump_profile = "v_go_30"', MANUAL)).scenario.pump
     assert [(block.duration_minutes, block.rate_iu_per_h) for block in fixed.basal_profile] == [(1440, Decimal("1.25"))]
 
 

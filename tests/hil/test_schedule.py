@@ -50,7 +50,8 @@ def test_samples_take_effect_at_their_offset_and_are_sent_half_a_second_before()
 @pytest.mark.parametrize(("hours", "length_s"), [(None, 1200), (0.25, 900), (5, 1200)])
 def test_a_run_ends_with_its_hours_or_with_its_trace(hours, length_s):
     text = f"hours = {hours}\n" if hours else ""
-    assert run_seconds(Scenario.from_toml(f"trace = 'bundled'\n{text}"), trace(0, 5, 10, 15)) == length_s
+    scenario = Scenario.from_toml(f"trace = 'bundled'\n{text}")
+    assert run_seconds(scenario, trace(0, 5, 10, 15).duration_minutes) == length_s
 
 
 def test_the_order_within_one_second():

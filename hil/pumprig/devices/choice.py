@@ -141,11 +141,16 @@ class Devices:
 
         Raises:
             ScenarioError: with one line for each, and what is allowed.
-            UsageError: a controller that doses on a sensor for monitoring only.
+                UsageError: a controller that doses on a sensor for monitoring only, or that cannot act on the pump.
         """
         problems: list[Problem] = []
         if self.monitoring_only:
             problems += self._doses(scenario)
+        if self.pump is not None and not self.pump.basal_adjustable.value and scenario.controller != _MANUAL:
+            raise UsageError(
+                f"controller {scenario.controller} cannot act on {self.pump.title}: no basal to adjust (D-205)",
+                where=f"--pump {self.pump.name}", allowed="--controller manual", remedy="Or choose another pump.",
+            )  # fmt: skip
         if self.pump is not None:
             problems += _settings(self.pump, scenario, given)
             for index, command in enumerate(scenario.commands):
