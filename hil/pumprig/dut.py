@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pumplink.bearer import Bearer
-from pumplink.boards import board_names, default_firmware, load_board
+from pumplink.boards import board_names, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
-from pumplink.pump_data import PumpData, settings_names
+from pumplink.pump_data import PumpData
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
@@ -129,9 +129,7 @@ def _start_virtual(
     pump_data: PumpData | None,
 ) -> Dut:  # fmt: skip
     try:
-        known = settings_names(firmware or default_firmware())
-        data = {key: value for key, value in (pump_data or {}).items() if key in known}
-        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=data)
+        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
     board.on_pulse(on_pulse)

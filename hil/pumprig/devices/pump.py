@@ -209,8 +209,10 @@ class PumpProfile(Device):
             basal_steps=self.basal_steps or ((self.basal_limit_mu_per_h + 1, 1),),
             bolus_min_mu=self.bolus_least_mu.value,
             bolus_steps=self.bolus_steps,
-            tbr_absolute="absolute" in self.tbr_kinds.value or not self.basal_adjustable.value,
-            tbr_relative="relative" in self.tbr_kinds.value or not self.basal_adjustable.value,
+            tbr_absolute="absolute" in self.tbr_kinds.value,
+            tbr_relative="relative" in self.tbr_kinds.value,
+            basal_adjustable=self.basal_adjustable.value,
+            basal_fixed_mu_per_h=self.basal_fixed_mu_per_h.value if self.basal_fixed_mu_per_h is not None else 0,
             guardrails=self.guardrails,
             **own,  # type: ignore[arg-type]
         )

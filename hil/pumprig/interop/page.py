@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,14 +12,13 @@ from pumprig.devices.show import basal_text, minutes_text, units
 from pumprig.errors import RigError
 from pumprig.interop.matrix import Cell, Matrix, reference_cell
 from pumprig.interop.show import cell_words
-from pumprig.report.html import Html, esc, join, section, tag, verdict_icon
+from pumprig.report.html import Html, join, section, still_page, tag, verdict_icon, write_whole
 from pumprig.report.words import count, duration_words
 from pumprig.trace import Trace, load_trace
 
 __all__ = ["PAGE", "write_page"]
 
 PAGE = "interop.html"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 380, 170, 30, 18
 _TOP_MG_DL, _LOW_MG_DL = 440, 70
 _MARKS = (70, 180, 300, 400)
@@ -36,24 +34,12 @@ def write_page(matrix: Matrix, folder: Path) -> Path:
     Raises:
         RigError: it cannot be written.
     """
-    own = files("pumprig")
-    style = own.joinpath("report/report.css").read_text(encoding="utf-8")
-    style += own.joinpath("interop/interop.css").read_text(encoding="utf-8")
-    text = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{esc(_POLICY)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{esc(f'{matrix.verdict}: {_title(matrix)}')}</title><style>\n{style}</style></head>\n"
-        f"<body>{_body(matrix, folder)}</body></html>\n"
-    )
     path = folder / PAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / (PAGE + ".part")
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
     except OSError as error:
-        raise RigError(f"the page cannot be written ({error.strerror})", where=str(path)) from error
+        raise RigError(f"the folder cannot be made ({error.strerror})", where=str(folder)) from error
+    write_whole(path, still_page(f"{matrix.verdict}: {_title(matrix)}", _body(matrix, folder), "interop/interop.css"))
     return path
 
 
