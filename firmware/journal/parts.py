@@ -341,6 +341,7 @@ class Parts:
     # now second 0.
     def complete(self, at_s):
         pump = self._pump
+        pump.resumed = True
         pump.tbr.start_s -= at_s
         pump.counters.before_s += at_s
         for place in range(2):

@@ -29,6 +29,8 @@ class Boluses:
         self.amounts = Steps(settings.BOLUS_MIN_MU, settings.BOLUS_STEPS)
         self.places = (Bolus(settings), Bolus(settings))
         self.last_id = 0
+        # The second at which the last fast or multiwave bolus was accepted, below 0 for none.
+        self.last_fast_s = -1
 
     # Whether an amount is whole pulses, at most max_mu; and whether a part of a bolus can have it.
     def whole(self, amount_mu, max_mu):
@@ -36,6 +38,13 @@ class Boluses:
 
     def _givable(self, amount_mu, max_mu):
         return self.whole(amount_mu, max_mu) and self.amounts.on(amount_mu)
+
+    # The greatest amount that is not above this one and can be given; 0 for none.
+    def cut(self, amount_mu):
+        amount_mu = self.amounts.cut(amount_mu)
+        while amount_mu % self._settings.PULSE_MU:
+            amount_mu = self.amounts.cut(amount_mu - 1)
+        return amount_mu
 
     # Type, amounts, duration and delay, whatever the pump is doing.
     def judge(self, kind, fast_mu, extended_mu, duration_minutes, delay_minutes, max_mu):
@@ -69,6 +78,8 @@ class Boluses:
         bolus.activation = activation
         bolus.program(s, fast_mu, extended_mu, duration_minutes, delay_minutes)
         bolus.active = bolus.unsaved = True
+        if fast_mu:
+            self.last_fast_s = s
         self._emit(_BOLUS_STARTED, s, place, 0, 0, 0, 0)
 
     def end(self, s, bolus, reason, annunciation_id):

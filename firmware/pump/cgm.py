@@ -1,4 +1,4 @@
-# CGM: the usable samples of the session, when they go stale, and where they are heading (D-601 to D-607).
+# CGM: the usable samples of the session, when they go stale, and where they are heading (D-601 to D-607, D-1102).
 #
 # Pure logic: time is the pump second; a sample is as old as its measurement, whenever it arrived.
 from array import array
@@ -21,17 +21,22 @@ _UNUSABLE_STATUS = const(0x2D)
 _AHEAD_S_MAX = const(60)
 _WINDOW_MINUTES = const(17)
 _FIT_SAMPLES_MIN = const(3)
-# Offsets grow, so that the window holds no more samples than minutes.
-_SAMPLES = const(18)
+_KEPT_MINUTES = const(45)
+# Offsets grow, so that there are no more samples than minutes.
+_SAMPLES = const(46)
 
 
 class Cgm:
     def __init__(self):
         self._in_session = False
+        # How many there were.
+        self.sessions = 0
         self._session_start_s = 0
         self._offsets = array("H", bytes(2 * _SAMPLES))
         self._glucose = array("H", bytes(2 * _SAMPLES))
-        self._count = 0
+        # How many samples are kept, and how many of them are in the window of the fit.
+        self.count = 0
+        self._fitted = 0
         self._newest_offset = -1
         self.stale = False
         # Whether the newest sample has a prediction: numerator over denominator.
@@ -46,8 +51,9 @@ class Cgm:
         if self._in_session and start_s == self._session_start_s:
             return
         self._in_session = True
+        self.sessions += 1
         self._session_start_s = start_s
-        self._count = 0
+        self.count = 0
         self._newest_offset = -1
         self.predicted = False
 
@@ -77,36 +83,47 @@ class Cgm:
         self._store(offset_minutes, glucose_mg_dl)
         return USABLE
 
-    # Adds a sample and forgets those that have left the window.
+    # Adds a sample and forgets the old ones.
     def _store(self, offset_minutes, glucose_mg_dl):
         kept = 0
-        for i in range(self._count):
-            if offset_minutes - self._offsets[i] <= _WINDOW_MINUTES:
+        self._fitted = 1
+        for i in range(self.count):
+            age_minutes = offset_minutes - self._offsets[i]
+            if age_minutes <= _KEPT_MINUTES:
                 self._offsets[kept] = self._offsets[i]
                 self._glucose[kept] = self._glucose[i]
                 kept += 1
+            if age_minutes <= _WINDOW_MINUTES:
+                self._fitted += 1
         self._offsets[kept] = offset_minutes
         self._glucose[kept] = glucose_mg_dl
-        self._count = kept + 1
+        self.count = kept + 1
 
     # The newest usable sample.
     def glucose_mg_dl(self):
-        return self._glucose[self._count - 1]
+        return self._glucose[self.count - 1]
+
+    # The second at which a kept sample was measured, and its glucose; 0 is the newest one.
+    def measured_s(self, n):
+        return self._session_start_s + 60 * self._offsets[self.count - 1 - n]
+
+    def measured_mg_dl(self, n):
+        return self._glucose[self.count - 1 - n]
 
     # Whether it is above the one before it, when that is in the window.
     def rising(self):
-        return self._count > 1 and self._glucose[self._count - 2] < self._glucose[self._count - 1]
+        return self._fitted > 1 and self._glucose[self.count - 2] < self._glucose[self.count - 1]
 
     # Fits the straight line of least squares and follows it to the horizon. Offsets count from the newest sample: 18
     # samples of 1000 mg/dL over 60 min keep every sum below 2**30.
     def predict(self, horizon_minutes):
-        count = self._count
+        count = self._fitted
         self.predicted = count >= _FIT_SAMPLES_MIN
         if not self.predicted:
             return
-        newest = self._offsets[count - 1]
+        newest = self._offsets[self.count - 1]
         sum_x = sum_y = sum_xx = sum_xy = 0
-        for i in range(count):
+        for i in range(self.count - count, self.count):
             x = self._offsets[i] - newest
             y = self._glucose[i]
             sum_x += x

@@ -4,7 +4,8 @@
 # response code. The parts may be read; only commands change them.
 from micropython import const
 
-from pump.machine import Machine
+from pump.automatic import Automatic
+from pump.control.oref_settings import MAX_BASAL_MU_PER_H, MAX_IOB_MU
 
 # Words of pump/events.py.
 _ABSOLUTE = const(0x33)
@@ -18,6 +19,7 @@ _BLOCK_CHANGED = const(0x00F0)
 _BOLUS_CALCULATED = const(0x003C)
 _BOLUS_TEMPLATE_CHANGED = const(0x03C0)
 _CANCELED = const(0x3C)
+_CARBS = const(0xF033)
 _DECISION = const(0x0000)
 _ERROR_ABORT = const(0x55)
 _FAULT_OCCLUSION = const(0x33)
@@ -37,6 +39,7 @@ _PAUSE = const(0x3C)
 _PLGS = const(0x3C)
 _POINTER = const(0x03A9)
 _PROFILE_ACTIVATED = const(0x00CC)
+_REASON_CONTROLLER_RULE = const(0xCC)
 _RESERVOIR_EMPTY = const(0x005A)
 _RUN = const(0x55)
 _SET_DATE_TIME = const(0x33)
@@ -51,6 +54,8 @@ _TEMPLATE_ISF = const(0x5A)
 _TEMPLATES_RESET = const(0x0001)
 
 _BATTERY_LOW_PERCENT = const(20)
+_CARBS_G_MAX = const(250)
+_CARBS_MINUTES_MAX = const(360)
 # Flags of a bolus that a client says beside a template, and the reasons of a template by their places in a bolus.
 _FLAGS_BESIDE_TEMPLATE = const(6)
 _TEMPLATE_DELAY = const(1)
@@ -58,7 +63,7 @@ _TEMPLATE_REASONS = const(6)
 _REASONS_SHIFT = const(2)
 
 
-class Pump(Machine):
+class Pump(Automatic):
     def set_therapy_state(self, s, state):
         if state not in (_STOP, _PAUSE, _RUN):
             return _INVALID_OPERAND
@@ -117,6 +122,7 @@ class Pump(Machine):
             self.control.suspensions.refuse(s, self.control.settings.lockout_minutes)
             self.control.suspensions.end(s)
             self.tbr.suspension = False
+        self.tbr.automatic = False
 
     def cancel_tbr(self, s):
         if not self.tbr.active:
@@ -308,11 +314,36 @@ class Pump(Machine):
         control = self.control.settings
         if not control.judge(*values) or self.guardrails.forbids_stale(s, control.stale_of(*values)):
             return _OUT_OF_RANGE
+        controller = control.controller
         control.take(*values)
         self._emit(_POINTER, s, 0, 0, 0, 0, 0)
         self.iob.configure(control.dia_minutes, control.peak_minutes)
         if control.controller != _PLGS and self.tbr.suspension:
             self._end_tbr(s, _CANCELED, 0)
+        if self.tbr.automatic and control.controller != controller:
+            self._end_tbr(s, _CANCELED, 0)
+        self.control.prepare(self)
+        return _SUCCESS
+
+    # The settings of controller oref, in the order of the characteristic OrefSettings.
+    def configure_oref(self, s, *values):
+        oref = self.control.oref
+        if not oref.judge(*values):
+            return _OUT_OF_RANGE
+        guardrails = self.guardrails
+        if guardrails.forbids_rate(s, values[MAX_BASAL_MU_PER_H]) or guardrails.forbids_more(s, values[MAX_IOB_MU]):
+            return _OUT_OF_RANGE
+        oref.take(*values)
+        self._emit(_POINTER, s, 0, 0, 0, 0, 0)
+        return _SUCCESS
+
+    # Carbs for a closed loop, eaten some minutes ago.
+    def announce_carbs(self, s, carbs_g, minutes_ago):
+        if not (1 <= carbs_g <= _CARBS_G_MAX and 0 <= minutes_ago <= _CARBS_MINUTES_MAX):
+            return _OUT_OF_RANGE
+        if not self.control.loop(self).announced.add(s, s - 60 * minutes_ago, carbs_g):
+            return _OUT_OF_RANGE
+        self._emit(_CARBS, s, carbs_g, minutes_ago, 0, 0, 0)
         return _SUCCESS
 
     # The guardrails, in the order of the characteristic ControllerGuardrails.
@@ -393,8 +424,7 @@ class Pump(Machine):
     # glucose_mg_dl is -1 when there is none; status: the three status octets, the first lowest.
     def cgm_sample(self, s, offset_minutes, glucose_mg_dl, status):
         control = self.control
-        iob_mu = self.iob.total_mu(s)
-        action = control.sample(s, offset_minutes, glucose_mg_dl, status, self.therapy, iob_mu)
+        action = control.sample(s, offset_minutes, glucose_mg_dl, status, self)
         if action == _ACTION_SUSPEND:
             self.guardrails.judge_tbr(s, 0, control.suspension_minutes(s), 0, 0)
             if self.tbr.active:
@@ -405,4 +435,6 @@ class Pump(Machine):
             self._rate_changed_by_tbr(s, _AP_CONTROLLER)
         elif action == _ACTION_RESUME:
             self._end_tbr(s, _CANCELED, 0)
+        elif self.decision.reason == _REASON_CONTROLLER_RULE:
+            self._carry_out(s)
         self._emit(_DECISION, s, 0, 0, 0, 0, 0)

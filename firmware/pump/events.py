@@ -31,6 +31,7 @@ PRIMING_STARTED = const(0x0395)  # amount_mu
 PRIMING_DONE = const(0x039A)  # delivered_mu, end reason, annunciation id or 0
 POINTER = const(0x03A9)  # settings of the controllers or the guardrails were written
 BOLUS_TEMPLATE_CHANGED = const(0x03C0)  # template
+CARBS = const(0xF033)  # grams, minutes ago
 TBR_TEMPLATE_CHANGED = const(0x03F3)  # template
 MAX_BOLUS = const(0x03FC)  # old_mu, new_mu
 GUARDRAIL = const(0xF00F)  # number, who asked (a context), asked, allowed
@@ -118,10 +119,14 @@ DATE_TIME_LOSS = const(0x55)
 # Controllers, and what one decided on a sample.
 MANUAL = const(0x33)
 PLGS = const(0x3C)
+OREF = const(0x55)
+OWN = const(0x5A)
 ACTION_NONE = const(0x0F)
 ACTION_KEEP = const(0x33)
 ACTION_SUSPEND = const(0x3C)
 ACTION_RESUME = const(0x55)
+ACTION_SET_TBR = const(0x5A)
+ACTION_CANCEL_TBR = const(0x66)
 
 # Why it decided so.
 REASON_MANUAL = const(0x0F)
@@ -136,6 +141,13 @@ REASON_STALE = const(0x99)
 REASON_MINIMUM_TIME = const(0xA5)
 REASON_NOT_RUNNING = const(0xAA)
 REASON_INVALID_SAMPLE = const(0xC3)
+REASON_CONTROLLER_RULE = const(0xCC)
+REASON_NOT_CONFIGURED = const(0xF0)
+REASON_IOB_UNKNOWN = const(0xFF)
+
+# What a glucose that does not change means to oref.
+FLAT_CGM_DETECTED = const(0x33)
+FLAT_CGM_IGNORED = const(0x3C)
 
 # A prediction that does not exist.
 NO_PREDICTION_MG_DL = const(0x7FFF)

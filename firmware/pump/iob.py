@@ -7,6 +7,8 @@ from math import exp
 
 from micropython import const
 
+from pump.scheduled import Scheduled
+
 # The longest duration of insulin action.
 _MINUTES_MAX = const(480)
 _SHARE_BITS = const(15)
@@ -27,6 +29,8 @@ def _area(t, dia_minutes, per_tau):
 class Iob:
     def __init__(self, pulse_mu, dia_minutes, peak_minutes):
         self._pulse_mu = pulse_mu
+        # The same pulses by the second, netted with what the profile schedules.
+        self.scheduled = Scheduled(pulse_mu)
         self._pulses = array("H", bytes(2 * _MINUTES_MAX))
         self._shares = array("H", bytes(2 * _MINUTES_MAX))
         self._minute = 0
@@ -58,6 +62,7 @@ class Iob:
     def add(self, s):
         self._roll(s // 60)
         self._pulses[self._minute % _MINUTES_MAX] += 1
+        self.scheduled.deliver(s)
 
     # Empties the minutes that have come since the last one seen.
     def _roll(self, minute):

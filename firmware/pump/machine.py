@@ -88,6 +88,8 @@ class Machine:
         )  # fmt: skip
         # The number, in 16 bits, of the last pulse that was counted before the reservoir was last filled.
         self.filled_at_pulse = 0
+        # Whether it goes on after a power cut.
+        self.resumed = False
         # The delivered rate that was told last.
         self.reported_mu_per_h = 0
         self._midnight_s = self.wall.midnight_s(0)
@@ -171,7 +173,7 @@ class Machine:
     def _turn_stale(self, s):
         self.control.cgm.stale = True
         self.annunciations.announce(s, _CGM_STALE)
-        if self.tbr.suspension:
+        if self.tbr.suspension or self.tbr.automatic:
             self._end_tbr(s, _CANCELED, 0)
 
     # A fault that the wearer must know stops therapy.
@@ -208,6 +210,8 @@ class Machine:
     # in_doubt: the last of them may not have left.
     def restart(self, basal_pulses, fast_pulses, extended_pulses, prime_pulses, in_doubt):
         self.advance(0)
+        self.iob.scheduled.follow(0, self.basal.rate_mu_per_h)
+        self.control.prepare(self)
         delivery = self.delivery
         lost = -(basal_pulses + fast_pulses + extended_pulses + prime_pulses)
         since_filled = delivery.pulses() - self.filled_at_pulse & _PULSE_MASK
@@ -252,6 +256,13 @@ class Machine:
     # Whether pulses may fall due now or after a Pause.
     def _moving(self):
         return self.therapy != _STOP or self.priming.active
+
+    # Whether insulin of before a power cut may still work (D-1109).
+    def iob_unknown(self, s):
+        return self.resumed and s < 60 * self.control.settings.dia_minutes
+
+    def last_fast_bolus_s(self):
+        return self._orders.last_fast_s
 
     # The last ID and the controller settings as the journal holds them.
     def restore_bolus_id(self, bolus_id):
@@ -299,4 +310,5 @@ class Machine:
     # Puts the block of the basal profile in force that s falls into.
     def _follow_profile(self, s):
         self.basal.refresh(s)
+        self.iob.scheduled.follow(s, self.basal.rate_mu_per_h)
         self._rate_changed(s)

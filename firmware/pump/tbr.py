@@ -35,6 +35,8 @@ class Tbr:
         self.active = False
         # Whether a controller set it; a client's TBR of 0 is no suspension.
         self.suspension = False
+        # Whether a closed loop on the pump set it.
+        self.automatic = False
         self.kind = _ABSOLUTE
         # mU/h when absolute, thousandths of the profile's rate when relative.
         self.value = 0
@@ -79,6 +81,7 @@ class Tbr:
     def end(self, s, reason, annunciation_id):
         self.active = False
         self.suspension = False
+        self.automatic = False
         self.end_s = _NEVER
         self._emit(_TBR_ENDED, s, (s - self.start_s) // 60, reason, annunciation_id, 0, 0)
 

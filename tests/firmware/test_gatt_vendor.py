@@ -80,8 +80,7 @@ def test_settings_beyond_a_limit_change_nothing(bench, field, beyond):
 
 @pytest.mark.parametrize("change", [
     {"dia_minutes": 180, "peak_minutes": 73}, {"peak_minutes": 121}, {"suspend_limit_minutes": 151},
-    {"limit_window_minutes": 119}, {"controller": 0x34}, {"controller": 0x0F}, {"controller": 0x55},
-    {"controller": 0x5A},
+    {"limit_window_minutes": 119}, {"controller": 0x34}, {"controller": 0x0F},
 ])  # fmt: skip
 def test_settings_that_contradict_one_another_or_are_no_word(bench, change):
     characteristic = MESSAGES["ControllerSettings"].on

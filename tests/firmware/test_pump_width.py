@@ -31,7 +31,9 @@ for seed in range(12):
     walk(bench, seed, 400, bench.run)
 
 # The fastest bolus, the highest rate, all that a Pause can withhold, and the longest action.
-bench = Bench({"BOLUS_SPEED_MU_PER_MINUTE": 60000, "BOLUS_MAX_MU": 25000, "RESERVOIR_CAPACITY_MU": 80000000})
+wide = {"GUARD_IOB_MU": 1000000, "GUARD_HOUR_MU": 1000000, "GUARD_DAY_MU": 10000000}
+wide.update({"BOLUS_SPEED_MU_PER_MINUTE": 60000, "BOLUS_MAX_MU": 25000, "RESERVOIR_CAPACITY_MU": 80000000})
+bench = Bench(wide)
 bench.dose(30000)
 bench.do(0, "configure", 0x33, 80, 70, 60, 240, 480, 60, 240, 480, 120, 0, 0, 0, 5, 3)
 for s in range(10, 30000, 1000):

@@ -32,6 +32,7 @@ class Controller:
         inputs = importlib.import_module(f"{PACKAGE}.inputs")
         self.inputs, self.settings = inputs.Inputs(), inputs.Settings()
         self.oref = importlib.import_module(f"{PACKAGE}.controller").Oref()
+        self.decision = importlib.import_module(f"{PACKAGE}.decision").Decision()
         holders = {"inputs": self.inputs, "settings": self.settings}
         holders |= {name: getattr(self.inputs, name) for name in ("glucose", "temp", "iob", "meal")}
         self._slots = [(holders[slot.partition(".")[0]], slot.partition(".")[2]) for slot in SLOTS]
@@ -45,7 +46,9 @@ class Controller:
         iob.count = len(request.activities)
         for i, (activity, zero_temp) in enumerate(zip(request.activities, request.zero_temp, strict=True)):
             iob.activities[i], iob.zero_temp_activities[i] = activity, zero_temp
-        return self.oref.decide(self.inputs, self.settings)
+        self.decision.clear()
+        self.oref.decide(self.inputs, self.settings, self.decision)
+        return self.decision
 
 
 class Conditions(ast.NodeTransformer):

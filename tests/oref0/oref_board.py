@@ -5,7 +5,8 @@ from array import array
 
 from pump.control.oref.glucose import Readings, status
 from pump.control.oref.inputs import Glucose, Iob
-from pump.control.oref.iob import Curve, Doses, Insulin
+from pump.control.oref.iob import Curve, Insulin
+from pump.doses import Doses
 
 
 def answer(line):

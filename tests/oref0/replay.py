@@ -6,7 +6,8 @@ from typing import Any
 
 from oref0.cases import NOW_MS
 from pump.control.oref.inputs import Iob
-from pump.control.oref.iob import EXPONENTIAL, Curve, Doses, Insulin
+from pump.control.oref.iob import EXPONENTIAL, Curve, Insulin
+from pump.doses import Doses
 
 __all__ = ["Replay"]
 
@@ -95,4 +96,4 @@ class Replay:
                 self._scheduled_mu_minutes -= 60 * PULSE_MU
                 self._doses.add(self._s, -PULSE_MU)
             if self._s % 3600 == 0:
-                self._doses.forget(self._s, self._curve)
+                self._doses.forget(self._s - 60 * self._curve.minutes - 60)

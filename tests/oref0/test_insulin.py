@@ -13,7 +13,8 @@ import pytest
 from oref0.cases import NOW_MS
 from oref0.reference import Reference
 from pump.control.oref.inputs import POINTS, Iob
-from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Doses, Insulin
+from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Insulin
+from pump.doses import Doses
 
 ROOM = 2000
 HOUR_S = 3600
@@ -53,7 +54,7 @@ def doses_of(r, now, pulse):
 
 
 def treatments(doses):
-    seconds, mu = doses.seconds[: doses.count], doses.mu[: doses.count]
+    seconds, mu = doses.seconds[: doses.count], doses.doses[: doses.count]
     return [{"date": NOW_MS + 1000 * s, "insulin": one / 1000} for s, one in zip(seconds, mu, strict=True)]
 
 
@@ -103,7 +104,7 @@ def test_what_no_longer_works_is_forgotten_and_changes_nothing():
     for s in (0, 9000, 18000, 18060):
         doses.add(s, 50)
     before = insulin.left(doses, 18100)
-    doses.forget(18100, curve)
+    doses.forget(18100 - 60 * curve.minutes - 60)
     assert (insulin.left(doses, 18100), doses.count) == (before, 3)
 
 
@@ -111,7 +112,8 @@ def test_a_full_history_counts_the_oldest_doses_as_one_and_younger():
     doses = Doses(3)
     for s in (0, 60, 120, 180):
         doses.add(s, 50)
-    assert (list(doses.seconds), list(doses.mu)) == ([60, 120, 180], [100, 50, 50])
+    rows = [(doses.first + n) % 3 for n in range(3)]
+    assert [(doses.seconds[row], doses.doses[row]) for row in rows] == [(60, 100), (120, 50), (180, 50)]
 
 
 # --- against oref0's own reading of a pump's history ---

@@ -15,9 +15,10 @@ from oref0.cases import NOW_MS
 from oref0.reference import Reference
 from pump.control.oref.buckets import Buckets
 from pump.control.oref.inputs import Meal, Settings
-from pump.control.oref.iob import EXPONENTIAL, Curve, Doses, Insulin
+from pump.control.oref.iob import EXPONENTIAL, Curve, Insulin
 from pump.control.oref.meal import CARBS_MAX, Announced, Meals
 from pump.control.oref.numbers import hundredth
+from pump.doses import Doses
 
 HOUR_S = 3600
 ROOM = 4000

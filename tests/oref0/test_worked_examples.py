@@ -9,8 +9,9 @@ from oref0.cases import NOW_MS
 from oref0.controller import Controller
 from oref0.test_glucose_status import firmware_status
 from pump.control.oref.inputs import Settings
-from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Doses, Insulin
+from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Insulin
 from pump.control.oref.numbers import nearest
+from pump.doses import Doses
 
 MINUTE_MS = 60000
 ALWAYS = {"microBolusAllowed": True, "profile": {"enableSMB_always": True}}

@@ -6,9 +6,5 @@ _ACTION_NONE = const(0x0F)
 _REASON_MANUAL = const(0x0F)
 
 
-class Manual:
-    def __init__(self):
-        self.reason = _REASON_MANUAL
-
-    def decide(self, s, cgm, settings, suspensions):
-        return _ACTION_NONE
+def decide(inputs, settings, decision):
+    decision.act(_ACTION_NONE, _REASON_MANUAL)

@@ -3,6 +3,8 @@ from micropython import const
 
 # Words of pump/events.py.
 _MANUAL = const(0x33)
+_OREF = const(0x55)
+_OWN = const(0x5A)
 _PLGS = const(0x3C)
 
 _GLUCOSE_MG_DL_MAX = const(400)
@@ -38,7 +40,7 @@ class ControllerSettings:
               limit_window_minutes, stale_minutes, lockout_minutes, dia_minutes, peak_minutes, near_mg_dl=0,
               resume_mg_dl=0, resume_predicted_mg_dl=0, minimum_minutes=5, plgs_flags=3):  # fmt: skip
         return (
-            (controller == _MANUAL or controller == _PLGS and self._adjustable)
+            (controller == _MANUAL or controller in (_PLGS, _OREF, _OWN) and self._adjustable)
             and 60 <= suspend_predicted_mg_dl <= 120
             and 50 <= suspend_now_mg_dl <= 100
             and 10 <= horizon_minutes <= 60

@@ -36,10 +36,11 @@ import sys
 from array import array
 sys.path[:] = [{firmware!r}, ".frozen"]
 from pump.control.oref.controller import Oref
+from pump.control.oref.decision import Decision
 from pump.control.oref.inputs import Inputs, Settings
 
-inputs, settings, oref = Inputs(), Settings(), Oref()
-holders = {{"inputs": inputs, "settings": settings, "decision": oref.decision, "targets": oref.targets,
+inputs, settings, oref, decision = Inputs(), Settings(), Oref(), Decision()
+holders = {{"inputs": inputs, "settings": settings, "decision": decision, "targets": oref.targets,
            "forecast": oref.forecast}}
 for part in ("glucose", "temp", "iob", "meal"):
     holders[part] = getattr(inputs, part)
@@ -58,7 +59,8 @@ while sys.stdin.buffer.readinto(frame):
     for i in range(points):
         inputs.iob.activities[i] = frame[first + i]
         inputs.iob.zero_temp_activities[i] = frame[first + points + i]
-    oref.decide(inputs, settings)
+    decision.clear()
+    oref.decide(inputs, settings, decision)
     answer[0] = {mark!r}
     for i, (holder, name) in enumerate(told):
         answer[1 + i] = getattr(holder, name)

@@ -7,7 +7,6 @@ from pump.control.oref.carbs import Carbs
 from pump.control.oref.forecast import Forecast
 from pump.control.oref.inputs import FLAT_DETECTED, FLAT_TOLD
 from pump.control.oref.numbers import (
-    NOTHING,
     given,
     greater,
     hundredth,
@@ -40,33 +39,9 @@ RULE_LOW_TEMP_BESIDE_SMB = 1049
 RULE_HIGH_TEMP = 1050
 
 
-class Decision:
-    def __init__(self):
-        self.clear()
-
-    def clear(self):
-        self.rule = 0
-        self.acts = False
-        self.rate = 0
-        self.minutes = 0
-        self.smb = 0
-        self.eventual = NOTHING
-        self.insulin_required = 0
-        self.carbs_required = NOTHING
-        self.bgi = NOTHING
-        self.deviation = NOTHING
-        self.smb_jump = False
-
-    # A TBR; of 0 min cancels the one that runs.
-    def set(self, rate, minutes):
-        self.acts = True
-        self.rate = rate
-        self.minutes = minutes
-
-
 class Oref:
     def __init__(self):
-        self.decision = Decision()
+        self.decision = None
         self.targets = Targets()
         self.carbs = Carbs()
         self.forecast = Forecast()
@@ -76,23 +51,22 @@ class Oref:
         self._smb = False
         self._carbs_required = 0
 
-    def decide(self, inputs, settings):
-        decision = self.decision
-        decision.clear()
+    # Fills a decision that is clear.
+    def decide(self, inputs, settings, decision):
+        self.decision = decision
         if _cgm_fault(inputs.glucose, settings):
             decision.rule = RULE_CGM
             _calm(inputs.temp, settings, decision)
-            return decision
+            return
         self.targets.set(inputs, settings)
         decision.rule = _temp_mismatch(inputs)
         if decision.rule:
             set_temp(0, 0, inputs.temp, settings, decision)
-            return decision
+            return
         self._foresee(inputs, settings)
         self._find_smb(inputs, settings)
         self._find_carbs_required(inputs, settings)
         decision.rule = self._low(inputs, settings) or self._moderate(inputs, settings) or self._high(inputs, settings)
-        return decision
 
     # What insulin, deviation and carbs lead to.
     def _foresee(self, inputs, settings):

@@ -1,6 +1,7 @@
 # What controller oref decides on (D-1001): insulin in U, rates in U/h, glucose in mg/dL, a delta in mg/dL in 5 min.
 from array import array
 
+from pump.control.inputs import Inputs as Common
 from pump.control.oref.numbers import NOTHING, nearest
 
 POINTS = 48
@@ -60,8 +61,9 @@ class Meal:
         self.bolus_wizard = False
 
 
-class Inputs:
+class Inputs(Common):
     def __init__(self):
+        super().__init__()
         self.glucose = Glucose()
         self.temp = RunningTemp()
         self.iob = Iob()

@@ -57,47 +57,13 @@ class Curve:
             self.left[age] = 1 - s * (1 - a) * ((age * age / (tau * end * (1 - a)) - age / tau - 1) * fading + 1)
 
 
-# Doses by their second, oldest first, in mU. When there are more than the room is for, the two oldest become one at the
-# later second: that can only count more insulin, or more of a deficit.
-class Doses:
-    def __init__(self, room):
-        self.seconds = array("i", (0 for _ in range(room)))
-        self.mu = array("i", (0 for _ in range(room)))
-        self._room = room
-        self.count = 0
-
-    # Seconds come in their order.
-    def add(self, s, mu):
-        if self.count and self.seconds[self.count - 1] == s:
-            self.mu[self.count - 1] += mu
-            return
-        if self.count == self._room:
-            self.mu[1] += self.mu[0]
-            self._remove(1)
-        self.seconds[self.count] = s
-        self.mu[self.count] = mu
-        self.count += 1
-
-    # Forgets what no longer works at a second.
-    def forget(self, s, curve):
-        old = 0
-        while old < self.count and s - self.seconds[old] >= 60 * curve.minutes + 60:
-            old += 1
-        self._remove(old)
-
-    def _remove(self, old):
-        if old:
-            for i in range(old, self.count):
-                self.seconds[i - old] = self.seconds[i]
-                self.mu[i - old] = self.mu[i]
-            self.count -= old
-
-
 # Works out the insulin on board of doses at a second, and how it works at 48 points from there.
 class Insulin:
-    # room as that of the doses.
+    # room: as that of the doses, of which those of one age become one under an exponential curve.
     def __init__(self, curve, room):
         self.curve = curve
+        if curve.kind == EXPONENTIAL:
+            room = min(room, curve.minutes)
         self._ages = array("h", (0 for _ in range(room)))
         self._units = array(FLOAT, (0 for _ in range(room)))
         self._count = 0
@@ -136,20 +102,22 @@ class Insulin:
     # bolus do; under the bilinear curve each stays alone: sums fall on halves there, and the order of adding decides.
     def _take(self, doses, s):
         end, alone = self.curve.minutes, self.curve.kind == BILINEAR
-        ages, units, count = self._ages, self._units, 0
-        sum_mu = 0
-        for n in range(doses.count):
-            age_s = s - doses.seconds[n]
+        ages, units, seconds, counts = self._ages, self._units, doses.seconds, doses.doses
+        count = sum_mu = 0
+        at = doses.first
+        for _ in range(doses.count):
+            age_s = s - seconds[at]
             age = (age_s + 30) // 60
-            if age_s < 0 or age >= end:
-                continue
-            if count and ages[count - 1] == age and not alone:
-                sum_mu += doses.mu[n]
-            else:
-                sum_mu = doses.mu[n]
-                ages[count] = age
-                count += 1
-            units[count - 1] = sum_mu / 1000
+            if age_s >= 0 and age < end:
+                mu = counts[at] * doses.dose_mu
+                if count and ages[count - 1] == age and not alone:
+                    sum_mu += mu
+                else:
+                    sum_mu = mu
+                    ages[count] = age
+                    count += 1
+                units[count - 1] = sum_mu / 1000
+            at = at + 1 if at + 1 < len(seconds) else 0
         self._count = count
 
     # U/min at each point, of the doses that were taken last.
@@ -159,13 +127,16 @@ class Insulin:
             activities[i] = 0
         for n in range(self._count):
             age, units = self._ages[n], self._units[n]
+            if not units:
+                continue
             for i in range(min(POINTS, (end - age + _POINT_MINUTES - 1) // _POINT_MINUTES)):
                 activities[i] += units * curve[age + _POINT_MINUTES * i]
 
     def _leave_out(self, scheduled, s, activities):
         curve, end = self.curve.activity, self.curve.minutes
-        for n in range(scheduled.count):
-            after_s, units = scheduled.seconds[n] - s, scheduled.mu[n] / 1000
+        for n in range(scheduled.first, scheduled.first + scheduled.count):
+            n %= len(scheduled.seconds)
+            after_s, units = scheduled.seconds[n] - s, scheduled.doses[n] * scheduled.dose_mu / 1000
             age = (30 - after_s) // 60
             for i in range((after_s + 299) // 300, POINTS):
                 if age + _POINT_MINUTES * i < end:
