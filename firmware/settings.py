@@ -62,8 +62,8 @@ MINIMUM_MINUTES = const(5)
 # Bit 0: rising resumes; bit 1: rising holds.
 PLGS_FLAGS = const(3)
 
-# Of controller oref, in the order of the characteristic OrefSettings: oref0's own, but that the greatest IOB, which is 0
-# there, lets it dose, and that what raises glucose unannounced is left aside.
+# Of controller oref, in the order of the characteristic OrefSettings: oref0's own, but that the greatest IOB, which is
+# 0 there, lets it dose, and that what raises glucose unannounced is left aside.
 OREF_SETTINGS = (
     0x0800, 0x33, 3000, 4000, 0, 1200, 0, 160, 0, 30, 30, 3, 120, 80, 90, 100, 1, 20, 130, 30, 40
 )  # fmt: skip

@@ -1,8 +1,8 @@
 # Doses: what was delivered and, below zero, what the basal profile had scheduled (D-1013, D-1103).
 #
 # Pure logic on small ints, in memory that was taken at the start. Entries are kept by their second, oldest first. When
-# there are more than the room is for, the oldest is forgotten if it works no more; else the two oldest become one at the
-# later second, which can only count more insulin, or more of a deficit.
+# there are more than the room is for, the oldest is forgotten if it works no more; else the two oldest become one at
+# the later second, which can only count more insulin, or more of a deficit.
 from array import array
 
 _NEVER = 0x3FFFFFFF

@@ -360,7 +360,9 @@ def test_stale_cgm_leaves_a_clients_tbr_whatever_its_context():
     assert ended(bench) == []
 
 
-@pytest.mark.parametrize(("to", "ends"), [(events.MANUAL, True), (events.PLGS, True), (events.OWN, True), (events.OREF, False)])
+@pytest.mark.parametrize(
+    ("to", "ends"), [(events.MANUAL, True), (events.PLGS, True), (events.OWN, True), (events.OREF, False)]
+)
 def test_leaving_the_loop_ends_its_tbr(to, ends):
     """D-1106."""
     bench = loop()
