@@ -20,6 +20,7 @@ from pumprig.errors import ScenarioError
 from pumprig.expected_records import ANNUNCIATION_TYPES
 from pumprig.oracle import Guardrails
 from pumprig.oracle import commands as oracle
+from pumprig.oracle.oref_settings import FLAGS, OrefSettings
 from pumpwire.enums import (
     AnnunciationType,
     BolusActivationType,
@@ -28,6 +29,8 @@ from pumpwire.enums import (
     BolusType,
     Controller,
     FaultKind,
+    FlatCgm,
+    OrefFlags,
     PlgsFlags,
     RacpFilter,
     RacpOperator,
@@ -256,6 +259,14 @@ def _guardrails(command: parts.SetGuardrails, known: Known) -> _Made:
     return _made(oracle.SetGuardrails(**given), lambda pump: pump.set_guardrails(written))
 
 
+def _oref(command: parts.SetOref, known: Known) -> _Made:
+    told = OrefSettings(**command.oref.model_dump())
+    values: dict[str, Any] = {name: value for name, value in asdict(told).items() if name not in FLAGS}
+    values |= {"oref_flags": OrefFlags(told.oref_flags), "flat_cgm": FlatCgm[told.flat_cgm.upper()]}
+    written = results.OrefSettings(**values)
+    return _made(oracle.ConfigureOref(told), lambda pump: pump.set_oref_settings(written))
+
+
 _MAKERS: dict[type[parts.Part], Callable[[Any, Known], _Made]] = {
     parts.SetTbr: _set_tbr,
     parts.CancelTbr: lambda command, known: _made(oracle.CancelTbr(), lambda pump: pump.cancel_tbr()),
@@ -300,6 +311,11 @@ _MAKERS: dict[type[parts.Part], Callable[[Any, Known], _Made]] = {
     parts.DeleteRecords: _delete,
     parts.BolusCalculated: _calculated,
     parts.SetGuardrails: _guardrails,
+    parts.SetOref: _oref,
+    parts.AnnounceCarbs: lambda command, known: _made(
+        oracle.AnnounceCarbs(command.carbs_g, command.minutes_ago),
+        lambda pump: pump.announce_carbs(command.carbs_g, command.minutes_ago),
+    ),
 }
 
 

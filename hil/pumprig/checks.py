@@ -56,7 +56,13 @@ CHECKS: dict[str, Check] = declare(
     Check("bolus-limit", "No bolus exceeds the maximum bolus", ("D-802",)),
     Check("decision", "Each sample gets the decision that the rules give", (
         "D-601", "D-602", "D-604", "D-605", "D-606", "D-607", "D-608", "D-610", "D-613", "D-614", "D-615", "D-616",
-        "D-618")),
+        "D-618", "D-1101", "D-1104", "D-1107", "D-1109")),
+    Check("reasons", "The numbers behind a decision of a loop are those that the rules give", (
+        "D-1001", "D-1002", "D-1003", "D-1011", "D-1012", "D-1013", "D-1014", "D-1015", "D-1021", "D-1022", "D-1023",
+        "D-1024", "D-1025", "D-1026", "D-1027", "D-1028", "D-1031", "D-1032", "D-1033", "D-1034", "D-1035", "D-1036",
+        "D-1037", "D-1038", "D-1039", "D-1040", "D-1041", "D-1042", "D-1043", "D-1044", "D-1045", "D-1046", "D-1047",
+        "D-1048", "D-1049", "D-1050", "D-1051", "D-1052", "D-1053", "D-1061", "D-1062", "D-1063", "D-1064", "D-1065",
+        "D-1066", "D-1102", "D-1103", "D-1110", "D-1111")),
     Check("decision-count", "Each sample gets exactly one decision, a missed one too", ("D-615", "D-617")),
     Check("decision-deadline", "A decision comes within a second of the sample", ("D-951",)),
     Check("decision-deadline-host", "A decision comes within a second of the host's time", ("D-951",), speed=True),
@@ -64,7 +70,7 @@ CHECKS: dict[str, Check] = declare(
     Check("response", "Each command gets the answer that the rules give", (
         "D-002", "D-109", "D-201", "D-204", "D-205", "D-301", "D-303", "D-304", "D-307", "D-401", "D-402", "D-403",
         "D-404", "D-405", "D-412", "D-501", "D-511", "D-512", "D-513", "D-802", "D-831", "D-909", "D-910", "D-911",
-        "D-1201", "D-1202", "D-1203", "D-1204", "D-1205", "D-1207")),
+        "D-1108", "D-1201", "D-1202", "D-1203", "D-1204", "D-1205", "D-1207")),
     Check("response-deadline", "A command is answered within 250 ms", ("D-952",), speed=True),
     Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse",
           ("D-811", "D-903", "D-904", "D-921", "D-925")),
@@ -84,7 +90,8 @@ CHECKS: dict[str, Check] = declare(
     Check("history", "Each change is recorded once, at its second, with its numbers", (
         "D-001", "D-003", "D-203", "D-302", "D-303", "D-305", "D-306", "D-307", "D-308", "D-404", "D-412", "D-413",
         "D-414", "D-415", "D-502", "D-503", "D-511", "D-512", "D-603", "D-812", "D-813", "D-814", "D-821", "D-841",
-        "D-842", "D-905", "D-907", "D-909", "D-910", "D-922", "D-924", "D-926", "D-927", "D-928")),
+        "D-842", "D-905", "D-907", "D-909", "D-910", "D-922", "D-924", "D-926", "D-927", "D-928", "D-1104", "D-1105",
+        "D-1106", "D-1201", "D-1206", "D-1208")),
     Check("history-sequence", "History has no gap and no repetition", ("D-905",)),
     Check("stored-records", "The history holds what was recorded and not deleted", ("D-911",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),

@@ -290,6 +290,10 @@ def _guardrail(event: expected.GuardrailHeld) -> Records:
     }  # fmt: skip
 
 
+def _carbs(event: expected.CarbsAnnounced) -> Records:
+    yield "HistoryCarbsEvent", {"carbs_g": event.carbs_g, "minutes_ago": event.minutes_ago}
+
+
 def _annunciation(event: expected.Annunciation) -> Records:
     yield "HistoryAnnunciationStatusChanged1", {
         "annunciation_id": event.annunciation_id, "annunciation_type": ANNUNCIATION_TYPES[event.type],
@@ -331,6 +335,7 @@ _WRITERS: dict[type[expected.Event], Callable[[Any], Records]] = {
     expected.ReservoirChanged: _reservoir,
     expected.Annunciation: _annunciation,
     expected.GuardrailHeld: _guardrail,
+    expected.CarbsAnnounced: _carbs,
     expected.DailyInsulin: _daily,
 }
 

@@ -12,6 +12,7 @@ from pumprig.actions import Action, Answered, Known, action_of, fault_of, perfor
 from pumprig.checks import CheckBook
 from pumprig.dut import Dut
 from pumprig.judge import Judge
+from pumprig.loop_watch import LoopWatch
 from pumprig.oracle import commands as oracle_commands
 from pumprig.oracle.questions import GetBolusTemplate
 from pumprig.pace import Pace
@@ -59,7 +60,8 @@ class Hands:
         self._repeater = repeater
         self._wearer = wearer
         self._force: Callable[[], None] | None = None
-        self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, real_time=dut.real_time)
+        loop = LoopWatch(pump, judge, checks, pace)
+        self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, loop, real_time=dut.real_time)
 
     @property
     def _link(self) -> Link:

@@ -6,7 +6,7 @@ import bisect
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pumplink.results import Decision
@@ -56,6 +56,7 @@ class SeenDecision:
         predicted_mg_dl: rounded, or None without a prediction.
         iob_mu: insulin on board.
         action, reason: the words of D-615.
+        detail: the numbers behind it by the wire's names, None where nobody asked for them (D-1110).
     """
 
     sequence: int
@@ -66,6 +67,7 @@ class SeenDecision:
     iob_mu: int
     action: str
     reason: str
+    detail: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, told: Decision, epoch_s: int) -> SeenDecision:
@@ -117,6 +119,7 @@ class Judge:
         self._on_event = on_event
         self._on_decision = on_decision
         self._pending: deque[_Pending] = deque()
+        self._early: list[tuple[SeenDecision, float, float, bool]] | None = None
         self._suspended_from: list[int] = []
         self._suspended_to: list[int] = []
         self.suspensions = 0
@@ -181,6 +184,17 @@ class Judge:
 
     # --- The pump's side ----------------------------------------------------------------------------------------
 
+    def hold_decisions(self) -> None:
+        """Keep the decisions that come from now on until the numbers behind them are known."""
+        self._early = []
+
+    def release_decisions(self, detail: dict[str, Any] | None = None) -> None:
+        """Judge the decisions that were kept, the newest with the numbers behind it (D-1110)."""
+        early, self._early = self._early or [], None
+        for number, (seen, at_s, at_host_s, judge_pump_time) in enumerate(early, 1):
+            told = detail if number == len(early) else None
+            self.decision_seen(replace(seen, detail=told), at_s, at_host_s, judge_pump_time=judge_pump_time)
+
     def sample_sent(self, wanted: ExpectedDecision, sent_s: float, sent_host_s: float) -> None:
         """A sample has gone to the pump; `wanted` is the decision it must give."""
         self._pending.append(_Pending(wanted, sent_s, sent_host_s))
@@ -205,6 +219,9 @@ class Judge:
             judge_pump_time: whether the deadline is judged in pump time; faster than real time the host's share of it
                 is multiplied.
         """
+        if self._early is not None:
+            self._early.append((seen, at_s, at_host_s, judge_pump_time))
+            return
         if not self._pending:
             self.checks.expect(
                 "decision-count", False, at_s, message=f"decision {seen.sequence} came without a sample",

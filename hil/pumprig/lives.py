@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pumprig.oracle import ExpectedDecision, Ledger, Oracle, OracleSettings, State
+from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.commands import Command, Expected
 from pumprig.oracle.events import Event
 from pumprig.oracle.plgs import Glucose
@@ -63,9 +64,21 @@ class Lives:
         """See `Oracle.command`."""
         return self._oracle.command(at_s - self._epoch_s, command)
 
-    def sample(self, at_s: int, offset_minutes: int, glucose_mg_dl: Glucose, status_bits: int = 0) -> ExpectedDecision:
+    @property
+    def controller(self) -> str:
+        """The controller that runs."""
+        return self._oracle.controller
+
+    def sample(
+        self,
+        at_s: int,
+        offset_minutes: int,
+        glucose_mg_dl: Glucose,
+        status_bits: int = 0,
+        own: Wanted | None = None,
+    ) -> ExpectedDecision:
         """See `Oracle.sample`."""
-        decision = self._oracle.sample(at_s - self._epoch_s, offset_minutes, glucose_mg_dl, status_bits)
+        decision = self._oracle.sample(at_s - self._epoch_s, offset_minutes, glucose_mg_dl, status_bits, own)
         return replace(decision, at_s=at_s) if self._epoch_s else decision
 
     def take_events(self) -> list[Event]:

@@ -125,7 +125,7 @@ class OrefSettings(Part):
     smb_after_carbs: bool = False
     smb_with_low_target: bool = False
     smb_with_high_target: bool = False
-    uam: bool = False
+    uam: bool = True
     exercise_mode: bool = False
     high_target_raises_sensitivity: bool = False
     low_target_lowers_sensitivity: bool = False
@@ -135,12 +135,12 @@ class OrefSettings(Part):
     smb_at_high_bg: bool = False
     flat_cgm: Literal["detected", "ignored"] = "detected"
     max_iob_mu: Annotated[int, Field(ge=0, le=65535)] = 3000
-    max_basal_mu_per_h: Annotated[int, Field(ge=0, le=65535)] = 3000
+    max_basal_mu_per_h: Annotated[int, Field(ge=0, le=65535)] = 4000
     autosens_thousandths: Annotated[int, Field(ge=0, le=2000)] = 0
     autosens_max_thousandths: Annotated[int, Field(ge=1000, le=2000)] = 1200
     temp_target_mg_dl: Annotated[int, Field(ge=0, le=250)] = 0
     half_basal_target_mg_dl: Annotated[int, Field(ge=101, le=250)] = 160
-    smb_high_bg_mg_dl: Annotated[int, Field(ge=0, le=400)] = 0
+    smb_high_bg_mg_dl: Annotated[int, Field(ge=0, le=400)] = 110
     smb_basal_minutes: Annotated[int, Field(ge=0, le=120)] = 30
     uam_smb_basal_minutes: Annotated[int, Field(ge=0, le=120)] = 30
     smb_interval_minutes: Annotated[int, Field(ge=1, le=10)] = 3

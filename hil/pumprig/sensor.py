@@ -15,7 +15,10 @@ from pumplink.cgm_server import CgmServer
 from pumplink.link import Link
 from pumprig.checks import CheckBook
 from pumprig.judge import Judge
+from pumprig.loop_watch import LoopWatch
+from pumprig.oracle.carrying_out import Wanted
 from pumprig.pace import Pace
+from pumprig.scenario_control import LOOPS
 from pumprig.scenario_parts import CgmSample
 from pumprig.story import Story
 from pumprig.trace import Sample
@@ -44,13 +47,15 @@ class Sensor:
         checks: where it is judged what the pump asks for.
         story: what the record is told.
         session_start: local time at which the session started.
+        loop: tells the oracle of samples, and asks for the numbers behind a decision.
         real_time: whether computing takes time.
     """
 
     def __init__(
         self, link: Link, pace: Pace, judge: Judge, checks: CheckBook, story: Story, session_start: datetime,
-        *, real_time: bool,
+        loop: LoopWatch, *, real_time: bool,
     ) -> None:  # fmt: skip
+        self._loop = loop
         self.session_start = session_start
         self._link, self._pace = link, pace
         self._judge, self._checks, self._story = judge, checks, story
@@ -97,11 +102,14 @@ class Sensor:
             at_s: the pump second at which it takes effect, unless stored samples go before it.
             sample: the sample.
         """
-        assert self._server is not None
+        server = self._server
+        assert server is not None
         self.settle(at_s)
         self._live_s = at_s
         try:
-            return self._measure(self._server, sample)
+            if self._judge.oracle.controller not in LOOPS:
+                return self._measure(server, sample)
+            return self._loop.decide(at_s, lambda: self._measure(server, sample))
         finally:
             self._live_s = None
 
@@ -149,8 +157,12 @@ class Sensor:
         sample = self._samples[offset_minutes]
         status = record.fields["sensor_status"] or 0
         self._story.sample(sent_s, at_s, sample)
-        wanted = self._judge.oracle.sample(at_s, offset_minutes, sample.glucose_mg_dl, int(status))
-        self._judge.sample_sent(wanted, sent_s, sent_host_s)
-        self._judge.take()
+
+        def tell(own: Wanted | None) -> None:
+            wanted = self._judge.oracle.sample(at_s, offset_minutes, sample.glucose_mg_dl, int(status), own)
+            self._judge.sample_sent(wanted, sent_s, sent_host_s)
+            self._judge.take()
+
+        self._loop.sample_left(tell)
         self._story.totals.samples += 1
         self._story.progress(self._pace.now_s, at_s, self._judge.oracle.state(), self._checks.book.verdict)

@@ -15,6 +15,8 @@ from pumprig.oracle import events as expected
 from pumprig.plan import RunPlan
 from pumprig.pulses import SeenPulse
 from pumprig.record import RunRecord
+from pumprig.rule_titles import RULE_TITLES
+from pumprig.scenario_control import LOOPS
 from pumprig.scenario_parts import CgmSample
 from pumprig.trace import Sample
 from pumprig.verdict import Verdict
@@ -29,6 +31,10 @@ _DOSE_RECORDS = (
     "HistoryBolus", "HistoryTbr", "HistoryTherapy", "HistoryDeliveredBasal", "HistoryTotalDaily", "HistoryReservoir",
 )  # fmt: skip
 
+_NO_DOSE = ("none", "keep")
+_AUTOMATIC = "commanded"
+_GUARDRAIL = "HistoryGuardrailEvent"
+
 
 @dataclass
 class Totals:
@@ -40,6 +46,10 @@ class Totals:
     refused: int = 0
     stopped_s: int | None = None
     decisions: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
+    guardrails: dict[str, int] = field(default_factory=dict)
+    small_boluses: int = 0
+    small_bolus_mu: int = 0
     pulses: dict[str, int] = field(default_factory=dict)
     latency_dut_ms_max: float = 0.0
     latency_host_ms_max: float = 0.0
@@ -58,12 +68,14 @@ class Story:
         self._start_s = 0
         self._end_s = 0
         self._tbr_active = False
+        self._decides = False
         self._last: dict[str, Any] = {}
 
     def begin(self, now_s: float, plan: RunPlan, dut: Dut, pulse_mu: int) -> None:
         """What runs, and the gaps of its trace."""
         scenario, trace = plan.scenario, plan.trace
         self._start_s, self._end_s = plan.schedule.start_s, plan.schedule.end_s
+        self._decides = scenario.controller_word in LOOPS
         self.record.event(
             "run", now_s, id=self.record.folder.name, scenario=scenario.name or "trace", seed=scenario.seed,
             controller=scenario.controller, clock=str(dut.clock), board=dut.name, wall_start=trace.start.isoformat(),
@@ -153,6 +165,9 @@ class Story:
         """A history record was read; `at_s` is the pump second it speaks of."""
         fields = {key: plain(value) for key, value in record.fields.items() if value is not None}
         self.record.event("history", now_s, sequence=record.sequence, at_s=at_s, event=record.name, fields=fields)
+        if record.name == _GUARDRAIL:
+            number = str(record.fields["guardrail"])
+            self.totals.guardrails[number] = self.totals.guardrails.get(number, 0) + 1
         if at_s >= self._start_s - 10 and record.name.startswith(_DOSE_RECORDS):
             self.record.dose(at_s - self._start_s, record.name, **fields)
 
@@ -172,8 +187,17 @@ class Story:
                     context=str(event.context),
                 )  # fmt: skip
             case expected.BolusStarted():
+                automatic = self._decides and event.activation == _AUTOMATIC
+                if automatic:
+                    self.totals.small_boluses += 1
+                    self.totals.small_bolus_mu += event.amount_mu
                 self.record.event(
-                    "bolus", at_s, at_s=at_s, phase="start", id=event.bolus_id, programmed_iu=event.amount_mu / 1000
+                    "bolus", at_s, at_s=at_s, phase="start", id=event.bolus_id, programmed_iu=event.amount_mu / 1000,
+                    automatic=automatic,
+                )  # fmt: skip
+            case expected.CarbsAnnounced():
+                self.record.event(
+                    "carbs", at_s, at_s=at_s, carbs_g=event.carbs_g, eaten_s=at_s - 60 * event.minutes_ago
                 )
             case expected.BolusEnded():
                 self.record.event(
@@ -196,10 +220,19 @@ class Story:
             "decision", seen.at_s, sequence=seen.sequence, offset_minutes=seen.offset_minutes,
             glucose_mg_dl=seen.glucose_mg_dl, predicted_mg_dl=seen.predicted_mg_dl, iob_iu=seen.iob_mu / 1000,
             action=seen.action, reason=seen.reason, at_s=seen.at_s, latency_dut_ms=round(latency_dut_ms, 3),
-            latency_host_ms=round(latency_host_ms, 3),
+            latency_host_ms=round(latency_host_ms, 3), detail=self._detail(seen),
         )  # fmt: skip
-        if seen.action in ("suspend", "resume"):
+        if seen.action not in _NO_DOSE:
             self.record.dose(seen.at_s - self._start_s, seen.action, reason=seen.reason)
+
+    def _detail(self, seen: SeenDecision) -> dict[str, Any] | None:
+        """The numbers behind a decision, with the title of their rule."""
+        if seen.detail is None:
+            return None
+        rule = seen.detail.get("rule", 0)
+        if rule:
+            self.totals.rules[f"D-{rule}"] = self.totals.rules.get(f"D-{rule}", 0) + 1
+        return {**seen.detail, "title": RULE_TITLES.get(rule, "")}
 
 
 def plain(value: Any) -> Any:

@@ -4,10 +4,13 @@ Goal: each is read with the names of the wire; what does not go together is refu
 Method: scenario texts, and the commands that their plans begin with.
 """
 
+from dataclasses import asdict
+
 import pytest
 
 from pumprig.errors import ScenarioError
 from pumprig.oracle import Guardrails, OracleSettings
+from pumprig.oracle.oref_settings import OrefSettings as OracleOref
 from pumprig.patients import patient_parameters
 from pumprig.runs import make_plan
 from pumprig.scenario import Scenario
@@ -99,7 +102,7 @@ def test_a_profile_that_no_pump_takes(was, becomes, message):
         ("[guardrails]\niob_mu = 2999", "oref.max_iob_mu: is 3000, above guardrail 3, which allows 2999"),
         (
             "[guardrails]\nbasal_mu_per_h = 2950",
-            "oref.max_basal_mu_per_h: is 3000, above guardrail 1, which allows 2950",
+            "oref.max_basal_mu_per_h: is 4000, above guardrail 1, which allows 2950",
         ),
         ("[guardrails]\nstale_minutes = 14", "settings.stale_minutes: is 15, above guardrail 7, which allows 14"),
         ("[guardrails]\nhour_mu = 60001", "guardrails.hour_mu: hour_mu is 60001; allowed: 50 to 60000 (D-1201)"),
@@ -176,6 +179,11 @@ def test_meals_are_announced_when_they_are_eaten(tmp_path):
 
 def test_the_guardrails_of_the_pump_are_the_bounds():
     assert OracleSettings().guardrails == Guardrails()
+
+
+def test_what_is_left_out_of_oref_is_as_the_rules_have_it():
+    """D-1102: the pump begins with these, and the oracle knows them."""
+    assert OrefSettings().model_dump() == asdict(OracleOref())
 
 
 def test_settings_of_oref_have_the_names_of_the_wire():

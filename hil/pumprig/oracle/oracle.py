@@ -178,6 +178,11 @@ class Oracle:
         """The pump second reached."""
         return self._pump.now_s
 
+    @property
+    def controller(self) -> str:
+        """The controller that runs."""
+        return self._pump.controller.controller
+
     def next_s(self) -> int:
         """The next second in which the pump does something of its own if nothing is sent to it."""
         return self._pump.next_s()

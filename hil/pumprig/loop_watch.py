@@ -1,0 +1,100 @@
+"""What a loop decides, and the numbers behind it: asked of the pump right after each live sample (D-1110).
+
+The oracle decides for itself what oref must do. What a controller of one's own decides is taken from the pump, and what
+comes of it is judged: pulses, steps, guardrails, records and deadlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from pumplink.pump import Pump
+from pumplink.results import ControllerDetail
+from pumprig.checks import CheckBook
+from pumprig.judge import Judge
+from pumprig.oracle.carrying_out import Wanted
+from pumprig.oracle.detail import ExpectedDetail
+from pumprig.pace import Pace
+
+__all__ = ["LoopWatch", "compare_detail", "told_detail"]
+
+_OWN = "own"
+_Tell = Callable[[Wanted | None], None]
+
+
+class LoopWatch:
+    """Stands between the sensor and the oracle where a loop runs on the pump.
+
+    Args:
+        pump: the pump.
+        judge: holds the oracle.
+        checks: where the numbers are judged.
+        pace: pump time.
+    """
+
+    def __init__(self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace) -> None:
+        self._pump, self._judge, self._checks, self._pace = pump, judge, checks, pace
+        self._waiting: list[_Tell] | None = None
+
+    def sample_left(self, tell: _Tell) -> None:
+        """A sample has left; `tell` lets the oracle know, with what an own controller decided."""
+        if self._waiting is not None and self._judge.oracle.controller == _OWN:
+            self._waiting.append(tell)
+        else:
+            tell(None)
+
+    def decide(self, at_s: int, send: Callable[[], bool]) -> bool:
+        """Send a sample, and ask for the numbers behind the decision on it.
+
+        Args:
+            at_s: the pump second at which it takes effect.
+            send: sends it; false when the pump does not want it.
+        """
+        self._waiting = []
+        self._judge.hold_decisions()
+        seen: ControllerDetail | None = None
+        try:
+            sent = send()
+            if sent:
+                seen = self._pump.controller_detail()
+                self._pace.in_time(at_s)
+        finally:
+            waiting, self._waiting = self._waiting, None
+            own = None
+            if seen is not None and seen.decided_mu_per_h is not None:
+                own = Wanted(seen.decided_mu_per_h, seen.decided_minutes or 0, seen.small_bolus_mu or 0)
+            elif seen is not None and seen.small_bolus_mu:
+                own = Wanted(small_bolus_mu=seen.small_bolus_mu)
+            for tell in waiting:
+                tell(own)
+            self._judge.release_decisions(None if seen is None else told_detail(seen))
+        if seen is not None:
+            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
+        return sent
+
+
+def told_detail(seen: ControllerDetail) -> dict[str, Any]:
+    """The numbers that a pump has told, by the names of the wire, without those that are none."""
+    values = asdict(seen)
+    values["decision_sequence"] = values.pop("sequence")
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def compare_detail(checks: CheckBook, at_s: int, due: ExpectedDetail, seen: ControllerDetail) -> None:
+    """Judge the numbers behind the last decision (D-1110)."""
+    got = told_detail(seen)
+    # What tells of nothing by a 0 is not there.
+    right = {name: value for name, value in asdict(due).items() if value is not None}
+    for number in ("rule", "guardrail", "small_bolus_mu"):
+        for values in (right, got):
+            values.setdefault(number, 0)
+    wrong = [name for name in sorted(right | got) if right.get(name) != got.get(name)]
+    checks.expect(
+        "reasons", not wrong, at_s,
+        message=f"the numbers behind decision {due.decision_sequence}: {', '.join(wrong)} wrong",
+        expected=" ".join(f"{name}={right.get(name, 'none')}" for name in wrong) or right,
+        observed=" ".join(f"{name}={got.get(name, 'none')}" for name in wrong) or got,
+        rule=f"D-{due.rule}" if due.rule and "rule" not in wrong else "D-1110",
+    )  # fmt: skip
