@@ -54,6 +54,21 @@ class Totals:
     latency_dut_ms_max: float = 0.0
     latency_host_ms_max: float = 0.0
 
+    def counts(self) -> dict[str, Any]:
+        """What run.json says of them."""
+        return {
+            "samples_sent": self.samples,
+            "decisions": self.decisions,
+            "decisions_by_rule": dict(sorted(self.rules.items())),
+            "pulses": self.pulses,
+            "boluses": self.boluses,
+            "small_boluses": self.small_boluses,
+            "small_bolus_mu": self.small_bolus_mu,
+            "guardrails_held": dict(sorted(self.guardrails.items())),
+            "commands_refused": self.refused,
+            "therapy_stopped_s": self.stopped_s,
+        }
+
 
 class Story:
     """Writes events and dose events.
