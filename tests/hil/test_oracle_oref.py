@@ -117,16 +117,27 @@ def test_insulin_on_board():
 
 
 def test_doses_of_a_second_are_one_and_the_oldest_become_one():
-    """At most 1024 entries; beyond, the two oldest stand at the later second."""
-    doses = Doses(301)
+    """D-1103: at most 1024; one more, and the two oldest stand at the later second."""
+    doses = Doses(300)
     for s in range(1025):
         doses.add(s, 50)
         doses.add(s, -50)
     doses.add(1024, 50)
     assert doses.entries[:2] == [(1, 0), (2, 0)]
     assert (len(doses.entries), doses.entries[-1]) == (1024, (1024, 50))
-    doses.forget(301 * 60 + 1000)
-    assert doses.entries[0][0] == 1000
+
+
+def test_doses_that_only_gaps_ask_for_give_room():
+    """D-1103: older than T + 1 min they are dropped for others, and in any case 300 min later."""
+    doses = Doses(300)
+    doses.add(0, 1000)
+    for s in range(301 * 60, 301 * 60 + 1024):
+        doses.add(s + 1, 50)
+    assert doses.entries[0] == (301 * 60 + 1, 50)
+    doses.forget(301 * 60 + 1 + 601 * 60)
+    assert doses.entries[0] == (301 * 60 + 1, 50)
+    doses.forget(301 * 60 + 2 + 601 * 60)
+    assert doses.entries[0] == (301 * 60 + 2, 50)
 
 
 @pytest.mark.parametrize(

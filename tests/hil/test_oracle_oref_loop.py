@@ -319,6 +319,30 @@ def test_a_25th_announcement_finds_no_room_until_the_first_is_six_hours_old():
     assert code(oracle, 21_610, AnnounceCarbs(10)) == 0
 
 
+def test_announced_carbs_are_on_board():
+    """D-1102, D-1065: 40 g just now, and half an hour of still glucose."""
+    oracle = looped()
+    for offset in range(0, 30, 5):
+        oracle.sample(60 * offset + 1, offset, 120)
+    accept(oracle, 1750, AnnounceCarbs(40))
+    assert oracle.sample(1801, 30, 120).detail.cob_tenths == 400
+    # Three buckets since the reading before the meal have no deviation (D-1062), the fourth absorbs.
+    later = [oracle.sample(60 * offset + 1, offset, 120).detail.cob_tenths for offset in (35, 40)]
+    assert later[0] == 400 > later[1] >= 380
+
+
+def test_samples_count_for_meals_from_the_first_choice_on_and_those_that_were_kept():
+    """D-1102: chosen at 3000, samples of 45 min before are there, so that there is a COB."""
+    oracle = looped(controller="manual")
+    for offset in range(0, 50, 5):
+        oracle.sample(60 * offset + 1, offset, 120)
+    accept(oracle, 3000, Configure(controller="oref"))
+    accept(oracle, 3000, AnnounceCarbs(40))
+    assert oracle.sample(3001, 50, 120).detail.cob_tenths == 400
+    accept(oracle, 3002, OpenCgmSession(MIDNIGHT.replace(minute=50, second=2)))
+    assert oracle.sample(3303, 5, 120).detail.cob_tenths == 0
+
+
 # --- D-1109 ---
 
 
@@ -360,7 +384,21 @@ def test_an_own_controller_goes_the_same_way():
     decision = oracle.sample(1, 0, 160, own=Wanted(1500, 300, 120))
     assert said(decision) == ("set TBR", RULE)
     assert (decision.detail.decided_minutes, decision.detail.guardrail, decision.detail.rule) == (300, 8, 0)
+    assert (decision.detail.net_iob_mu, decision.detail.target_mg_dl) == (0, None)
     assert [one.duration_minutes for one in take(oracle, TbrStarted)] == [240]
+
+
+def test_an_own_controller_that_fails_doses_nothing():
+    """D-1112: none, rule 1112 alone, system issue; what runs goes on."""
+    oracle = looped(controller="own")
+    oracle.sample(1, 0, 160, own=Wanted(1500, 30, rule=7))
+    assert oracle.state().detail.rule == 7
+    oracle.take_events()
+    decision = oracle.sample(301, 5, 160, own=Wanted(failed=True))
+    assert said(decision) == ("none", RULE)
+    assert (decision.detail.rule, decision.detail.net_iob_mu) == (1112, None)
+    assert [one.type for one in take(oracle)] == ["system issue"]
+    assert oracle.state().tbr is not None
 
 
 def test_settings_that_are_written_hold_and_survive_a_cut():

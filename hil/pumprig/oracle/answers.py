@@ -23,6 +23,7 @@ from pumprig.oracle.terms import (
     ATT_OK,
     ATT_VALUE_REFUSED,
     INVALID_OPERAND,
+    LOOPED,
     NO_RECORDS,
     NOT_APPLICABLE,
     NOT_COMPLETED,
@@ -238,6 +239,8 @@ def _configure(pump: Machine, at_s: int, command: c.Configure) -> Expected:
     pump.history.add(SettingsWritten, at_s, "D-905")
     if another:
         pump.end_automatic_tbr(at_s, "D-616")
+    if settings.controller in LOOPED:
+        pump.loop.choose(pump, at_s)
     return reply(ATT_OK, "D-616")
 
 
@@ -259,7 +262,7 @@ def _configure_oref(pump: Machine, at_s: int, command: c.ConfigureOref) -> Expec
 def _announce_carbs(pump: Machine, at_s: int, command: c.AnnounceCarbs) -> Expected:
     if not (1 <= command.carbs_g <= _CARBS_G_MAX and 0 <= command.minutes_ago <= _CARBS_MINUTES_MAX):
         return reply(ATT_VALUE_REFUSED, "D-1108")
-    if not pump.loop.announce(at_s, command.carbs_g, command.minutes_ago):
+    if not pump.loop.announce(pump, at_s, command.carbs_g, command.minutes_ago):
         return reply(ATT_VALUE_REFUSED, "D-1108")
     pump.history.add(CarbsAnnounced, at_s, "D-1108", carbs_g=command.carbs_g, minutes_ago=command.minutes_ago)
     return reply(ATT_OK, "D-1108")

@@ -20,11 +20,16 @@ __all__ = ["Done", "Wanted", "carry_out", "wanted_of"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a controller decided, in mU and minutes; a rate of None leaves all as it is, 0 minutes cancel."""
+    """What a controller decided, in mU and minutes; a rate of None leaves all as it is, 0 minutes cancel.
+
+    An own controller has rule numbers of its own, and may have `failed` to decide (D-1112).
+    """
 
     rate_mu_per_h: int | None = None
     minutes: int = 0
     small_bolus_mu: int = 0
+    rule: int = 0
+    failed: bool = False
 
 
 def wanted_of(decision: Decision) -> Wanted:

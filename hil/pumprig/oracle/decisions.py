@@ -8,13 +8,14 @@ from math import floor
 
 from pumprig.oracle import oref
 from pumprig.oracle.carrying_out import Wanted, carry_out, wanted_of
-from pumprig.oracle.detail import ExpectedDetail, detail_of, detail_of_own
+from pumprig.oracle.detail import ExpectedDetail, detail_of
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.plgs import Glucose, Prediction, Situation, decide, whole_glucose
-from pumprig.oracle.terms import Action, Controller, Reason, TherapyState
+from pumprig.oracle.terms import LOOPED, Action, AnnunciationType, Controller, Reason, TherapyState
 
 __all__ = ["DECISION_IOB_MU_MAX", "ExpectedDecision", "allowance_s", "judge_sample"]
 
+_FAILED = 1112
 DECISION_IOB_MU_MAX = 32_767.0
 """Most insulin on board that a decision can show (D-704)."""
 
@@ -80,9 +81,9 @@ def judge_sample(
         action, reason = Action.NONE, refused or Reason.INVALID_SAMPLE
     else:
         rising = pump.cgm.keep(offset_minutes, glucose)
-        pump.loop.keep(pump.cgm.measured_s(offset_minutes), glucose)
+        pump.loop.keep(pump, at_s, pump.cgm.measured_s(offset_minutes), glucose)
         prediction = pump.cgm.predict(pump.controller.horizon_minutes)
-        if pump.controller.controller in (Controller.OREF, Controller.OWN):
+        if pump.controller.controller in LOOPED:
             action, reason = _looped(pump, at_s, own)
         else:
             action, reason = _suspending(pump, at_s, glucose, rising, prediction)
@@ -123,6 +124,19 @@ def _suspending(
     return action, reason
 
 
+def _of_own(pump: Machine, at_s: int, inputs: oref.Inputs, wanted: Wanted) -> tuple[Action, Reason]:
+    """What comes of an own controller's decision, or of its failure (D-1110, D-1112)."""
+    if wanted.failed:
+        pump.annunciations.raise_one(AnnunciationType.SYSTEM_ISSUE, at_s, "D-1112")
+        pump.detail = ExpectedDetail(pump.decisions, _FAILED)
+        return Action.NONE, Reason.CONTROLLER_RULE
+    done = carry_out(pump, at_s, wanted)
+    tbr = None if wanted.rate_mu_per_h is None else oref.WantedTbr(wanted.rate_mu_per_h / 1000, wanted.minutes)
+    decision = oref.Decision(wanted.rule, tbr, wanted.small_bolus_mu / 1000)
+    pump.detail = detail_of(pump.decisions, inputs, decision, done.guardrail)
+    return done.action, Reason.CONTROLLER_RULE
+
+
 def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reason]:
     """The closed loop (D-1101, D-1104)."""
     if pump.therapy is not TherapyState.RUN:
@@ -131,14 +145,9 @@ def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reaso
         return Action.NONE, Reason.NOT_CONFIGURED
     if not pump.loop.iob_known(pump, at_s):
         return Action.NONE, Reason.IOB_UNKNOWN
-    if pump.controller.controller == Controller.OWN:
-        wanted = own or Wanted()
-        done = carry_out(pump, at_s, wanted)
-        pump.detail = detail_of_own(
-            pump.decisions, wanted.rate_mu_per_h, wanted.minutes, wanted.small_bolus_mu, done.guardrail
-        )
-        return done.action, Reason.CONTROLLER_RULE
     inputs = pump.loop.inputs(pump, at_s)
+    if pump.controller.controller == Controller.OWN:
+        return _of_own(pump, at_s, inputs, own or Wanted())
     decision = oref.decide(inputs)
     done = carry_out(pump, at_s, wanted_of(decision))
     pump.detail = detail_of(pump.decisions, inputs, decision, done.guardrail)

@@ -8,7 +8,7 @@ from math import isnan
 from pumprig.oracle.oref import Decision, Inputs
 from pumprig.oracle.oref.numbers import rounded
 
-__all__ = ["NONE_S16", "NONE_U16", "ExpectedDetail", "detail_of", "detail_of_own"]
+__all__ = ["NONE_S16", "NONE_U16", "ExpectedDetail", "detail_of"]
 
 NONE_S16 = 0x7FFF
 NONE_U16 = 0xFFFF
@@ -82,16 +82,3 @@ def detail_of(sequence: int, inputs: Inputs, decision: Decision, guardrail: int)
     values = {name: _told(name, value, unit) for name, (value, unit) in told.items()}
     small_bolus_mu = min(NONE_U16, int(rounded(1000 * decision.small_bolus)))
     return ExpectedDetail(sequence, decision.rule, small_bolus_mu=small_bolus_mu, guardrail=guardrail, **values)
-
-
-def detail_of_own(
-    sequence: int, rate_mu_per_h: int | None, minutes: int, small_bolus_mu: int, guardrail: int
-) -> ExpectedDetail:
-    """The detail of what an own controller decided: the numbers that lead to it are its own affair."""
-    return ExpectedDetail(
-        sequence,
-        decided_mu_per_h=rate_mu_per_h,
-        decided_minutes=None if rate_mu_per_h is None else minutes,
-        small_bolus_mu=small_bolus_mu,
-        guardrail=guardrail,
-    )

@@ -6,14 +6,14 @@ A `Loop` belongs to a machine, which tells it of pulses, blocks and samples. It 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
 from pumprig.oracle.oref import GlucoseStatus, Inputs, InsulinPoint, Meal, RunningTbr, Settings
 from pumprig.oracle.oref.glucose import Reading, status_of
 from pumprig.oracle.oref.inputs import FlatCgm
-from pumprig.oracle.oref.insulin import Curve, Doses, bilinear, exponential, points_of
+from pumprig.oracle.oref.insulin import Curve, Doses, activity_of, bilinear, exponential, points_of
+from pumprig.oracle.oref.meal import Buckets, Carbs, MealSettings, meal_of
 from pumprig.oracle.oref.numbers import NOTHING
 from pumprig.oracle.oref_settings import OrefSettings
 from pumprig.oracle.terms import TemplateKind
@@ -66,12 +66,6 @@ class Schedule:
         return other
 
 
-@dataclass(frozen=True, slots=True)
-class _Carbs:
-    eaten_s: int
-    grams: int
-
-
 class Loop:
     """What the closed loop keeps.
 
@@ -90,7 +84,8 @@ class Loop:
         # Pulses and scheduled ones since the last look, (second, mU); they become doses in the order of time.
         self._new: list[tuple[int, int]] = []
         self._readings: list[tuple[int, int]] = []
-        self._carbs: list[_Carbs] = []
+        self._buckets: Buckets | None = None
+        self._carbs: list[Carbs] = []
 
     # --- what the machine tells ---
 
@@ -109,18 +104,35 @@ class Loop:
     def begin_session(self) -> None:
         """Another CGM session: no readings yet."""
         self._readings.clear()
+        if self._buckets is not None:
+            self._buckets.clear()
 
-    def keep(self, measured_s: int, mg_dl: int) -> None:
+    def choose(self, pump: Machine, at_s: int) -> None:
+        """From now on samples count for meals, and those that are kept (D-1102)."""
+        if self._buckets is None:
+            self._buckets = Buckets()
+            for measured_s, mg_dl in self._readings:
+                self._bucket(pump, at_s, measured_s, mg_dl)
+
+    def keep(self, pump: Machine, at_s: int, measured_s: int, mg_dl: int) -> None:
         """Take in a usable sample (D-1102)."""
         self._readings = [one for one in self._readings if measured_s - one[0] <= _KEPT_S]
         self._readings.append((measured_s, mg_dl))
+        self._bucket(pump, at_s, measured_s, mg_dl)
 
-    def announce(self, at_s: int, grams: int, minutes_ago: int) -> bool:
+    def _bucket(self, pump: Machine, at_s: int, measured_s: int, mg_dl: int) -> None:
+        if self._buckets is not None:
+            curve = self._take_in(pump, at_s)
+            self._buckets.add(measured_s, mg_dl, lambda second: activity_of(self._doses.entries, second, curve))
+            self._buckets.forget(at_s - _CARBS_KEPT_S)
+
+    def announce(self, pump: Machine, at_s: int, grams: int, minutes_ago: int) -> bool:
         """Keep announced carbs; False when there is no room (D-1108)."""
+        self.choose(pump, at_s)
         self._carbs = [one for one in self._carbs if at_s - one.eaten_s < _CARBS_KEPT_S]
         if len(self._carbs) == CARBS_MOST:
             return False
-        self._carbs.append(_Carbs(at_s - 60 * minutes_ago, grams))
+        self._carbs.append(Carbs(at_s - 60 * minutes_ago, grams))
         return True
 
     # --- what a decision is made on ---
@@ -141,16 +153,21 @@ class Loop:
         kinds = (TemplateKind.BASAL, TemplateKind.ISF, TemplateKind.ICHO, TemplateKind.TARGET)
         return all(pump.templates.activated_profile(kind) is not None for kind in kinds)
 
-    def _points(self, pump: Machine, at_s: int) -> tuple[InsulinPoint, ...]:
-        """D-1013 at a second that the machine has reached."""
+    def _take_in(self, pump: Machine, at_s: int) -> Curve:
+        """Make doses of the pulses up to a second that the machine has reached (D-1103)."""
         curve = self.curve(pump)
         self._schedule_to(at_s)
-        self._doses.kept_minutes = curve.minutes + 1
+        self._doses.dia_minutes = curve.minutes
         for dose_s, mu in sorted(self._new, key=lambda one: one[0]):
             self._doses.forget(dose_s)
             self._doses.add(dose_s, mu)
         self._new.clear()
         self._doses.forget(at_s)
+        return curve
+
+    def _points(self, pump: Machine, at_s: int) -> tuple[InsulinPoint, ...]:
+        """D-1013 at a second that the machine has reached."""
+        curve = self._take_in(pump, at_s)
         return points_of(self._doses.entries, self._to_come(pump, at_s), at_s, curve)
 
     def _to_come(self, pump: Machine, at_s: int) -> list[tuple[int, int]]:
@@ -171,7 +188,15 @@ class Loop:
         return status.glucose, (1000.0 * at_s - status.at_ms) / 60_000
 
     def _meal(self, pump: Machine, at_s: int) -> Meal:
-        return Meal(carbs=0.0, cob=0.0, age_minutes=NOTHING, slope_from_max=0.0, slope_from_min=999.0)
+        """D-1061 to D-1066."""
+        assert self._buckets is not None
+        judged_by = MealSettings(
+            carb_ratio=_block(pump, TemplateKind.ICHO, at_s)[0] / 10,
+            isf_at=lambda second: _block(pump, TemplateKind.ISF, second)[0] / 10,
+            least_impact=self.settings.min_carb_impact_tenths / 10,
+            cob_max=float(self.settings.max_cob_g),
+        )
+        return meal_of(self._buckets, self._carbs, at_s, judged_by)
 
     def inputs(self, pump: Machine, at_s: int) -> Inputs:
         """All that a decision of section 14 is made on (D-1102).

@@ -39,6 +39,7 @@ from pumprig.oracle.settings import PAUSE_LIMIT_S, ControllerSettings, Guardrail
 from pumprig.oracle.steps import cut_down
 from pumprig.oracle.templates import TbrPlan, Templates
 from pumprig.oracle.terms import (
+    LOOPED,
     AnnunciationType,
     BolusType,
     Context,
@@ -121,6 +122,8 @@ class Machine:
         self.pulses_in_doubt = 0
         self.doubt_source: str | None = None
         self.given: list[Given] = []
+        if self.controller.controller in LOOPED:
+            self.loop.choose(self, 0)
         self.history.reference(0, self.clock.wall(0), TimeReason.LOST)
 
     # --- time ---

@@ -9,7 +9,7 @@ from datetime import datetime
 from pumprig.errors import UsageError
 from pumprig.oracle.events import ReservoirChanged
 from pumprig.oracle.machine import Given, Machine
-from pumprig.oracle.terms import AnnunciationType, EndReason, PrimingReason, TherapyState
+from pumprig.oracle.terms import LOOPED, AnnunciationType, EndReason, PrimingReason, TherapyState
 
 __all__ = ["SOURCES", "restart"]
 
@@ -127,6 +127,8 @@ def _second_0(old: Machine, ended_s: int) -> Machine:
         pump.tbr.start_s -= ended_s
         pump.tbr.suspension = pump.tbr.automatic = False
     pump.loop.restart(old.loop)
+    if pump.controller.controller in LOOPED:
+        pump.loop.choose(pump, 0)
     pump.load_block(0)
     return pump
 

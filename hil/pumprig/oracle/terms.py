@@ -8,6 +8,7 @@ __all__ = [
     "ATT_OK",
     "ATT_VALUE_REFUSED",
     "INVALID_OPERAND",
+    "LOOPED",
     "NOT_APPLICABLE",
     "NOT_COMPLETED",
     "NO_RECORDS",
@@ -130,6 +131,10 @@ class Controller(StrEnum):
     PLGS = "plgs"
     OREF = "oref"
     OWN = "own"
+
+
+LOOPED = (Controller.OREF, Controller.OWN)
+"""The controllers that close the loop, D-1101."""
 
 
 class Action(StrEnum):

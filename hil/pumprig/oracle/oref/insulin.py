@@ -10,11 +10,12 @@ from math import exp
 from pumprig.oracle.oref.inputs import InsulinPoint
 from pumprig.oracle.oref.numbers import rounded
 
-__all__ = ["Curve", "Doses", "bilinear", "exponential", "points_of"]
+__all__ = ["Curve", "Doses", "activity_of", "bilinear", "exponential", "points_of"]
 
 _POINTS = 48
 _STEP_MINUTES = 5
 _ENTRIES_MOST = 1024
+_GAP_MINUTES = 301
 # Ages that a point can ask for lie this far beyond the age now.
 _AHEAD_MINUTES = _STEP_MINUTES * _POINTS
 
@@ -67,14 +68,14 @@ def bilinear(dia_minutes: int) -> Curve:
 
 
 class Doses:
-    """What was delivered, less what the profile had scheduled: one entry a second, oldest first (D-1013).
+    """What was delivered, less what the profile had scheduled: one entry a second, oldest first (D-1013, D-1103).
 
     Args:
-        kept_minutes: how long a dose is kept.
+        dia_minutes: T, which may change.
     """
 
-    def __init__(self, kept_minutes: int) -> None:
-        self.kept_minutes = kept_minutes
+    def __init__(self, dia_minutes: int) -> None:
+        self.dia_minutes = dia_minutes
         self.entries: list[tuple[int, int]] = []
 
     def add(self, at_s: int, mu: int) -> None:
@@ -83,12 +84,13 @@ class Doses:
             mu += self.entries.pop()[1]
         self.entries.append((at_s, mu))
         if len(self.entries) > _ENTRIES_MOST:
-            (_, oldest), (second_s, second) = self.entries[:2]
-            self.entries[:2] = [(second_s, oldest + second)]
+            (oldest_s, oldest), (second_s, second) = self.entries[:2]
+            counts = oldest_s >= at_s - 60 * (self.dia_minutes + 1)
+            self.entries[:2] = [(second_s, second + oldest if counts else second)]
 
     def forget(self, at_s: int) -> None:
-        """Drop what is older than is kept."""
-        first_s = at_s - 60 * self.kept_minutes
+        """Drop what is older than is kept for gaps of readings (D-1061)."""
+        first_s = at_s - 60 * (self.dia_minutes + _GAP_MINUTES)
         if self.entries and self.entries[0][0] < first_s:
             self.entries = [entry for entry in self.entries if entry[0] >= first_s]
 
@@ -97,6 +99,14 @@ def _aged(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> list[tup
     """Age in minutes at a second, rounded, and U of each dose that works then or later (D-1013)."""
     aged = ((at_s - dose_s + 30) // 60 for dose_s, _ in doses)
     return [(age, mu / 1000) for age, (_, mu) in zip(aged, doses, strict=True) if age < curve.minutes]
+
+
+def activity_of(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> float:
+    """The activity at a second of the doses up to it (D-1013, D-1061)."""
+    activity = 0.0
+    for age, dose in _aged([one for one in doses if one[0] <= at_s], at_s, curve):
+        activity += dose * curve.activity[age]
+    return rounded(activity, 4)
 
 
 def points_of(
