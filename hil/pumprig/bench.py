@@ -27,6 +27,7 @@ from pumplink.link import Link
 from pumplink.pump import Pump
 from pumplink.virtual import Lockstep, Realtime, VirtualBoard
 from pumplink.virtual.launch import SHIM_HEAP_BYTES
+from pumprig.bench_delivery import accuracy
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
 from pumprig.bench_patients import cohort, patient_days
@@ -257,7 +258,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     measure.__name__: measure
     for measure in (
         run_1_day, run_14_days, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, modules,
-        patient_days, cohort,
+        patient_days, cohort, accuracy,
     )
 }  # fmt: skip
 

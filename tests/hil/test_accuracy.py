@@ -19,6 +19,7 @@ from pumprig.accuracy.campaign import Accuracy, measure, measurements_for, pump_
 from pumprig.accuracy.plan import PROFILE, Block, Settings, profile_for, programmed_mu_s, rates_for
 from pumprig.accuracy.windows import WINDOWS_MINUTES, flow_mu_per_h, windows_of
 from pumprig.cli import main
+from pumprig.devices.pump import load_pump
 from pumprig.errors import UsageError
 from pumprig.suite.catalogue import chosen, load_wrong
 from pumprig.verdict import Verdict
@@ -27,7 +28,6 @@ from pumpwire.enums import TbrKindsFlags
 PUMP = PumpData(50, 1500, 300_000, 30_000, 25_000, 5, 1, 50, 1, 0, TbrKindsFlags(3))
 DAY_S = 86400
 ANALYSIS = {"from_s": DAY_S, "until_s": DAY_S + 25 * 3600}
-_RATE_SET = "        self.delivery.rate_mu_per_h = self.tbr"
 EVERY_WINDOW = (*WINDOWS_MINUTES, 25 * 60)
 
 
@@ -180,6 +180,28 @@ def test_the_firmware_does_not_drift():
     assert [day.pulses for day in accuracy.drift.days] == [427, 855, 1282, 1710]
 
 
+@pytest.mark.parametrize(
+    ("name", "rates", "amounts"),
+    [
+        ("v_go_20", ["0.833"], ["2", "24"]), ("cequr_simplicity", [], ["2", "20"]),
+        ("ypsopump", ["0.1", "1", "40"], ["0.1", "30"]), ("tslim_x2", ["0.1", "1", "15"], ["0.05", "25"]),
+    ],
+)  # fmt: skip
+def test_any_pump_is_measured_at_its_own_limits(name, rates, amounts):
+    """D-1405: rates on its steps, a basal that cannot be adjusted as it is, and none where there is none."""
+    chosen = Settings(days=2, pump=load_pump(name))
+    names = [one.name for one in measurements_for(chosen, pump_data(chosen))]
+    basal, boluses = [f"basal {rate} U/h" for rate in rates], [f"bolus {amount} U" for amount in amounts]
+    assert names == [*basal, *boluses, *["drift over 2 d"] * bool(rates)]
+
+
+def test_a_bolus_beside_a_basal_that_cannot_be_stopped_comes_to_the_pulse():
+    accuracy = measured("bolus 2 ", pump=load_pump("v_go_40"))
+    assert accuracy.verdict is Verdict.PASS and accuracy.boluses[0].pulses == (40,) * 25
+    # Of 56 U, the basal takes its share too: a fresh filling begins the basal anew.
+    assert accuracy.boluses[0].refills >= 1 and len(accuracy.outcomes[0].pulses) > 25 * 40
+
+
 # --- wrong firmwares ---
 
 
@@ -207,7 +229,7 @@ def test_a_pump_whose_pulses_jitter_fails_its_windows(tmp_path):
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("pump__machine", _RATE_SET, "        self.delivery._rest = 0\n" + _RATE_SET),
+        ("pump__machine", "def _apply_rate(self):\n", "def _apply_rate(self):\n        self.delivery._rest = 0\n"),
         ("pump__delivery", "self.rate_mu_per_h * seconds", "self.rate_mu_per_h // 50 * 50 * seconds"),
     ],
     ids=["remainder lost at a change of rate", "rate rounded to the pulse"],
