@@ -101,12 +101,12 @@ class Delivery:
     def _deliver_bolus(self, s, seconds, bolus, source):
         bolus.earn(s, seconds)
         while bolus.ready():
-            if self._guardrails.full(s):
+            if not self._guardrails.take(s):
                 return LIMITED
             if not self._pulse(s, source):
+                self._guardrails.give_back()
                 return OCCLUDED
             bolus.take()
-            self._guardrails.count()
             self._iob.add(s)
             self._daily.bolus_mu += self._pulse_mu
             self.bolus_pulses += 1
@@ -132,12 +132,12 @@ class Delivery:
         return NOTHING
 
     def _deliver_basal(self, s):
-        if self._guardrails.full(s):
+        if not self._guardrails.take(s):
             return LIMITED
         if not self._pulse(s, _SOURCE_BASAL):
+            self._guardrails.give_back()
             return OCCLUDED
         self._owed_pulses -= 1
-        self._guardrails.count()
         self._iob.add(s)
         self._daily.basal_mu += self._pulse_mu
         self.basal_pulses += 1

@@ -1,7 +1,8 @@
 # Guardrails: what no command and no controller gets past (DOSING.md section 16).
 #
 # Pure logic on small ints. Whoever asks gets what is allowed, and what was forbidden or limited is told as an event
-# before that. The windows are sums over pump minutes and pump hours, so that a pulse costs no more than two additions.
+# before that. A pulse costs no more than two additions: how many may still come is known from the last look at the
+# windows, which are looked at again only when there are none left.
 from array import array
 
 from micropython import const
@@ -39,14 +40,18 @@ class Guardrails:
         self._amounts = amounts
         self._bounds = settings
         self._pulse_mu = settings.PULSE_MU
+        # The newest minutes and hours with pulses, and how many those had; an hour gets its pulses minute by minute.
         self._minutes = array("i", bytes(4 * _MINUTES))
+        self._in_minutes = array("i", bytes(4 * _MINUTES))
         self._hours = array("i", bytes(4 * _HOURS))
-        self._minute = self._at_minute = 0
-        self._hour = self._at_hour = 0
+        self._in_hours = array("i", bytes(4 * _HOURS))
+        self._at_minute = 0
+        self._at_hour = 0
         self._next_minute_s = 60
-        # The two windows, in pulses.
+        # The two windows in pulses, as they were when they were looked at, and how many pulses they had room for.
         self._in_hour = 0
         self._in_day = 0
+        self._left = 0
         self._last_automatic_s = -_NEVER
         # Of the automatic dose that was judged last: the first guardrail that limited it, 0 for none; and the TBR that
         # is allowed.
@@ -90,6 +95,7 @@ class Guardrails:
         self.decision_minutes = decision_minutes
         self._hour_limit = hour_mu // self._pulse_mu
         self._day_limit = day_mu // self._pulse_mu
+        self._left = 0
 
     # Of an automatic dose only the first is told.
     def _tell(self, s, number, who, asked, allowed):
@@ -101,36 +107,54 @@ class Guardrails:
 
     # --- The windows (4, 5): what delivery asks for each pulse ------------------------------------------------------
 
-    # Whether one more pulse at s is too much.
-    def full(self, s):
+    # Counts one more pulse at s; False when it is too much.
+    def take(self, s):
         if s >= self._next_minute_s:
-            self._roll(s)
-        return self._in_hour >= self._hour_limit or self._in_day >= self._day_limit
+            self._begin_minute(s)
+        if not self._left:
+            self._look(s)
+            if not self._left:
+                return False
+        self._in_minutes[self._at_minute] += 1
+        self._left -= 1
+        return True
 
-    # Counts a pulse of the second that was asked about last.
-    def count(self):
-        self._minutes[self._at_minute] += 1
-        self._hours[self._at_hour] += 1
-        self._in_hour += 1
-        self._in_day += 1
+    # The pulse that was counted last has not come.
+    def give_back(self):
+        self._in_minutes[self._at_minute] -= 1
+        self._left += 1
 
-    # Empties the minutes and hours that have come since.
-    def _roll(self, s):
+    # What the newest place of all is taken from is older than its window.
+    def _begin_minute(self, s):
         minute = s // 60
-        for i in range(min(minute - self._minute, _MINUTES)):
-            at = (minute - i) % _MINUTES
-            self._in_hour -= self._minutes[at]
-            self._minutes[at] = 0
-        self._minute = minute
-        self._at_minute = minute % _MINUTES
+        self._in_hours[self._at_hour] += self._in_minutes[self._at_minute]
+        self._at_minute = (self._at_minute + 1) % _MINUTES
+        self._minutes[self._at_minute] = minute
+        self._in_minutes[self._at_minute] = 0
         self._next_minute_s = 60 * minute + 60
-        hour = s // _HOUR_S
-        for i in range(min(hour - self._hour, _HOURS)):
-            at = (hour - i) % _HOURS
-            self._in_day -= self._hours[at]
-            self._hours[at] = 0
-        self._hour = hour
-        self._at_hour = hour % _HOURS
+        hour = minute // _MINUTES
+        if hour != self._hours[self._at_hour]:
+            self._at_hour = (self._at_hour + 1) % _HOURS
+            self._hours[self._at_hour] = hour
+            self._in_hours[self._at_hour] = 0
+
+    # Sums the windows up as they are at s.
+    def _look(self, s):
+        if s >= self._next_minute_s:
+            self._begin_minute(s)
+        after = s // 60 - _MINUTES
+        in_hour = 0
+        for i in range(_MINUTES):
+            if self._minutes[i] > after:
+                in_hour += self._in_minutes[i]
+        after = s // _HOUR_S - _HOURS
+        in_day = self._in_minutes[self._at_minute]
+        for i in range(_HOURS):
+            if self._hours[i] > after:
+                in_day += self._in_hours[i]
+        self._in_hour = in_hour
+        self._in_day = in_day
+        self._left = max(0, min(self._hour_limit - in_hour, self._day_limit - in_day))
 
     # Tells which window kept a pulse back.
     def tell_full(self, s):
@@ -139,10 +163,10 @@ class Guardrails:
         else:
             self._tell(s, _DAY, _DEVICE, (self._in_day + 1) * self._pulse_mu, self.day_mu)
 
-    # The window of 24 h after a power cut: what is known of the day.
+    # The window of 24 h at the start, after a power cut: what is known of the day.
     def restore_day(self, pulses):
-        self._in_day += pulses - self._hours[self._at_hour]
-        self._hours[self._at_hour] = pulses
+        self._in_hours[self._at_hour] = pulses
+        self._left = 0
 
     # --- What a client asks for -------------------------------------------------------------------------------------
 
@@ -171,8 +195,7 @@ class Guardrails:
         return self._forbids_insulin(s, _REMOTE_CONTROL, iob_mu, coming_mu)
 
     def _forbids_insulin(self, s, who, iob_mu, coming_mu):
-        if s >= self._next_minute_s:
-            self._roll(s)
+        self._look(s)
         hour_mu = self._in_hour * self._pulse_mu + coming_mu
         day_mu = self._in_day * self._pulse_mu + coming_mu
         if iob_mu + coming_mu > self.iob_mu:

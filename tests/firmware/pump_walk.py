@@ -106,19 +106,26 @@ def guard(dice):
             dice.pick(240, 60, 241))  # fmt: skip
 
 
-def walk(bench, seed, steps, advance):
-    """Let a bench do a walk; advance(s) is how time passes between the commands. Returns the response codes."""
+def walk(bench, seed, steps, advance, rules=(), guardrails=()):
+    """Let a bench do a walk; advance(s) is how time passes between the commands. rules: numbers that
+    stand in for the last ones of each write of the controller settings; guardrails: those of second 0. Returns the
+    response codes."""
     dice = Dice(seed)
     bench.profile(0, (360, 800), (361, 1200), (719, 30000))
     bench.do(0, "configure", 0x3C, 80, 70, 30, 120, 150, 15, 0, 300, 75, 0, 0, 0, 5, 3)
     bench.do(0, "cgm_session", 0)
     bench.do(0, "set_therapy_state", 0x55)
+    if guardrails:
+        bench.do(0, "guard", *guardrails)
     s = 0
     codes = []
     for _ in range(steps):
         s += dice.pick(1, 2, 59, 60, 180, 300, 300, 1800)
         advance(s)
-        codes.append(bench.do(s, *command(dice, s)))
+        said = command(dice, s)
+        if rules and said[0] == "configure":
+            said = said[:-5] + tuple(rules)
+        codes.append(bench.do(s, *said))
     return codes
 
 

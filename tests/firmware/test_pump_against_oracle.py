@@ -55,8 +55,8 @@ def iu(milliunits):
 class OracleBench:
     """An oracle that takes a walk's commands as a bench does."""
 
-    def __init__(self):
-        self.oracle = Oracle(OracleSettings())
+    def __init__(self, **replaced):
+        self.oracle = Oracle(OracleSettings(**replaced))
         self.decisions = []
 
     def run(self, s):
@@ -184,6 +184,36 @@ FIELDS = {
 }
 
 
+# Guardrails that most walks run into, and numbers of plgs after the ten that a walk writes.
+GUARDED = (
+    (30000, 25000, 50000, 60000, 300000, 1, 60, 240), (1000, 2000, 50000, 60000, 300000, 1, 60, 60),
+    (30000, 25000, 3000, 60000, 300000, 1, 10, 240), (30000, 25000, 50000, 5000, 300000, 1, 60, 240),
+    (30000, 25000, 50000, 60000, 12000, 1, 60, 5), (1100, 4000, 6000, 7000, 40000, 30, 15, 30),
+)  # fmt: skip
+RULE_SETS = ((), (0, 0, 0, 5, 0), (0, 0, 0, 5, 1), (0, 0, 0, 10, 2), (75, 66, 0, 5, 3), (120, 75, 90, 30, 0))
+# Pump data, and the same for the oracle.
+PUMPS = (
+    (
+        {"PULSE_MU": 25, "BOLUS_MIN_MU": 50, "BOLUS_STEPS": ((1001, 25), (25001, 50)), "BASAL_MIN_MU_PER_H": 25,
+         "BASAL_STEPS": ((1000, 25), (10000, 50), (35001, 100))},
+        {"pulse_mu": 25, "bolus_min_mu": 50, "bolus_steps": ((1001, 25), (25001, 50)), "basal_min_mu_per_h": 25,
+         "basal_steps": ((1000, 25), (10000, 50), (35001, 100)), "reservoir_pulses": 12000},
+    ),
+    (
+        {"PULSE_MU": 10, "BOLUS_MIN_MU": 10, "BOLUS_STEPS": ((25001, 10),), "TBR_KINDS": 1, "TBR_MINUTES_STEP": 30,
+         "TBR_MINUTES_MAX": 720, "BOLUS_SPEED_MU_PER_MINUTE": 300},
+        {"pulse_mu": 10, "bolus_min_mu": 10, "bolus_steps": ((25001, 10),), "tbr_relative": False,
+         "tbr_minutes_step": 30, "tbr_minutes_max": 720, "bolus_speed_mu_per_minute": 300, "reservoir_pulses": 30000},
+    ),
+    (
+        {"PULSE_MU": 100, "BOLUS_MIN_MU": 100, "BOLUS_STEPS": ((25001, 100),), "TBR_KINDS": 2, "TBR_FACTOR_STEP": 10,
+         "TBR_FACTOR_MAX": 2000, "RESERVOIR_CAPACITY_MU": 600000},
+        {"pulse_mu": 100, "bolus_min_mu": 100, "bolus_steps": ((25001, 100),), "tbr_absolute": False,
+         "tbr_factor_step": 10, "tbr_factor_max": 2000, "reservoir_pulses": 6000, "reservoir_capacity_mu": 600000},
+    ),
+)  # fmt: skip
+
+
 def told_by_pump(line):
     """An event of the core in the oracle's words."""
     s, name, *values = line
@@ -200,13 +230,21 @@ def told_by_oracle(event):
     return event.at_s, name, *(getattr(event, field) or 0 for field in fields.split())
 
 
+def agree(mine, theirs):
+    """Whether both tell the same; what a guardrail was asked has the tolerance of insulin on board."""
+    expected_line = told_by_oracle(theirs)
+    if mine[1] == "GUARDRAIL" == expected_line[1] and abs(mine[4] - theirs.asked) <= theirs.doubt_mu:
+        mine = (*mine[:4], theirs.asked, *mine[5:])
+    return mine == expected_line
+
+
 class DecidingBench(Bench):
     """A bench that keeps every decision, and of each bolus that ended what only the wire shows."""
 
-    def __init__(self):
+    def __init__(self, replaced=None):
         self.decisions = []
         self.ended = []
-        super().__init__()
+        super().__init__(replaced)
 
     def _emit(self, event, s, *values):
         if event == events.RESERVOIR and not self.pump.reservoir.attached:
@@ -237,13 +275,34 @@ class DecidingBench(Bench):
 @given(st.integers(0, 10**9))
 def test_both_readings_tell_the_same_story(seed):
     """D-905: the same events in the same order at the same seconds, the same pulses, decisions and answers."""
-    bench, other = DecidingBench(), OracleBench()
-    codes = walk(bench, seed, 120, bench.run)
-    assert walk(other, seed, 120, other.run) == codes
+    hold_against_each_other(seed, DecidingBench(), OracleBench())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from(GUARDED), st.sampled_from(RULE_SETS))
+def test_both_readings_keep_to_tight_guardrails_and_other_rules(seed, guardrails, rules):
+    """D-1201 to D-1208, D-606 to D-618: from the first second on."""
+    hold_against_each_other(seed, DecidingBench(), OracleBench(), rules, guardrails)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from(PUMPS))
+def test_both_readings_know_other_pumps(seed, data):
+    """D-109, D-205: other pulses, steps and types of TBR."""
+    mine, theirs = data
+    hold_against_each_other(seed, DecidingBench(mine), OracleBench(**theirs))
+
+
+def hold_against_each_other(seed, bench, other, rules=(), guardrails=()):
+    """Let both do one walk and compare all that they tell."""
+    codes = walk(bench, seed, 120, bench.run, rules, guardrails)
+    assert walk(other, seed, 120, other.run, rules, guardrails) == codes
     story = other.oracle.take_events()
     assert bench.pulses == [event.at_s for event in story if isinstance(event, expected.Pulse)]
     told = [told_by_pump(line) for line in bench.told if line[1] != "DECISION"]
-    assert told == [told_by_oracle(event) for event in story if not isinstance(event, expected.Pulse)]
+    theirs = [event for event in story if not isinstance(event, expected.Pulse)]
+    assert [line for line, event in zip(told, theirs, strict=False) if not agree(line, event)] == []
+    assert len(told) == len(theirs)
     assert bench.ended == [
         (event.bolus_type, event.fast_mu, event.extended_mu, event.effective_minutes, event.start_offset_s)
         for event in story if isinstance(event, expected.BolusEnded)
@@ -255,7 +314,7 @@ def test_both_readings_tell_the_same_story(seed):
         )  # fmt: skip
         assert abs(mine[-1] - theirs.iob_mu) <= theirs.iob_tolerance_mu
     pump, state = bench.pump, other.oracle.state()
-    earned = pump.delivery.owed_pulses() * 180000 + pump.delivery.rest()
+    earned = pump.delivery.owed_pulses() * 3600 * pump.settings.PULSE_MU + pump.delivery.rest()
     assert Fraction(earned, 3600) == state.remainder_mu
     assert (pump.delivery.basal_mu, pump.delivery.bolus_mu) == (state.delivered_basal_mu, state.delivered_bolus_mu)
     assert (pump.daily.basal_mu, pump.daily.bolus_mu) == (state.day_basal_mu, state.day_bolus_mu)
