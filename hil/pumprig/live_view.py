@@ -15,6 +15,7 @@ from rich.text import Text
 
 from pumprig.live_chart import column_chart, line_chart
 from pumprig.report.reading import number, reason_text
+from pumprig.report.reasons import why
 from pumprig.report.summary import of_the_bench
 from pumprig.report.words import action_words, count, duration_words, key_of, proven, reason_words
 
@@ -41,7 +42,7 @@ class LiveState:
         plasma: (pump second, mg/dL) of a virtual patient.
         meal: the newest event of its kind.
         rates: (pump second, U/h, whether a TBR, whether suspended).
-        boluses: (pump second, U programmed).
+        boluses: (pump second, U programmed, whether a controller gave it).
         violation_count, unfit_count: checks that the pump missed, and those that an unfit bench did.
         violations: the newest of the pump's; those of the bench while there are no others.
         verdict, reasons: so far, or final when `ended`.
@@ -56,7 +57,7 @@ class LiveState:
     plasma: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=4096))
     meal: Event = field(default_factory=dict)
     rates: deque[tuple[float, float, bool, bool]] = field(default_factory=lambda: deque(maxlen=4096))
-    boluses: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=256))
+    boluses: deque[tuple[float, float, bool]] = field(default_factory=lambda: deque(maxlen=256))
     violations: deque[Event] = field(default_factory=lambda: deque(maxlen=16))
     decision: Event = field(default_factory=dict)
     iob_iu: float | None = None
@@ -123,7 +124,8 @@ class LiveState:
 
     def _bolus(self, event: Event) -> None:
         if event.get("phase") == "start":
-            self.boluses.append((number(event.get("at_s")) or 0.0, number(event.get("programmed_iu")) or 0.0))
+            amount = number(event.get("programmed_iu")) or 0.0
+            self.boluses.append((number(event.get("at_s")) or 0.0, amount, bool(event.get("automatic"))))
 
     def _decision(self, event: Event) -> None:
         self.decision = event
@@ -171,6 +173,8 @@ def decision_line(state: LiveState) -> str:
     predicted = number(event.get("predicted_mg_dl"))
     ahead = "" if predicted is None else f", predicted {predicted:.0f} mg/dL"
     when = state.clock(number(event.get("at_s")) or 0)
+    if because := why(event):
+        return f"{when:%H:%M} {action_words(event.get('action'))}: {because}"
     return f"{when:%H:%M} {action_words(event.get('action'))}: {reason_words(event.get('reason'))}{ahead}"
 
 
@@ -303,9 +307,9 @@ class Frame:
 
     def _bolus_marks(self, state: LiveState, window: tuple[float, float]) -> Text:
         cells = [" "] * self.across
-        for at_s, amount in state.boluses:
+        for at_s, amount, automatic in state.boluses:
             column = round((at_s - window[0]) / (window[1] - window[0]) * (self.across - 1))
-            label = self._sign("▼", "v") + f"{amount:g}"
+            label = (self._sign("▽", "a") if automatic else self._sign("▼", "v")) + f"{amount:g}"
             if 0 <= column < self.across:
                 for offset, sign in enumerate(label[: self.across - column]):
                     cells[column + offset] = sign

@@ -8,10 +8,11 @@ from typing import Any
 
 from pumprig.report import summary
 from pumprig.report.reading import Event, Record, number
+from pumprig.report.reasons import carbs_title, why
 from pumprig.report.summary import time_of
 from pumprig.report.words import action_words, compact, plain, reason_words, response_words
 
-LANES = ("violation", "fault", "annunciation", "command", "therapy", "meal")
+LANES = ("violation", "fault", "annunciation", "command", "therapy", "carbs", "meal")
 THERAPY_EVENT = "HistoryTherapyControlStateChanged"
 
 
@@ -24,18 +25,18 @@ def _glucose(record: Record) -> dict[str, list[Any]]:
     """Samples with what was decided on each; a gap is an empty value between two samples."""
     decided = {event.get("offset_minutes"): event for event in record.of("decision")}
     words: dict[tuple[Any, Any], int] = {}
-    columns: dict[str, list[Any]] = {"s": [], "v": [], "decision": [], "predicted": []}
+    columns: dict[str, list[Any]] = {"s": [], "v": [], "decision": [], "predicted": [], "why": []}
     breaks = {span.from_s for span in summary.gaps(record)}
     for sample in record.of("sample"):
         decision = decided.get(sample.get("offset_minutes"), {})
         said = (decision.get("action"), decision.get("reason"))
         index = words.setdefault(said, len(words)) if decision else -1
         at_s = time_of(sample)
-        row = (_seconds(at_s), sample.get("glucose_mg_dl"), index, decision.get("predicted_mg_dl"))
+        row = (_seconds(at_s), sample.get("glucose_mg_dl"), index, decision.get("predicted_mg_dl"), why(decision))
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
         if at_s in breaks:
-            for column, value in zip(columns.values(), (_seconds(at_s) + 1, None, -1, None), strict=True):
+            for column, value in zip(columns.values(), (_seconds(at_s) + 1, None, -1, None, ""), strict=True):
                 column.append(value)
     columns["words"] = [f"{action_words(action)}: {reason_words(reason)}" for action, reason in words]
     return columns
@@ -76,6 +77,8 @@ def _boluses(record: Record) -> list[dict[str, Any]]:
         entry = found.setdefault(event.get("id"), {"id": event.get("id"), "s": _seconds(time_of(event)), "end": None})
         if event.get("programmed_iu") is not None:
             entry["programmed"] = number(event["programmed_iu"])
+        if event.get("automatic"):
+            entry["automatic"] = 1
         if event.get("phase") == "end":
             entry["end"] = _seconds(time_of(event))
             entry["delivered"] = number(event.get("delivered_iu"))
@@ -101,6 +104,8 @@ def mark_title(event: Event) -> str:
         return f"{plain(event.get('type'))} ({plain(event.get('status'))})"
     if kind == "meal":
         return f"{number(event.get('carbohydrate_g')) or 0:g} g of carbohydrate"
+    if kind == "carbs":
+        return carbs_title(event)
     if kind == "therapy":
         return f"therapy {plain(event.get('new_therapy_control_state'))}"
     return plain(event.get("name", kind))
@@ -115,7 +120,9 @@ def mark_text(event: Event) -> str:
     if kind == "command":
         return f"{compact(event.get('fields') or {})} → {response_words(event.get('response'))}"
     if kind == "meal":
-        return "The pump is not told."
+        return "Eaten; what the pump is told of it stands under carbs."
+    if kind == "carbs":
+        return f"eaten {max(0, time_of(event) - (number(event.get('eaten_s')) or 0)) / 60:g} min before"
     if kind == "annunciation":
         return f"id {event.get('id')}"
     if kind == "therapy":

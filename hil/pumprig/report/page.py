@@ -11,6 +11,7 @@ from pumprig.report.chart import mark_text, mark_title
 from pumprig.report.html import Html, esc, join, section, table, tag, verdict_icon
 from pumprig.report.metrics import GlucoseMetrics, glucose_metrics
 from pumprig.report.reading import Event, Record, run_title
+from pumprig.report.reasons import reasons
 from pumprig.report.summary import time_of
 from pumprig.report.words import action_words, compact, count, duration_words, iu, plain, proven, reason_words
 
@@ -166,12 +167,15 @@ LEGEND = (
     ("suspension", "Suspended"), ("rate", "Basal profile"), ("tbr", "TBR"), ("bolus", "Bolus"), ("iob", "IOB"),
     ("violation", "Violation"),
 )  # fmt: skip
+LOOP_LEGEND = (("automatic", "Automatic bolus"), ("carbs", "Carbs announced"))
 PATIENT_LEGEND = (("plasma", "Plasma glucose"), ("meal", "Meal"))
 
 
 def timeline(record: Record) -> Html:
     """The linked charts; the script draws them into the empty element."""
     legend = LEGEND if not summary.has_patient(record) else (LEGEND[0], *PATIENT_LEGEND, *LEGEND[1:])
+    if record.of("carbs") or any(event.get("automatic") for event in record.of("bolus")):
+        legend = (*legend[:-1], *LOOP_LEGEND, legend[-1])
     ranges = (("all", "All"), ("72", "3 days"), ("24", "24 h"), ("6", "6 h"), ("1", "1 h"))
     run_h = (record.end_s - record.start_s) / 3600
     shown = [(key, name) for key, name in ranges if key == "all" or float(key) < run_h]
@@ -379,7 +383,7 @@ def bench(record: Record) -> Html:
 
 def happenings(record: Record) -> Html:
     """Faults, annunciations, commands and meals, each with its place in the timeline."""
-    kinds = ("fault", "annunciation", "command", "meal")
+    kinds = ("fault", "annunciation", "command", "carbs", "meal")
     events = sorted((event for kind in kinds for event in record.of(kind)), key=time_of)
     if not events:
         return section("Faults, annunciations, commands", tag("p", "None in this run.", class_="empty"), id_="events")
@@ -429,7 +433,7 @@ def body(record: Record) -> Html:
     return join([
         head(record),
         tag("main", notices(record), key_figures(record), timeline(record), violations(record), checks(record), *grid,
-            happenings(record), provenance(record)),
+            reasons(record, _zoom_link), happenings(record), provenance(record)),
         tag("footer", tag("p", "pumprig is a test tool. It is not for therapy."),
             tag("p", "Made by pumprig from this run's record. Charts: plotly.js, MIT licence.")),
     ])  # fmt: skip

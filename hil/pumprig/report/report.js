@@ -13,8 +13,8 @@
   const glucoseTop = Math.max(260, ...data.glucose.v.map((v) => v || 0), ...data.plasma.v) + 15;
   const amountTop = 1.18 * Math.max(1, ...data.iob.v, ...data.boluses.map((b) => Number(b.programmed) || 0));
   const rateTop = 1.25 * Math.max(0.5, ...data.rate.v, ...data.profile.v);
-  const LANES = ["meal", "therapy", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
-  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square", meal: "star-square" };
+  const LANES = ["meal", "carbs", "therapy", "command", "annunciation", "fault", "violation"].filter((lane) => data.marks[lane]);
+  const SYMBOLS = { violation: "x", fault: "diamond", annunciation: "triangle-up", command: "circle", therapy: "square", meal: "star-square", carbs: "pentagon" };
 
   // Pulses that no rule gives stand in a row of their own.
   const PULSES = ["basal", "bolus", "prime", "unexpected"].filter((source, row) => row < 2 || (data.pulses[source] || []).length);
@@ -131,9 +131,10 @@
       { name: "bolus", x: data.boluses.map((b) => atMs(b.s)), y: data.boluses.map(amount), yaxis: "y5", mode: "markers",
         text: data.boluses.map((b) => (amount(b) < b.programmed ? amount(b) + " of " + b.programmed : amount(b)) + " "),
         textposition: "middle left", textfont: { size: 12, color: c("ink") }, cliponaxis: false,
-        customdata: data.boluses.map((b) => [b.id, b.programmed, b.delivered === undefined ? "not ended" : b.delivered + " U delivered"]),
-        hovertemplate: "<b>Bolus %{customdata[0]}</b><br>%{customdata[1]} U programmed, %{customdata[2]}<extra></extra>",
-        marker: { symbol: "circle", size: 7, color: c("bolus") } },
+        customdata: data.boluses.map((b) => [b.id, b.programmed, b.delivered === undefined ? "not ended" : b.delivered + " U delivered", b.automatic ? "Automatic bolus" : "Bolus"]),
+        hovertemplate: "<b>%{customdata[3]} %{customdata[0]}</b><br>%{customdata[1]} U programmed, %{customdata[2]}<extra></extra>",
+        marker: { symbol: data.boluses.map((b) => (b.automatic ? "diamond" : "circle")), size: 7,
+          color: data.boluses.map((b) => c(b.automatic ? "automatic" : "bolus")) } },
     ];
   }
 
@@ -260,6 +261,7 @@
     if (r >= 0) parts.push([data.rate.tbr[r] ? "TBR" : "basal", data.rate.v[r] + " U/h"]);
     if (b >= 0) parts.push(["IOB", data.iob.v[b] + " U"]);
     if (i >= 0 && g.decision[i] >= 0) parts.push(["decision", g.words[g.decision[i]]]);
+    if (i >= 0 && g.why[i]) parts.push(["because", g.why[i]]);
     readout.replaceChildren(...parts.flatMap(([name, value]) => {
       const bold = Object.assign(document.createElement("b"), { textContent: value });
       return [document.createTextNode((name ? "  ·  " + name + " " : "")), bold];

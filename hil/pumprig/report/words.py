@@ -17,6 +17,9 @@ _REASONS = {
     "no_prediction": "too few samples to predict",
     "lockout": "locked out after a cancel",
     "limit_reached": "limit of suspension reached",
+    "controller_rule": "by the rules of the loop",
+    "not_configured": "a profile of the loop is missing",
+    "iob_unknown": "insulin on board is not known yet",
 }
 
 _ACTIONS = {
@@ -24,6 +27,8 @@ _ACTIONS = {
     "keep": "Keep going",
     "suspend": "Suspend basal",
     "resume": "Resume basal",
+    "set_tbr": "Set a TBR",
+    "cancel_tbr": "Cancel the TBR",
 }
 
 _PROVEN = {
