@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pumprig.live_chart import column_chart, line_chart
 from pumprig.report.reading import number, reason_text
-from pumprig.report.reasons import why
+from pumprig.report.reasons import why_in_short
 from pumprig.report.summary import of_the_bench
 from pumprig.report.words import action_words, count, duration_words, key_of, proven, reason_words
 
@@ -173,7 +173,7 @@ def decision_line(state: LiveState) -> str:
     predicted = number(event.get("predicted_mg_dl"))
     ahead = "" if predicted is None else f", predicted {predicted:.0f} mg/dL"
     when = state.clock(number(event.get("at_s")) or 0)
-    if because := why(event):
+    if because := why_in_short(event):
         return f"{when:%H:%M} {action_words(event.get('action'))}: {because}"
     return f"{when:%H:%M} {action_words(event.get('action'))}: {reason_words(event.get('reason'))}{ahead}"
 

@@ -9,7 +9,7 @@ from pumprig.report.reading import Event, Record
 from pumprig.report.words import iu, plain
 from pumprig.rule_titles import GUARDRAIL_TITLES
 
-__all__ = ["carbs_title", "reasons", "why"]
+__all__ = ["carbs_title", "reasons", "why", "why_in_short"]
 
 _ROWS_MAX = 500
 _NONE = "–"
@@ -60,6 +60,19 @@ def why(decision: Event) -> str:
         ("guardrail", _guardrail(detail) or _NONE),
     ]
     return "; ".join([_rule(detail), *(f"{name} {value}" for name, value in said if value != _NONE)])
+
+
+def why_in_short(decision: Event) -> str:
+    """Rule, eventual glucose and small bolus of a decision, in a few words; empty where nobody asked for them."""
+    detail = decision.get("detail")
+    if not why(decision) or not isinstance(detail, dict):
+        return ""
+    said = [_rule(detail)]
+    if detail.get("eventual_mg_dl") is not None:
+        said.append(f"eventual {detail['eventual_mg_dl']}")
+    if _small(decision):
+        said.append(f"bolus {_units(detail['small_bolus_mu'])} U")
+    return ", ".join(said)
 
 
 def carbs_title(event: Event) -> str:

@@ -17,9 +17,9 @@ _REASONS = {
     "no_prediction": "too few samples to predict",
     "lockout": "locked out after a cancel",
     "limit_reached": "limit of suspension reached",
-    "controller_rule": "by the rules of the loop",
-    "not_configured": "a profile of the loop is missing",
-    "iob_unknown": "insulin on board is not known yet",
+    "controller_rule": "by its rules",
+    "not_configured": "a profile is missing",
+    "iob_unknown": "IOB not known yet",
 }
 
 _ACTIONS = {
