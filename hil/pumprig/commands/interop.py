@@ -19,7 +19,10 @@ __all__ = ["command"]
     "--trace", type=click.Path(path_type=Path), metavar="FILE",
     help="Another trace; it has no expected results.  [default: a synthetic one of six hours]",
 )  # fmt: skip
-@click.option("--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True)
+@click.option(
+    "--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True,
+    help="On every pump that it can act on, beside every sensor that it may dose on.",
+)  # fmt: skip
 @click.option("--pump", "pumps", multiple=True, metavar="NAME", help="Only this pump; may be given more than once.")
 @click.option("--cgm", "sensors", multiple=True, metavar="NAME", help="Only this sensor; may be given more than once.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
