@@ -43,6 +43,7 @@ from pumprig.pace import Pace, Unfit, no_collector_pauses
 from pumprig.plan import BRING_UP_S, RunPlan
 from pumprig.power import PowerCuts
 from pumprig.pulses import SeenPulse
+from pumprig.pump_numbers import pump_numbers
 from pumprig.record import RunRecord
 from pumprig.repeat import Repeater
 from pumprig.schedule import Stimulus
@@ -263,12 +264,7 @@ class Rig:
 
     def _judge_pump_data(self, data: PumpData, settings: OracleSettings) -> None:
         self.pulse_mu = settings.pulse_mu
-        for name, due, told in (
-            ("pulse, mU", settings.pulse_mu, data.pulse_mu),
-            ("delivery speed, mU/min", settings.bolus_speed_mu_per_minute, data.bolus_speed_mu_per_minute),
-            ("basal limit, mU/h", settings.basal_limit_mu_per_h, data.basal_rate_limit_mu_per_h),
-            ("reservoir, mU", settings.reservoir_capacity_mu, data.reservoir_capacity_mu),
-        ):
+        for name, due, told in pump_numbers(settings, data):
             self.checks.expect(
                 "pump-data", due == told, self.pace.now_s, message=f"{name}: due {due}, the pump says {told}",
                 expected=due, observed=told,

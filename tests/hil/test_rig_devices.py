@@ -16,6 +16,7 @@ from pumplink import VirtualBoard
 from pumplink.boards import default_firmware, firmware_hash
 from pumplink.pump_data import settings_names, with_pump_data
 from pumplink.virtual.clocks import parse_clock
+from pumprig.devices.pump import load_pump, pump_names
 from pumprig.runs import RunOptions, execute, make_plan
 from pumprig.scenario import Scenario
 from pumprig.verdict import Verdict
@@ -30,6 +31,35 @@ DELIVERS_IN_STOP = (f"{IN_STOP}NOTHING", f"{IN_STOP}(self._deliver_basal(s) if s
 def device(pump_name="", cgm_name=""):
     named = (("pump_profile", pump_name), ("cgm_profile", cgm_name))
     return "\n".join(f'{field} = "{name}"' for field, name in named if name)
+
+
+def at_the_limits(kind):
+    """Commands of the least and the most that a pump can do, each with time to come to its end."""
+    least, most = (Decimal(amount.value) / 1000 for amount in (kind.bolus_least_mu, kind.bolus_most_mu))
+    yield command(60, "set_bolus", amount_iu=least)
+    yield command(300, "set_max_bolus", amount_iu=most)
+    yield command(360, "set_bolus", amount_iu=most)
+    if kind.tbr_step_minutes is None:
+        return
+    shortest, longest = kind.tbr_step_minutes.value, kind.tbr_most_minutes.value
+    if "absolute" in kind.tbr_kinds.value:
+        rate = Decimal(kind.basal_least_mu_per_h.value) / 1000
+        yield command(2400, "set_tbr", rate_iu_per_h=rate, duration_minutes=shortest)
+        fastest = Decimal(kind.basal_limit_mu_per_h) / 1000
+        yield command(2500, "set_tbr", rate_iu_per_h=fastest, duration_minutes=longest, change=True)
+        yield command(2600, "cancel_tbr")
+    if "relative" in kind.tbr_kinds.value:
+        factors = (kind.tbr_factor_step_thousandths.value, kind.tbr_factor_most_thousandths.value)
+        slow, fast = (Decimal(factor) / 1000 for factor in factors)
+        yield command(2700, "set_tbr", factor=slow, duration_minutes=longest)
+        yield command(2800, "set_tbr", factor=fast, duration_minutes=shortest, change=True)
+
+
+@pytest.mark.parametrize("name", pump_names())
+def test_a_pump_takes_its_least_and_its_most(bench, name):
+    run = bench.run(device(name), MANUAL, *at_the_limits(load_pump(name)))
+    assert run.verdict is PASS, run.explain()
+    assert set(run.answers()) == {0x0F} and run.outcome.summary["boluses"] == 2
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ class PumpProfile(Device):
             bolus_speed_mu_per_minute=self.delivery_speed_mu_per_minute.value,
             basal_limit_mu_per_h=self.basal_limit_mu_per_h,
             max_bolus_mu=self.max_bolus_mu,
+            bolus_limit_mu=self.bolus_most_mu.value,
             reservoir_capacity_mu=self.reservoir_mu.value,
             reservoir_low_mu=self.reservoir_low_mu.value,
             basal_min_mu_per_h=self.basal_least_mu_per_h.value if self.basal_least_mu_per_h is not None else 1,

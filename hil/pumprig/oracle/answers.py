@@ -46,7 +46,6 @@ from pumprig.oracle.terms import (
 
 __all__ = ["answer"]
 
-_AMOUNT_MU_MAX = 25_000
 _CARBS_G_MAX, _CARBS_MINUTES_MAX = 250, 360
 _STOP, _PAUSE, _RUN = TherapyState.STOP, TherapyState.PAUSE, TherapyState.RUN
 _TRANSITIONS = {(_STOP, _RUN), (_RUN, _PAUSE), (_RUN, _STOP), (_PAUSE, _RUN), (_PAUSE, _STOP)}
@@ -165,7 +164,7 @@ def _cancel_bolus(pump: Machine, at_s: int, command: c.CancelBolus) -> Expected:
 
 def _set_max_bolus(pump: Machine, at_s: int, command: c.SetMaxBolus) -> Expected:
     pulse_mu = pump.settings.pulse_mu
-    pulses = pulses_of(command.amount_iu, pulse_mu, 1, _AMOUNT_MU_MAX)
+    pulses = pulses_of(command.amount_iu, pulse_mu, 1, pump.settings.bolus_limit_mu)
     if pulses is None:
         return reply(OUT_OF_RANGE, "D-802")
     if amount_held(pump, at_s, pulses):
@@ -177,7 +176,7 @@ def _set_max_bolus(pump: Machine, at_s: int, command: c.SetMaxBolus) -> Expected
 
 
 def _start_priming(pump: Machine, at_s: int, command: c.StartPriming) -> Expected:
-    pulses = pulses_of(command.amount_iu, pump.settings.pulse_mu, 1, _AMOUNT_MU_MAX)
+    pulses = pulses_of(command.amount_iu, pump.settings.pulse_mu, 1, pump.settings.bolus_limit_mu)
     if pulses is None:
         return reply(OUT_OF_RANGE, "D-511")
     if pump.therapy is not _STOP or pump.delivery.priming is not None or not _reservoir_usable(pump):
@@ -212,7 +211,8 @@ def _reset_operation_time(pump: Machine, at_s: int, command: c.ResetOperationTim
 
 def _calculate_bolus(pump: Machine, at_s: int, command: c.CalculateBolus) -> Expected:
     pulse_mu = pump.settings.pulse_mu
-    amounts = [pulses_of(amount, pulse_mu, 0, _AMOUNT_MU_MAX) for amount in command.recommended + command.confirmed]
+    most_mu = pump.settings.bolus_limit_mu
+    amounts = [pulses_of(amount, pulse_mu, 0, most_mu) for amount in command.recommended + command.confirmed]
     if None in amounts:
         return reply(ATT_VALUE_REFUSED, "D-909")
     told = [pulses * pulse_mu for pulses in amounts if pulses is not None]

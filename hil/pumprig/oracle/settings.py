@@ -135,6 +135,7 @@ class OracleSettings:
         bolus_speed_mu_per_minute: delivery speed V.
         basal_limit_mu_per_h: highest basal rate (D-801).
         max_bolus_mu: maximum bolus at the start (D-802).
+        bolus_limit_mu: the most that it can be set to, and that a priming may be.
         reservoir_pulses: initial fill in pulses; None is the capacity.
         reservoir_capacity_mu: what the reservoir holds when full.
         reservoir_low_mu: low level (D-812).
@@ -162,6 +163,7 @@ class OracleSettings:
     bolus_speed_mu_per_minute: int = 1500
     basal_limit_mu_per_h: int = 30_000
     max_bolus_mu: int = 10_000
+    bolus_limit_mu: int = 25_000
     reservoir_pulses: int | None = None
     reservoir_capacity_mu: int = 300_000
     reservoir_low_mu: int = 20_000
