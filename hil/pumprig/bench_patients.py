@@ -42,7 +42,7 @@ def cohort(_rounds: int) -> list[Figure]:
     """A week of four patients through real firmware, two at a time; thirty take as much longer as they are more."""
     with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
         start = time.perf_counter()
-        ended = run_cohort(Settings(_COHORT, _WEEK_DAYS, "plgs"), Path(folder), (), slots=2)
+        ended = run_cohort(Settings(_COHORT, _WEEK_DAYS, ("plgs",)), Path(folder), (), slots=2)
         taken_s = time.perf_counter() - start
     if ended.exit_code:
         raise BenchError(f"the cohort ended with exit code {ended.exit_code}")

@@ -15,7 +15,7 @@ from pumprig.cli import main
 from pumprig.cohort.cohort import Cohort, PatientOutcome, Settings, chosen_patients, run_cohort
 from pumprig.cohort.findings import Finding, load_findings
 from pumprig.cohort.page import write_page
-from pumprig.cohort.show import mean_of
+from pumprig.cohort.show import as_dict, mean_of, show_cohort
 from pumprig.errors import UsageError
 from pumprig.patients import patient_names
 from pumprig.report.metrics import glucose_metrics
@@ -31,14 +31,14 @@ def cli(*arguments):
     return ended.value.code
 
 
-def outcome(name, *reasons, verdict="PASS", exit_code=0, glucose=(100, 120, 260)):
+def outcome(name, *reasons, verdict="PASS", exit_code=0, glucose=(100, 120, 260), controller="plgs"):
     run = Run(name, verdict, exit_code, list(reasons))
     metrics = glucose_metrics(glucose)
-    return PatientOutcome(name, run, metrics, metrics, tuple(map(float, glucose)), {})
+    return PatientOutcome(name, controller, run, metrics, metrics, tuple(map(float, glucose)), {})
 
 
 def cohort_of(tmp_path, *outcomes, findings=(), **settings):
-    values = {"patients": tuple(one.name for one in outcomes), "days": 1, "controller": "plgs", **settings}
+    values = {"patients": tuple(one.name for one in outcomes), "days": 1, "controllers": ("plgs",), **settings}
     made = Cohort(Settings(**values), tmp_path, list(outcomes))
     made.compare(findings)
     return made
@@ -55,7 +55,7 @@ def test_without_violations_a_cohort_passes(tmp_path):
 def test_a_violation_that_nobody_explained_fails(tmp_path):
     made = cohort_of(tmp_path, outcome("child#001", MISS, verdict="FAIL", exit_code=1), findings=[KNOWN])
     assert (made.exit_code, made.verdict) == (1, "FAIL")
-    assert made.new == [("child#001", MISS)] and not made.gone
+    assert made.new == [(made.outcomes[0], MISS)] and not made.gone
 
 
 def test_a_violation_that_is_understood_does_not(tmp_path):
@@ -75,7 +75,9 @@ def test_a_finding_that_is_gone_fails(tmp_path):
     assert (made.exit_code, made.gone) == (1, [KNOWN])
 
 
-@pytest.mark.parametrize("other", [{"days": 2}, {"controller": "manual"}, {"seed": 2}, {"meals": "meals.csv"}])
+@pytest.mark.parametrize(
+    "other", [{"days": 2}, {"controller": "manual"}, {"seed": 2}, {"meals": "x"}, {"announced": True}]
+)
 def test_a_finding_of_another_run_is_not_missed(tmp_path, other):
     finding = KNOWN.model_copy(update=other)
     assert cohort_of(tmp_path, outcome("adult#001"), findings=[finding]).exit_code == 0
@@ -109,6 +111,26 @@ def test_the_page_tells_every_patient_and_runs_no_script(tmp_path):
     assert "<script" not in text and "default-src 'none'" in text.replace("&#x27;", "'")
 
 
+def test_controllers_are_compared_patient_by_patient(tmp_path, capsys):
+    finding = KNOWN.model_copy(update={"controller": "oref"})
+    lived = [
+        outcome(name, *([MISS] if controller == "oref" and name == "adult#001" else []), controller=controller,
+                glucose=(100, 120, 190) if controller == "plgs" else (100, 120, 130))
+        for name in ("adult#001", "adult#002") for controller in ("plgs", "oref")
+    ]  # fmt: skip
+    made = Cohort(Settings(("adult#001", "adult#002"), 1, ("plgs", "oref")), tmp_path, lived)
+    made.compare([finding])
+    assert (made.known, made.new, made.gone) == ([finding], [], [])
+    page = write_page(made)
+    text = page.read_text(encoding="utf-8")
+    for said in ("adult#001, plgs", "adult#001, oref", "2 adults, plgs", "66.7 / 100.0 %", "plgs and oref"):
+        assert said in text, said
+    show_cohort(made, str(page))
+    shown = capsys.readouterr().out
+    assert shown.index("adult#001, plgs") < shown.index("adult#001, oref") < shown.index("2 adults, oref")
+    assert [one["controller"] for one in as_dict(made, "")["patients"]] == ["plgs", "oref"] * 2
+
+
 @pytest.mark.parametrize(("peak_mg_dl", "said"), [(450, False), (451, True)])
 def test_a_line_that_the_page_cuts_off_is_said_to_be(tmp_path, peak_mg_dl, said):
     page = write_page(cohort_of(tmp_path, outcome("adult#001", glucose=(100, peak_mg_dl, 100))))
@@ -120,7 +142,7 @@ def test_a_line_that_the_page_cuts_off_is_said_to_be(tmp_path, peak_mg_dl, said)
 
 
 def test_two_patients_live_a_day_and_the_same_day_again(tmp_path):
-    settings = Settings(("child#004", "adult#001"), 1, "plgs")
+    settings = Settings(("child#004", "adult#001"), 1, ("plgs",))
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
     first, again = (run_cohort(settings, tmp_path / name, (), slots=2) for name in ("first", "again"))
@@ -175,7 +197,9 @@ def test_names_are_patients_each_once():
         (["--findings", "no.toml"], "the findings cannot be read"),
         (["--firmware", "nowhere"], "this is no firmware"),
         (["--days", "46"], "46"),
-        (["--controller", "oracle"], "oracle"),
+        (["--controller", "oracle"], "oracle is no controller"),
+        (["--controller", "plgs,plgs"], "plgs is named twice"),
+        (["--announce-meals"], "there are no meals to tell of"),
     ],
 )
 def test_bad_input_gets_one_message_and_starts_nothing(tmp_path, monkeypatch, capsys, arguments, message):

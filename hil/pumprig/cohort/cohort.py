@@ -32,18 +32,25 @@ class Settings:
     Attributes:
         patients: their names.
         days: length of each run.
-        controller: on the pump.
+        controllers: on the pump; each patient lives with each of them.
         meals: a file, None for none.
+        announced: whether the pump is told of them.
         seed: of every run.
         firmware: another firmware folder.
     """
 
     patients: tuple[str, ...]
     days: int
-    controller: str
+    controllers: tuple[str, ...]
     meals: Path | None = None
     seed: int = 1
     firmware: Path | None = None
+    announced: bool = False
+
+    @property
+    def controller(self) -> str:
+        """The controllers in words."""
+        return " and ".join(self.controllers)
 
     @property
     def meals_name(self) -> str:
@@ -57,6 +64,7 @@ class PatientOutcome:
 
     Attributes:
         name: of the patient.
+        controller: of the pump.
         run: of the rig.
         sensor, plasma: outcome metrics; None when the run came to no sample.
         plasma_mg_dl: plasma glucose every five minutes.
@@ -64,6 +72,7 @@ class PatientOutcome:
     """
 
     name: str
+    controller: str
     run: Run
     sensor: GlucoseMetrics | None
     plasma: GlucoseMetrics | None
@@ -74,6 +83,11 @@ class PatientOutcome:
     def group(self) -> str:
         """`adolescent`, `adult` or `child`."""
         return self.name.partition("#")[0]
+
+    @property
+    def title(self) -> str:
+        """Patient and controller."""
+        return f"{self.name}, {self.controller}"
 
     @property
     def violations(self) -> list[dict[str, Any]]:
@@ -96,8 +110,8 @@ class Cohort:
     Attributes:
         settings: what it was run with.
         folder: where its records are.
-        outcomes: one for each patient, in the order of the settings.
-        new: (patient, violation) that no finding explains.
+        outcomes: one for each patient and controller, in the order of the settings.
+        new: (outcome, violation) that no finding explains.
         known: findings that were there again.
         gone: findings that should have been there.
         seconds: of host time.
@@ -106,7 +120,7 @@ class Cohort:
     settings: Settings
     folder: Path
     outcomes: list[PatientOutcome]
-    new: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    new: list[tuple[PatientOutcome, dict[str, Any]]] = field(default_factory=list)
     known: list[Finding] = field(default_factory=list)
     gone: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
@@ -124,19 +138,31 @@ class Cohort:
         """In the words of a run."""
         return {0: "PASS", 1: "FAIL", 7: "INCONCLUSIVE"}.get(self.exit_code, "ERROR")
 
+    def label(self, outcome: PatientOutcome) -> str:
+        """What an outcome is called: the patient, with the controller where there are several."""
+        return outcome.title if len(self.settings.controllers) > 1 else outcome.name
+
+    def means(self, outcomes: Sequence[PatientOutcome]) -> list[tuple[str, list[PatientOutcome]]]:
+        """Outcomes whose mean is told, by controller, with what is said of it; none of a single one."""
+        parts = by_controller(outcomes)
+        alone = len(self.settings.controllers) == 1
+        return [("" if alone else f", {name}", part) for name, part in parts.items() if len(part) > 1]
+
     def compare(self, findings: Iterable[Finding]) -> None:
         """Hold the violations against the findings."""
         wanted = self.settings
         due = [
             finding for finding in findings
-            if finding.belongs_to(wanted.patients, wanted.controller, wanted.days, wanted.meals_name, wanted.seed)
+            if finding.controller in wanted.controllers and finding.belongs_to(
+                wanted.patients, wanted.days, wanted.meals_name, wanted.seed, announced=wanted.announced
+            )
         ]  # fmt: skip
-        known = {(finding.patient, finding.check, finding.rule): finding for finding in due}
+        known = {(finding.patient, finding.controller, finding.check, finding.rule): finding for finding in due}
         for outcome in self.outcomes:
             for violation in outcome.violations:
-                finding = known.get((outcome.name, violation["check"], violation["rule"]))
+                finding = known.get((outcome.name, outcome.controller, violation["check"], violation["rule"]))
                 if finding is None:
-                    self.new.append((outcome.name, violation))
+                    self.new.append((outcome, violation))
                 elif finding not in self.known:
                     self.known.append(finding)
         self.gone = [finding for finding in due if finding not in self.known]
@@ -180,39 +206,41 @@ def run_cohort(
     """
     if settings.meals is not None:
         read_meals(settings.meals)
-    jobs = iter([_job(settings, name, folder) for name in settings.patients])
+    who = [(name, controller) for name in settings.patients for controller in settings.controllers]
+    planned = {f"{controller}/{name}": (name, controller) for name, controller in who}
+    jobs = iter([_job(settings, key, *planned[key], folder) for key in planned])
     ended: dict[str, PatientOutcome] = {}
     for job, runs in run_jobs(lambda: next(jobs, None), slots):
-        ended[job.key] = _outcome(job.key, runs[0])
+        ended[job.key] = _outcome(*planned[job.key], runs[0])
         on_patient(ended[job.key])
-    cohort = Cohort(settings, folder, [ended[name] for name in settings.patients])
+    cohort = Cohort(settings, folder, [ended[key] for key in planned])
     cohort.compare(findings)
     return cohort
 
 
-def _job(settings: Settings, name: str, folder: Path) -> Job:
-    file_name = name.replace("#", "-")
+def _job(settings: Settings, key: str, name: str, controller: str, folder: Path) -> Job:
+    file_name = name.replace("#", "-") + (f"-{controller}" if len(settings.controllers) > 1 else "")
     path = folder / "scenarios" / f"{file_name}.toml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(_scenario(settings, name), encoding="utf-8")
+    path.write_text(_scenario(settings, name, controller), encoding="utf-8")
     firmware = str(settings.firmware) if settings.firmware is not None else None
     seconds_max = SECONDS_PER_DAY_MAX * (settings.days + 1)
-    return Job(name, (str(path),), str(folder / "records" / file_name), firmware, seconds_max=seconds_max)
+    return Job(key, (str(path),), str(folder / "records" / file_name), firmware, seconds_max=seconds_max)
 
 
-def _scenario(settings: Settings, name: str) -> str:
+def _scenario(settings: Settings, name: str, controller: str) -> str:
     meals = NO_MEALS if settings.meals is None else str(settings.meals.absolute())
     lines = [
-        f'name = "{name}, {settings.days} d, {settings.controller}"', f"seed = {settings.seed}",
-        f"hours = {24 * settings.days}", f'controller = "{settings.controller}"',
-        "[patient]", f'name = "{name}"', f"meals = {json.dumps(meals)}",
+        f'name = "{name}, {settings.days} d, {controller}"', f"seed = {settings.seed}",
+        f"hours = {24 * settings.days}", f'controller = "{controller}"',
+        "[patient]", f'name = "{name}"', f"meals = {json.dumps(meals)}", *["announce = true"] * settings.announced,
     ]  # fmt: skip
     for day in range(FRESH_RESERVOIR_DAYS, settings.days, FRESH_RESERVOIR_DAYS):
         lines += ["[[fault]]", f'at = "{24 * day}:30:00"', 'kind = "reservoir_level"', "amount_iu = 300"]
     return "\n".join(lines) + "\n"
 
 
-def _outcome(name: str, run: Run) -> PatientOutcome:
+def _outcome(name: str, controller: str, run: Run) -> PatientOutcome:
     samples: list[float] = []
     plasma: list[float] = []
     summary: dict[str, Any] = {}
@@ -225,12 +253,22 @@ def _outcome(name: str, run: Run) -> PatientOutcome:
                     samples.append(json.loads(line)["glucose_mg_dl"])
                 elif '"kind":"patient"' in line:
                     plasma.append(json.loads(line)["plasma_mg_dl"])
-    return PatientOutcome(name, run, glucose_metrics(samples), glucose_metrics(plasma), tuple(plasma), summary)
+    metrics = glucose_metrics(samples), glucose_metrics(plasma)
+    return PatientOutcome(name, controller, run, *metrics, tuple(plasma), summary)
 
 
 def groups(outcomes: Sequence[PatientOutcome]) -> dict[str, list[PatientOutcome]]:
     """The outcomes by group, in their order."""
+    return _by(outcomes, lambda outcome: outcome.group)
+
+
+def by_controller(outcomes: Sequence[PatientOutcome]) -> dict[str, list[PatientOutcome]]:
+    """The outcomes by controller, in their order."""
+    return _by(outcomes, lambda outcome: outcome.controller)
+
+
+def _by(outcomes: Sequence[PatientOutcome], key: Callable[[PatientOutcome], str]) -> dict[str, list[PatientOutcome]]:
     found: dict[str, list[PatientOutcome]] = {}
     for outcome in outcomes:
-        found.setdefault(outcome.group, []).append(outcome)
+        found.setdefault(key(outcome), []).append(outcome)
     return found

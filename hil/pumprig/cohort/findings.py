@@ -23,7 +23,7 @@ class Finding(Part):
     """A violation that is known.
 
     Attributes:
-        patient, controller, meals, seed: the run that shows it.
+        patient, controller, meals, announced, seed: the run that shows it.
         days: a run of at least so many days shows it.
         check, rule: what is missed.
         why: its explanation.
@@ -33,14 +33,15 @@ class Finding(Part):
     controller: _Text
     days: Annotated[int, Field(ge=1)]
     meals: _Text = "none"
+    announced: bool = False
     seed: int = 1
     check: _Text
     rule: _Text
     why: _Text
 
-    def belongs_to(self, patients: Sequence[str], controller: str, days: int, meals: str, seed: int) -> bool:
-        """Whether a cohort must show it."""
-        same = (self.controller, self.meals, self.seed) == (controller, meals, seed)
+    def belongs_to(self, patients: Sequence[str], days: int, meals: str, seed: int, *, announced: bool) -> bool:
+        """Whether a cohort with its controller must show it."""
+        same = (self.meals, self.announced, self.seed) == (meals, announced, seed)
         return same and self.patient in patients and days >= self.days
 
 

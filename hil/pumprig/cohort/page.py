@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from pumprig.cohort.cohort import Cohort, PatientOutcome, groups
-from pumprig.cohort.show import group_name, mean_of
+from pumprig.cohort.cohort import Cohort, PatientOutcome, by_controller, groups
+from pumprig.cohort.show import group_name, meals_words, mean_of
 from pumprig.report.html import Html, join, section, still_page, table, tag, verdict_icon, write_whole
 from pumprig.report.metrics import GlucoseMetrics
 from pumprig.report.page import range_shares
@@ -36,7 +36,7 @@ def write_page(cohort: Cohort) -> Path:
 
 def _title(cohort: Cohort) -> str:
     settings = cohort.settings
-    return f"{count(len(cohort.outcomes), 'patient')}, {count(settings.days, 'day')} each, {settings.controller}"
+    return f"{count(len(settings.patients), 'patient')}, {count(settings.days, 'day')} each, {settings.controller}"
 
 
 def _body(cohort: Cohort) -> Html:
@@ -51,7 +51,7 @@ def _body(cohort: Cohort) -> Html:
 def _head(cohort: Cohort) -> Html:
     settings, verdict = cohort.settings, cohort.verdict
     facts = (
-        ("Controller", settings.controller), ("Meals", "none" if settings.meals is None else "a file"),
+        ("Controller", settings.controller), ("Eating", meals_words(settings)),
         ("Length", count(settings.days, "day")), ("Seed", settings.seed), ("Clock", "lockstep"),
         ("Took", duration_words(cohort.seconds)),
     )  # fmt: skip
@@ -73,10 +73,12 @@ def _head(cohort: Cohort) -> Html:
 
 
 def _problems(cohort: Cohort) -> Html:
-    said = [f"{name}: {violation['message']} ({violation['rule']})" for name, violation in cohort.new]
+    said = [
+        f"{cohort.label(outcome)}: {violation['message']} ({violation['rule']})" for outcome, violation in cohort.new
+    ]
     said += [f"{finding.patient}: {finding.check} is a known finding, and was not missed." for finding in cohort.gone]
     said += [
-        f"{outcome.name}: {outcome.run.reasons[0]['message']}"
+        f"{cohort.label(outcome)}: {outcome.run.reasons[0]['message']}"
         for outcome in cohort.outcomes
         if outcome.run.verdict in ("ERROR", "INCONCLUSIVE") and outcome.run.reasons
     ]
@@ -92,16 +94,23 @@ def _tile(label: str, value: object, note: str) -> Html:
 def _tiles(cohort: Cohort) -> Html:
     sensor = [outcome.sensor for outcome in cohort.outcomes if outcome.sensor is not None]
     mean = mean_of(sensor)
+    shares = [
+        (controller, mean_of([outcome.sensor for outcome in part if outcome.sensor is not None]))
+        for controller, part in by_controller(cohort.outcomes).items()
+    ]
+    in_range = " / ".join(f"{one.in_range_percent:.1f}" if one else "-" for _, one in shares)
+    whose = "" if len(shares) == 1 else f" ({' / '.join(controller for controller, _ in shares)})"
     worst = min(cohort.outcomes, key=lambda one: one.sensor.in_range_percent if one.sensor else 101)
-    lowest = min(((min(one.plasma_mg_dl), one.name) for one in cohort.outcomes if one.plasma_mg_dl), default=(0.0, "-"))
+    minima = ((min(one.plasma_mg_dl), cohort.label(one)) for one in cohort.outcomes if one.plasma_mg_dl)
+    lowest = min(minima, default=(0.0, "-"))
     pulses = sum(sum(outcome.summary.get("pulses", {}).values()) for outcome in cohort.outcomes)
     judged = sum(check["passed"] for outcome in cohort.outcomes for check in outcome.summary.get("checks", {}).values())
     suspensions = sum(outcome.summary.get("suspensions", 0) for outcome in cohort.outcomes)
     suspended_s = sum(outcome.summary.get("suspended_s", 0) for outcome in cohort.outcomes)
     violations = len(cohort.new) + len(cohort.known)
     tiles = [
-        _tile("In range", f"{mean.in_range_percent:.1f} %" if mean else "-", "mean of all patients, 70 to 180 mg/dL"),
-        _tile("Least in range", f"{worst.sensor.in_range_percent:.1f} %" if worst.sensor else "-", worst.name),
+        _tile("In range", f"{in_range} %", f"mean of all patients, 70 to 180 mg/dL{whose}"),
+        _tile("Least in range", f"{worst.sensor.in_range_percent:.1f} %" if worst.sensor else "-", cohort.label(worst)),
         _tile("Mean glucose", f"{mean.mean_mg_dl:.0f} mg/dL" if mean else "-",
               f"GMI {mean.gmi_percent:.1f} %" if mean else ""),
         _tile("Lowest plasma", f"{lowest[0]:.0f} mg/dL", lowest[1]),
@@ -134,10 +143,10 @@ def _numbers(metrics: GlucoseMetrics | None) -> tuple[object, ...]:
 def _row(cohort: Cohort, outcome: PatientOutcome) -> tuple[object, ...]:
     state = "held" if outcome.run.verdict == "PASS" else "broken"
     sign = "✓" if state == "held" else "✕"
-    name: object = outcome.name
+    name: object = cohort.label(outcome)
     if outcome.run.folder and state == "broken":
         address = quote(os.path.relpath(Path(outcome.run.folder) / "report.html", cohort.folder))
-        name = tag("a", outcome.name, href=address)
+        name = tag("a", cohort.label(outcome), href=address)
     delivered = sum(outcome.insulin_iu(source) for source in ("basal", "bolus", "extended"))
     verdict = tag("span", f"{sign} {outcome.run.verdict}", class_=f"state {state}")
     per_day, suspensions = f"{delivered / cohort.settings.days:.1f}", f"{outcome.summary.get('suspensions', 0)}"
@@ -148,9 +157,9 @@ def _patients(cohort: Cohort) -> Html:
     rows: list[tuple[object, ...]] = []
     found = groups(cohort.outcomes)
     for group, outcomes in found.items():
-        mean = mean_of([outcome.sensor for outcome in outcomes if outcome.sensor is not None])
-        if len(outcomes) > 1:
-            name = tag("strong", group_name(group, len(outcomes)))
+        for suffix, part in cohort.means(outcomes):
+            mean = mean_of([outcome.sensor for outcome in part if outcome.sensor is not None])
+            name = tag("strong", f"{group_name(group, len(part))}{suffix}")
             rows.append((name, _bar(mean), *_numbers(mean), "", "", ""))
         rows += [_row(cohort, outcome) for outcome in outcomes]
     headings = (
@@ -170,9 +179,10 @@ def _days(cohort: Cohort) -> Html:
     peak = max((max(outcome.plasma_mg_dl, default=0) for outcome in cohort.outcomes), default=0)
     top = min(max(peak, 260.0), _TOP_MG_DL_MAX)
     panels = [
-        tag("figure", _profile(outcomes, top), tag("figcaption", group_name(group, len(outcomes))))
+        tag("figure", _profile(part, top), tag("figcaption", f"{group_name(group, len(part))}, {controller}"))
         for group, outcomes in groups(cohort.outcomes).items()
-        if any(len(outcome.plasma_mg_dl) > 1 for outcome in outcomes)
+        for controller, part in by_controller(outcomes).items()
+        if any(len(outcome.plasma_mg_dl) > 1 for outcome in part)
     ]
     note = "Plasma glucose over the day, all days and patients: median, 25 to 75 %, 5 to 95 %."
     if peak > top:
@@ -232,12 +242,16 @@ def _profile(outcomes: Sequence[PatientOutcome], top: float) -> Html:
 
 
 def _violations(cohort: Cohort) -> Html:
-    known = {(finding.patient, finding.check, finding.rule): finding.why for finding in cohort.known}
+    known = {(one.patient, one.controller, one.check, one.rule): one.why for one in cohort.known}
     rows = [
         (
-            outcome.name, tag("strong", violation["rule"]), tag("code", violation["check"]), violation["message"],
+            cohort.label(outcome), tag("strong", violation["rule"]), tag("code", violation["check"]),
+            violation["message"],
             f"{outcome.missed(violation['check']):,}",
-            known.get((outcome.name, violation["check"], violation["rule"]), tag("b", "new: not understood yet")),
+            known.get(
+                (outcome.name, outcome.controller, violation["check"], violation["rule"]),
+                tag("b", "new: not understood yet"),
+            ),
         )
         for outcome in cohort.outcomes
         for violation in outcome.violations

@@ -9,12 +9,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pumprig.cohort.cohort import Cohort, PatientOutcome, groups
+from pumprig.cohort.cohort import Cohort, PatientOutcome, Settings, groups
 from pumprig.report.metrics import GlucoseMetrics
 from pumprig.report.words import count
 from pumprig.suite.show import suite_console
 
-__all__ = ["as_dict", "group_name", "mean_of", "show_cohort"]
+__all__ = ["as_dict", "group_name", "meals_words", "mean_of", "show_cohort"]
 
 _STYLES = {"PASS": "green", "FAIL": "red", "ERROR": "magenta", "INCONCLUSIVE": "yellow"}
 _PLURALS = {"child": "children"}
@@ -32,6 +32,13 @@ def mean_of(metrics: list[GlucoseMetrics]) -> GlucoseMetrics | None:
 def group_name(group: str, number: int) -> str:
     """How many of a group, as people say it."""
     return count(number, group, _PLURALS.get(group, ""))
+
+
+def meals_words(settings: Settings) -> str:
+    """What they eat, and whether the pump knows."""
+    if settings.meals is None:
+        return "no meals"
+    return f"meals {'announced' if settings.announced else 'not announced'}"
 
 
 def _cells(metrics: GlucoseMetrics | None) -> list[str]:
@@ -55,13 +62,14 @@ def show_cohort(cohort: Cohort, page: str, console: Console | None = None) -> No
     found = groups(cohort.outcomes)
     for group, outcomes in found.items():
         for outcome in outcomes:
-            table.add_row(outcome.name, *_cells(outcome.sensor), *_insulin(cohort, outcome), _verdict(outcome))
-        if len(outcomes) > 1:
-            means = mean_of([outcome.sensor for outcome in outcomes if outcome.sensor is not None])
-            table.add_row(group_name(group, len(outcomes)), *_cells(means), "", "", "", style="bold", end_section=True)
+            table.add_row(cohort.label(outcome), *_cells(outcome.sensor), *_insulin(cohort, outcome), _verdict(outcome))
+        for suffix, part in cohort.means(outcomes):
+            means = mean_of([outcome.sensor for outcome in part if outcome.sensor is not None])
+            table.add_row(f"{group_name(group, len(part))}{suffix}", *_cells(means), "", "", "", style="bold")
+        table.add_section()
     console.print(table)
-    for name, violation in cohort.new:
-        line = f"NEW: {name}: {violation['message']} ({violation['rule']}, {violation['check']})"
+    for outcome, violation in cohort.new:
+        line = f"NEW: {cohort.label(outcome)}: {violation['message']} ({violation['rule']}, {violation['check']})"
         console.print(line, style="red", markup=False)
     for finding in cohort.gone:
         line = f"GONE: {finding.patient}: {finding.check} ({finding.rule}) is listed, and was not missed"
@@ -69,7 +77,8 @@ def show_cohort(cohort: Cohort, page: str, console: Console | None = None) -> No
     for finding in cohort.known:
         console.print(f"known: {finding.patient}: {finding.check}: {finding.why}", markup=False)
     told = (
-        count(len(cohort.outcomes), "patient"), f"{count(cohort.settings.days, 'day')} each",
+        count(len(cohort.settings.patients), "patient"), f"{count(cohort.settings.days, 'day')} each",
+        cohort.settings.controller, meals_words(cohort.settings),
         f"{count(len(cohort.new) + len(cohort.known), 'violation')} ({len(cohort.known)} known)",
     )  # fmt: skip
     console.print(f"[bold {_STYLES[cohort.verdict]}]{cohort.verdict}[/]  {', '.join(told)}  {cohort.seconds:.0f} s")
@@ -90,11 +99,13 @@ def as_dict(cohort: Cohort, page: str) -> dict[str, Any]:
     settings = cohort.settings
     return {
         "exit_code": cohort.exit_code, "verdict": cohort.verdict, "controller": settings.controller,
-        "days": settings.days, "meals": settings.meals_name, "seed": settings.seed, "seconds": round(cohort.seconds, 1),
+        "days": settings.days, "meals": settings.meals_name, "announced": settings.announced, "seed": settings.seed,
+        "seconds": round(cohort.seconds, 1),
         "page": page,
         "patients": [
             {
-                "name": outcome.name, "verdict": outcome.run.verdict, "run": outcome.run.folder,
+                "name": outcome.name, "controller": outcome.controller, "verdict": outcome.run.verdict,
+                "run": outcome.run.folder,
                 "seconds": outcome.run.seconds, "reasons": outcome.run.reasons,
                 "sensor": asdict(outcome.sensor) if outcome.sensor else None,
                 "plasma": asdict(outcome.plasma) if outcome.plasma else None,
@@ -105,7 +116,10 @@ def as_dict(cohort: Cohort, page: str) -> dict[str, Any]:
             }
             for outcome in cohort.outcomes
         ],
-        "new": [{"patient": name, **violation} for name, violation in cohort.new],
+        "new": [
+            {"patient": outcome.name, "controller": outcome.controller, **violation}
+            for outcome, violation in cohort.new
+        ],
         "known": [finding.model_dump() for finding in cohort.known],
         "gone": [finding.model_dump() for finding in cohort.gone],
     }  # fmt: skip

@@ -14,15 +14,27 @@ from pumprig.errors import UsageError
 __all__ = ["command"]
 
 
+CONTROLLERS = ("manual", "plgs", "oref")
+
+
+def _controllers(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in CONTROLLERS or names.count(name) > 1:
+            raise UsageError(
+                f"{name} is {'named twice' if name in CONTROLLERS else 'no controller'}", where="--controller",
+                allowed=f"{', '.join(CONTROLLERS)}; several with commas between",
+            )  # fmt: skip
+    return names
+
+
 @click.command("cohort")
 @click.option("--patients", default="all", show_default=True, metavar="all|NAME,...", help="Who wears the pump.")
 @click.option("--days", type=click.IntRange(1, 45), default=7, show_default=True, help="Length of each run.")
-@click.option(
-    "--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True, help="On-pump controller."
-)
-@click.option(
-    "--meals", default="none", show_default=True, metavar="FILE|none", help="What they eat; the pump is not told."
-)
+@click.option("--controller", default="plgs", show_default=True, metavar="manual|plgs|oref,...", callback=_controllers,
+              help="On-pump controller; several with commas between, to compare them.")  # fmt: skip
+@click.option("--meals", default="none", show_default=True, metavar="FILE|none", help="What they eat.")
+@click.option("--announce-meals", is_flag=True, help="Tell the pump of each meal when it is eaten.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of sensors and rig.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @click.option(
@@ -35,8 +47,8 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
-    patients: str, days: int, controller: str, meals: str, seed: int, jobs: int, findings: Path | None,
-    firmware: Path | None, out: Path, as_json: bool,
+    patients: str, days: int, controller: tuple[str, ...], meals: str, announce_meals: bool, seed: int, jobs: int,
+    findings: Path | None, firmware: Path | None, out: Path, as_json: bool,
 ) -> int:  # fmt: skip
     """Run virtual patients through the real firmware in lockstep, and tell how each fared.
 
@@ -44,9 +56,12 @@ def command(
     three days. Every dose is proven as in `pumprig run`. A violation must stand in the list of true findings, with its
     explanation; a new one fails, and a listed one that is gone fails, too.
 
+    A loop gets sensitivity, carbohydrate ratio and target of each patient, by the clinic's rules of 1800 and 500.
+
     \b
     Examples:
       pumprig cohort --days 7 --controller plgs
+      pumprig cohort --controller plgs,oref --meals meals.csv --announce-meals
       pumprig cohort --patients adult#001,child#004 --days 2 --meals meals.csv --json
     """
     from pumprig.cohort.cohort import Settings, chosen_patients, run_cohort
@@ -65,11 +80,13 @@ def command(
         read_meals(eaten)
     if firmware is not None and not (firmware / "main.py").is_file():
         raise UsageError("this is no firmware", where=f"--firmware {firmware}", allowed="a folder with main.py")
-    settings = Settings(names, days, controller, eaten, seed, firmware)
-    folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{controller}")
+    if announce_meals and eaten is None:
+        raise UsageError("there are no meals to tell of", where="--announce-meals", remedy="Name some with --meals.")
+    settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals)
+    folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{'-'.join(controller)}")
     began_s = time.monotonic()
-    with progress("Living", len(names), as_json) as advance:
-        cohort = run_cohort(settings, folder, known, slots=jobs, on_patient=lambda outcome: advance(outcome.name))
+    with progress("Living", len(names) * len(controller), as_json) as advance:
+        cohort = run_cohort(settings, folder, known, slots=jobs, on_patient=lambda outcome: advance(outcome.title))
     cohort.seconds = time.monotonic() - began_s
     for outcome in cohort.outcomes:
         if outcome.run.verdict != "PASS" and outcome.run.folder:
