@@ -4,9 +4,12 @@ Method: random walks through all commands, and random CGM sessions under plgs; t
 against sums that are counted here, second by second (D-003, D-104, D-611, D-801, D-904).
 """
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware.loop_bench import SMB, loop, sample
 from firmware.pump_bench import Bench, Settings
 from firmware.pump_walk import walk
 from pump import events
@@ -36,6 +39,79 @@ class Watch:
                 assert due_s == at_s, f"due_s() said {due_s}, and something happened at {at_s}"
             delivery = pump.delivery
             assert len(self.bench.pulses) == delivery.basal_pulses + delivery.bolus_pulses + delivery.prime_pulses
+
+
+class Warden:
+    """Drives a bench second by second and holds what it does against the guardrails of that second."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.doses_s = []
+        self.read = 0
+
+    def advance(self, s):
+        """Pass time up to s, checking what was commanded before and each second."""
+        pump = self.bench.pump
+        for at_s in range(pump.now_s + 1, s + 1):
+            self._check_commands()
+            counted = pump.delivery.basal_pulses + pump.delivery.bolus_pulses
+            pump.advance(at_s)
+            fresh = pump.delivery.basal_pulses + pump.delivery.bolus_pulses - counted
+            self.doses_s += [at_s] * fresh
+            if fresh:
+                self._check_windows(at_s)
+            assert pump.delivery.rate_mu_per_h <= pump.guardrails.basal_mu_per_h
+
+    def _check_commands(self):
+        guardrails = self.bench.pump.guardrails
+        for _, name, *values in self.bench.told[self.read :]:
+            if name == "BOLUS_STARTED":
+                assert values[1] + values[2] <= guardrails.bolus_mu
+            if name == "TBR_STARTED" and values[2] == events.AP_CONTROLLER:
+                assert values[1] <= guardrails.decision_minutes
+            if name == "MAX_BOLUS":
+                assert values[1] <= guardrails.bolus_mu
+        self.read = len(self.bench.told)
+
+    def _check_windows(self, at_s):
+        guardrails = self.bench.pump.guardrails
+        hour = sum(s // 60 > at_s // 60 - 60 for s in self.doses_s)
+        day = sum(s // 3600 > at_s // 3600 - 24 for s in self.doses_s)
+        assert 50 * hour <= guardrails.hour_mu
+        assert 50 * day <= guardrails.day_mu
+
+
+# Guardrails that a walk runs into every now and then.
+TIGHT = (
+    (1000, 2000, 50000, 60000, 300000, 1, 60, 60), (30000, 25000, 50000, 5000, 300000, 1, 60, 240),
+    (30000, 25000, 50000, 60000, 12000, 1, 60, 5), (1100, 4000, 6000, 7000, 40000, 30, 15, 30),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from(TIGHT))
+def test_nothing_passes_a_guardrail(seed, guardrails):
+    """D-1201 to D-1205, D-1208: whatever is commanded and decided, no rate, bolus or window is above its guardrail."""
+    bench = Bench()
+    walk(bench, seed, 60, Warden(bench).advance, guardrails=guardrails)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(-15, 25), min_size=30, max_size=30), st.sampled_from(TIGHT))
+def test_no_closed_loop_passes_a_guardrail(steps_mg_dl, guardrails):
+    """D-1201 to D-1206, D-1208: small boluses and high TBRs of oref, whose own limits are as wide as they go."""
+    bench = loop(
+        1000, max_iob_mu=50000, max_basal_mu_per_h=30000, flags=SMB, smb_interval_minutes=1, delta_share_percent=30
+    )
+    assert bench.do(0, "guard", *guardrails) == events.SUCCESS
+    warden = Warden(bench)
+    mg_dl = 150
+    for offset, step in enumerate(steps_mg_dl):
+        mg_dl = max(60, min(400, mg_dl + step))
+        warden.advance(300 * offset)
+        sample(bench, 5 * offset, mg_dl)
+    given_s = [s for s, *_ in bench.all("BOLUS_STARTED")]
+    assert all(b - a >= 60 * guardrails[5] for a, b in pairwise(given_s))
 
 
 @settings(max_examples=25, deadline=None)
