@@ -63,9 +63,9 @@ MINIMUM_MINUTES = const(5)
 PLGS_FLAGS = const(3)
 
 # Of controller oref, in the order of the characteristic OrefSettings: oref0's own, but that the greatest IOB, which is
-# 0 there, lets it dose, and that what raises glucose unannounced is left aside.
+# 0 there, lets it dose.
 OREF_SETTINGS = (
-    0x0800, 0x33, 3000, 4000, 0, 1200, 0, 160, 0, 30, 30, 3, 120, 80, 90, 100, 1, 20, 130, 30, 40
+    0x0880, 0x33, 3000, 4000, 0, 1200, 0, 160, 110, 30, 30, 3, 120, 80, 90, 100, 1, 20, 130, 30, 40
 )  # fmt: skip
 
 # What Device Information says beside the board's own name and number. PnP ID: a vendor without a number of the

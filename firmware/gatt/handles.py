@@ -19,7 +19,10 @@ CURRENT_TIME = const(0x0032)
 # Controller, on the pump.
 CONTROLLER_SETTINGS = const(0x00A2)
 CONTROLLER_DECISION = const(0x00A5)
+OREF_SETTINGS = const(0x00A8)
+CARB_ANNOUNCEMENT = const(0x00AB)
 CONTROLLER_GUARDRAILS = const(0x00AE)
+CONTROLLER_DETAIL = const(0x00B1)
 
 # Emulator, on the pump.
 EMULATOR_IDENTITY = const(0x0052)

@@ -11,7 +11,9 @@ from gatt.server import Server
 from gatt.status import AnnunciationStatus, Features, Status, StatusChanged
 from gatt.templates import CommandData, TemplateProcedures
 from gatt.vendor import (
+    CarbAnnouncement,
     ControllerDecision,
+    ControllerDetail,
     ControllerGuardrails,
     ControllerSettings,
     EmulatorBolusCalculation,
@@ -20,6 +22,7 @@ from gatt.vendor import (
     EmulatorHealth,
     EmulatorIdentity,
     EmulatorPumpData,
+    OrefSettings,
 )
 
 
@@ -40,7 +43,8 @@ class Peripheral:
         self._add_control_points(codec, bearer, pump, history, status_changed)
         for characteristic in (
             status_changed, status, annunciation_status, decision, Features(codec, settings),
-            ControllerSettings(codec, pump), ControllerGuardrails(codec, pump),
+            ControllerSettings(codec, pump), OrefSettings(codec, pump), CarbAnnouncement(codec, pump),
+            ControllerDetail(codec, pump.decision), ControllerGuardrails(codec, pump),
             EmulatorFault(codec, pump, self.server, battery),
             EmulatorBolusCalculation(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),

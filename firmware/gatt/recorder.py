@@ -34,6 +34,7 @@ _BOLUS_TEMPLATE_CHANGED = const(0x03C0)
 _TBR_TEMPLATE_CHANGED = const(0x03F3)
 _MAX_BOLUS = const(0x03FC)
 _DECISION = const(0x0000)
+_CARBS = const(0xF033)
 _GUARDRAIL = const(0xF00F)
 _TEMPLATE_BASAL = const(0x33)
 _TEMPLATE_ISF = const(0x5A)
@@ -123,6 +124,8 @@ class Recorder:
             bits = self._state(event, s, a, b)
         elif event in _PRIMING_EVENTS:
             bits = self._priming(event, s, a, b, c)
+        elif event == _CARBS:
+            bits = self._carbs(s, a, b)
         elif event == _GUARDRAIL:
             bits = self._guardrail(s, a, b, c, d)
         elif event in _BLOCK_VALUES:
@@ -340,3 +343,10 @@ class Recorder:
             fields[tables.DURATION_MINUTES] = templates.duration_minutes(a)
         self._append(event, s)
         return bits
+
+    def _carbs(self, s, grams, minutes_ago):
+        fields = self._codec.fields
+        fields[tables.CARBS_G] = grams
+        fields[tables.MINUTES_AGO] = minutes_ago
+        self._append(_CARBS, s)
+        return 0

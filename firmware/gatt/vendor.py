@@ -109,6 +109,66 @@ class ControllerGuardrails(_Setting):
         )  # fmt: skip
 
 
+# In the order of the values that the pump keeps.
+_OREF_FIELDS = (
+    tables.OREF_FLAGS, tables.FLAT_CGM, tables.MAX_IOB_MU, tables.MAX_BASAL_MU_PER_H, tables.AUTOSENS_THOUSANDTHS,
+    tables.AUTOSENS_MAX_THOUSANDTHS, tables.TEMP_TARGET_MG_DL, tables.HALF_BASAL_TARGET_MG_DL,
+    tables.SMB_HIGH_BG_MG_DL, tables.SMB_BASAL_MINUTES, tables.UAM_SMB_BASAL_MINUTES, tables.SMB_INTERVAL_MINUTES,
+    tables.MAX_COB_G, tables.MIN_CARB_IMPACT_TENTHS, tables.REMAINING_CARBS_CAP_G, tables.REMAINING_CARBS_PERCENT,
+    tables.CARBS_REQUIRED_THRESHOLD_G, tables.DELTA_SHARE_PERCENT, tables.NOISY_TARGET_PERCENT,
+    tables.DAILY_BASAL_MULTIPLIER_TENTHS, tables.CURRENT_BASAL_MULTIPLIER_TENTHS,
+)  # fmt: skip
+
+
+class OrefSettings(_Setting):
+    octets_max = att.LONG_VALUE_OCTETS_MAX
+
+    def __init__(self, codec, pump):
+        super().__init__(handles.OREF_SETTINGS, READ | WRITE, codec, tables.OREF_SETTINGS, pump)
+
+    def encode(self, s, buf, start):
+        values = self._pump.control.oref.values
+        for i in range(len(values)):
+            self._codec.fields[_OREF_FIELDS[i]] = values[i]
+        return encode(self._codec, self._program, buf, start)
+
+    def take(self, s):
+        fields = self._codec.fields
+        return self._pump.configure_oref(s, *[fields[slot] for slot in _OREF_FIELDS])
+
+
+class CarbAnnouncement(_Setting):
+    def __init__(self, codec, pump):
+        super().__init__(handles.CARB_ANNOUNCEMENT, WRITE, codec, tables.CARB_ANNOUNCEMENT, pump)
+
+    def take(self, s):
+        fields = self._codec.fields
+        return self._pump.announce_carbs(s, fields[tables.CARBS_G], fields[tables.MINUTES_AGO])
+
+
+# In the order of the numbers that a decision keeps.
+_DETAIL_FIELDS = (
+    tables.RULE, tables.TARGET_MG_DL, tables.THRESHOLD_MG_DL, tables.EVENTUAL_MG_DL, tables.GUARD_MG_DL,
+    tables.PRED_MG_DL, tables.BGI_HUNDREDTHS, tables.DEVIATION_MG_DL, tables.INSULIN_REQUIRED_MU, tables.NET_IOB_MU,
+    tables.COB_TENTHS, tables.CARBS_REQUIRED_G, tables.DECIDED_MU_PER_H, tables.DECIDED_MINUTES, tables.SMALL_BOLUS_MU,
+    tables.GUARDRAIL,
+)  # fmt: skip
+
+
+class ControllerDetail(Characteristic):
+    def __init__(self, codec, decision):
+        self._codec = codec
+        self._decision = decision
+        super().__init__(handles.CONTROLLER_DETAIL, READ)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        fields[tables.DECISION_SEQUENCE] = self._decision.sequence
+        for i in range(len(_DETAIL_FIELDS)):
+            fields[_DETAIL_FIELDS[i]] = self._decision.detail[i]
+        return encode(self._codec, tables.CONTROLLER_DETAIL, buf, start)
+
+
 class ControllerDecision(Characteristic):
     def __init__(self, codec, decision):
         self._codec = codec

@@ -44,9 +44,10 @@ PROFILES = const(0x56)
 LIFE = const(0x57)
 TEMPLATES = const(0x58)
 GUARDRAILS = const(0x59)
+OREF = const(0x5A)
 FIRST = DELETION
-LAST = GUARDRAILS
-ALL = const((1 << 10) - 1)
+LAST = OREF
+ALL = const((1 << 11) - 1)
 
 # Places of the sources of pulses.
 BASAL = const(0)
@@ -58,6 +59,8 @@ _STATE = "<BBBBBxiHHHHH"
 _BOLUS = "<BBBBHHHHHHIi"
 _SETTINGS = "<BHHBHHBBHBHHHBB"
 _GUARDRAILS = "<HHHHIBBB"
+# Settings of oref in two records: which it is, and the values.
+_OREF_EACH = const(11)
 _COUNTS = "<HBBBBIIIH"
 _LIFE = "<IIIiII"
 _TBR_TEMPLATE = "<BHH"
@@ -95,7 +98,7 @@ def touched_by(event):
     if event in _TEMPLATE_EVENTS:
         return bit(TEMPLATES)
     if event == _POINTER:
-        return bit(SETTINGS) | bit(GUARDRAILS)
+        return bit(SETTINGS) | bit(GUARDRAILS) | bit(OREF)
     if event == RECORDS_DELETED:
         return bit(DELETION)
     # Stop drops what was earned.
@@ -121,7 +124,7 @@ class Parts:
             return self._pump.templates.pieces()
         if kind == TEMPLATES:
             return _TEMPLATE_RECORDS
-        return 2 if kind == BOLUSES else 1
+        return 2 if kind in (BOLUSES, OREF) else 1
 
     def room(self, kind):
         if kind == ANNUNCIATIONS:
@@ -155,6 +158,8 @@ class Parts:
             self._save_settings(out)
         elif kind == GUARDRAILS:
             self._save_guardrails(out)
+        elif kind == OREF:
+            self._save_oref(index, out)
         elif kind == COUNTS:
             self._save_counts(out)
         else:
@@ -179,6 +184,8 @@ class Parts:
             self._pump.restore_settings(*struct.unpack_from(_SETTINGS, record, PAYLOAD))
         elif kind == GUARDRAILS:
             self._pump.guardrails.write(*struct.unpack_from(_GUARDRAILS, record, PAYLOAD))
+        elif kind == OREF:
+            self._restore_oref(record)
         elif kind == COUNTS:
             self._restore_counts(record)
         elif kind == LIFE:
@@ -246,6 +253,23 @@ class Parts:
             settings.peak_minutes, settings.near_mg_dl, settings.resume_mg_dl, settings.resume_predicted_mg_dl,
             settings.minimum_minutes, settings.plgs_flags,
         )  # fmt: skip
+
+    def _save_oref(self, index, out):
+        values = self._pump.control.oref.values
+        out[PAYLOAD] = index
+        at = PAYLOAD + 1
+        for i in range(_OREF_EACH * index, min(_OREF_EACH * (index + 1), len(values))):
+            out[at] = values[i] & 0xFF
+            out[at + 1] = values[i] >> 8
+            at += 2
+
+    def _restore_oref(self, record):
+        values = self._pump.control.oref.values
+        index = record[PAYLOAD]
+        at = PAYLOAD + 1
+        for i in range(_OREF_EACH * index, min(_OREF_EACH * (index + 1), len(values))):
+            values[i] = record[at] | record[at + 1] << 8
+            at += 2
 
     def _save_guardrails(self, out):
         guardrails = self._pump.guardrails

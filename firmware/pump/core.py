@@ -341,7 +341,11 @@ class Pump(Automatic):
     def announce_carbs(self, s, carbs_g, minutes_ago):
         if not (1 <= carbs_g <= _CARBS_G_MAX and 0 <= minutes_ago <= _CARBS_MINUTES_MAX):
             return _OUT_OF_RANGE
-        if not self.control.loop(self).announced.add(s, s - 60 * minutes_ago, carbs_g):
+        try:
+            announced = self.control.loop(self).announced
+        except MemoryError:
+            return _NOT_COMPLETED
+        if not announced.add(s, s - 60 * minutes_ago, carbs_g):
             return _OUT_OF_RANGE
         self._emit(_CARBS, s, carbs_g, minutes_ago, 0, 0, 0)
         return _SUCCESS

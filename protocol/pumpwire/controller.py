@@ -76,7 +76,7 @@ CONTROLLER_DECISION = Message(
 )  # fmt: skip
 OREF_SETTINGS = Message(
     "OrefSettings", on=database.OREF_SETTINGS, direction=BOTH, clause="vendor service: controller",
-    changes_delivery=True, served=False,
+    changes_delivery=True,
     body=Struct(
         "oref_flags" / Bits(Int16ul, OrefFlags),
         "flat_cgm" / Word(Int8ul, FlatCgm) * "what a glucose that does not change means",
@@ -117,7 +117,7 @@ OREF_SETTINGS = Message(
 )  # fmt: skip
 CARB_ANNOUNCEMENT = Message(
     "CarbAnnouncement", on=database.CARB_ANNOUNCEMENT, direction=TO_PUMP, clause="vendor service: controller",
-    changes_delivery=True, served=False,
+    changes_delivery=True,
     body=Struct(
         "carbs_g" / InRange(Int16ul, 1, 250),
         "minutes_ago" / InRange(Int16ul, 0, 360) * "eaten so many minutes before it takes effect",
@@ -149,7 +149,6 @@ CONTROLLER_GUARDRAILS = Message(
 )  # fmt: skip
 CONTROLLER_DETAIL = Message(
     "ControllerDetail", on=database.CONTROLLER_DETAIL, direction=TO_CLIENT, clause="vendor service: controller",
-    served=False,
     body=Struct(
         "decision_sequence" / Int16ul * "of the decision that this is about",
         "rule" / Int16ul * "number of the rule of DOSING.md that decided, without its D; 0 for none",

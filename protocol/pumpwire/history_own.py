@@ -31,7 +31,7 @@ HISTORY_GUARDRAIL_EVENT = Message(
 )  # fmt: skip
 HISTORY_CARBS_EVENT = Message(
     "HistoryCarbsEvent", opcode=0xF033, on=HISTORY_DATA, direction=TO_CLIENT,
-    clause="vendor event: IDS 1.0.2, 3.10", served=False,
+    clause="vendor event: IDS 1.0.2, 3.10",
     body=Struct("carbs_g" / Int16ul, "minutes_ago" / Int16ul * "before the record"),
     examples=[Example("33f0" + _SEQUENCE + "2d00" + "0f00", **_AT, carbs_g=45, minutes_ago=15)],
     doc="Carbs were announced.",

@@ -24,7 +24,10 @@ class Device:
     """A block device in memory that allocates nothing."""
 
     def __init__(self):
-        self.image = bytearray(b"\xff" * BLOCK_BYTES * BLOCKS)
+        gc.collect()
+        self.image = bytearray(BLOCK_BYTES * BLOCKS)
+        for i in range(len(self.image)):
+            self.image[i] = 0xFF
         self.operations = 0
 
     def readblocks(self, block, buf, offset=0):
