@@ -19,15 +19,17 @@ from pumprig.oracle import events as expected
 
 THERAPY = {events.STOP: "stop", events.PAUSE: "pause", events.RUN: "run", events.UNDETERMINED: "undetermined"}
 CONTEXT = {events.DEVICE: "device", events.REMOTE_CONTROL: "remote control", events.AP_CONTROLLER: "AP controller"}
-CONTROLLER = {events.MANUAL: "manual", events.PLGS: "plgs"}
+CONTROLLER = {events.MANUAL: "manual", events.PLGS: "plgs", events.OREF: "oref"}
 ACTION = {events.ACTION_NONE: "none", events.ACTION_KEEP: "keep", events.ACTION_SUSPEND: "suspend",
-          events.ACTION_RESUME: "resume"}  # fmt: skip
+          events.ACTION_RESUME: "resume", events.ACTION_SET_TBR: "set TBR",
+          events.ACTION_CANCEL_TBR: "cancel TBR"}  # fmt: skip
 REASON = {
     events.REASON_MANUAL: "manual", events.REASON_NO_PREDICTION: "no prediction", events.REASON_LOW_NOW: "low now",
     events.REASON_PREDICTED_LOW: "predicted low", events.REASON_RISING: "rising", events.REASON_NOT_LOW: "not low",
     events.REASON_LIMIT_REACHED: "limit reached", events.REASON_LOCKOUT: "lockout", events.REASON_STALE: "stale",
     events.REASON_MINIMUM_TIME: "minimum time", events.REASON_NOT_RUNNING: "therapy not running",
-    events.REASON_INVALID_SAMPLE: "invalid sample",
+    events.REASON_INVALID_SAMPLE: "invalid sample", events.REASON_CONTROLLER_RULE: "controller rule",
+    events.REASON_NOT_CONFIGURED: "not configured", events.REASON_IOB_UNKNOWN: "IOB unknown",
 }  # fmt: skip
 KIND = {
     events.RESERVOIR_LOW: "reservoir low", events.RESERVOIR_EMPTY: "reservoir empty", events.CGM_STALE: "stale CGM",
@@ -43,7 +45,8 @@ OPERATIONAL = {events.PRIMING: "priming", events.READY: "ready"}
 TBR_TYPE = {events.ABSOLUTE: "absolute", events.RELATIVE: "relative"}
 BOLUS_TYPE = {events.FAST: "fast", events.EXTENDED: "extended", events.MULTIWAVE: "multiwave"}
 ASKED_BY = {events.DEVICE: "device", events.REMOTE_CONTROL: "client", events.AP_CONTROLLER: "controller"}
-TEMPLATE = {events.TEMPLATE_BASAL: "basal"}
+TEMPLATE = {events.TEMPLATE_BASAL: "basal", events.TEMPLATE_ISF: "isf", events.TEMPLATE_ICHO: "icho",
+            events.TEMPLATE_TARGET: "target"}  # fmt: skip
 TIME = {events.DATE_TIME_LOSS: "date time loss", events.SET_DATE_TIME: "set date time", events.PERIODIC: "periodic"}
 
 
@@ -117,6 +120,8 @@ class OracleBench:
             return commands.Configure(CONTROLLER[operands[0]], *operands[1:])
         if name == "guard":
             return commands.SetGuardrails(*operands)
+        if name == "announce_carbs":
+            return commands.AnnounceCarbs(*operands)
         if name == "inject":
             kind, value = operands
             return INJECT[kind](value)
@@ -157,6 +162,7 @@ WORDS = {
     "MAX_BOLUS": (None, None),
     "POINTER": (),
     "GUARDRAIL": (None, ASKED_BY, None, None),
+    "CARBS": (None, None),
 }
 # The same of the oracle: its class, and the fields in the core's order.
 FIELDS = {
@@ -181,6 +187,7 @@ FIELDS = {
     expected.MaxBolusChanged: ("MAX_BOLUS", "old_mu new_mu"),
     expected.SettingsWritten: ("POINTER", ""),
     expected.GuardrailHeld: ("GUARDRAIL", "guardrail asked_by asked allowed"),
+    expected.CarbsAnnounced: ("CARBS", "carbs_g minutes_ago"),
 }
 
 
@@ -243,6 +250,7 @@ class DecidingBench(Bench):
 
     def __init__(self, replaced=None):
         self.decisions = []
+        self.details = []
         self.ended = []
         super().__init__(replaced)
 
@@ -267,7 +275,8 @@ class DecidingBench(Bench):
                 decision.sequence, decision.at_s, decision.offset_minutes, decision.glucose_mg_dl,
                 None if predicted == events.NO_PREDICTION_MG_DL else predicted,
                 ACTION[decision.action], REASON[decision.reason], decision.iob_mu,
-            ))  # fmt: skip
+            ))
+            self.details.append(list(decision.detail))  # fmt: skip
         return code
 
 

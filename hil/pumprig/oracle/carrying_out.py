@@ -56,8 +56,9 @@ def carry_out(pump: Machine, at_s: int, wanted: Wanted) -> Done:
         at_s: the second of the decision.
         wanted: what was decided.
     """
-    action, held = _tbr(pump, at_s, wanted)
-    return Done(action, held or _bolus(pump, at_s, wanted.small_bolus_mu))
+    action, tbr_held = _tbr(pump, at_s, wanted)
+    bolus_held = _bolus(pump, at_s, wanted.small_bolus_mu)
+    return Done(action, tbr_held or bolus_held)
 
 
 def _tbr(pump: Machine, at_s: int, wanted: Wanted) -> tuple[Action, int]:
