@@ -16,6 +16,7 @@ from pumprig.cohort.cohort import Cohort, PatientOutcome, Settings, chosen_patie
 from pumprig.cohort.findings import Finding, load_findings
 from pumprig.cohort.page import write_page
 from pumprig.cohort.show import as_dict, mean_of, show_cohort
+from pumprig.devices.choice import Devices
 from pumprig.errors import UsageError
 from pumprig.patients import patient_names
 from pumprig.report.metrics import glucose_metrics
@@ -221,3 +222,23 @@ def test_a_list_of_findings_with_a_mistake_is_refused(tmp_path, text):
 
 def test_every_finding_that_is_committed_names_a_patient_and_says_why():
     assert all(finding.patient in patient_names() and len(finding.why) > 20 for finding in load_findings())
+
+
+# --- devices ---
+
+
+def test_a_cohort_can_wear_another_pump_and_another_sensor(tmp_path):
+    devices = Devices.named("minimed_x23", "libre2")
+    cohort = run_cohort(Settings(("adult#001",), 1, ("plgs",), devices=devices), tmp_path, [KNOWN])
+    [lived] = cohort.outcomes
+    # What the usual pump is known to do is no finding of this one.
+    assert (cohort.exit_code, cohort.gone, lived.run.verdict) == (0, [], "PASS")
+    assert lived.summary["samples_sent"] == 96 and lived.summary["devices"]["pump"]["pulse_mu"] == 25
+    assert lived.insulin_iu("basal") == lived.summary["pulses"]["basal"] * 0.025
+    assert "MiniMed x23" in write_page(cohort).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("option", "name", "rule"), [("--cgm", "libre_rio", "D-1301"), ("--pump", "v_go_20", "D-205")])
+def test_devices_that_a_controller_has_nothing_to_do_with_are_refused(capsys, tmp_path, option, name, rule):
+    assert cli("--patients", "adult#001", option, name, "--out", str(tmp_path)) == 2
+    assert rule in capsys.readouterr().err and not list(tmp_path.iterdir())

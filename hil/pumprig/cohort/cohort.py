@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pumprig.cohort.findings import Finding
+from pumprig.devices.choice import Devices
 from pumprig.errors import UsageError
+from pumprig.oracle import OracleSettings
 from pumprig.patients import patient_names, patient_parameters, read_meals
 from pumprig.patients.plan import NO_MEALS
 from pumprig.report.metrics import GlucoseMetrics, glucose_metrics
@@ -22,7 +24,6 @@ DAYS_MAX = 45
 FRESH_RESERVOIR_DAYS = 3
 """How often a wearer changes the reservoir."""
 SECONDS_PER_DAY_MAX = 60.0
-_PULSE_IU = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Settings:
         announced: whether the pump is told of them.
         seed: of every run.
         firmware: another firmware folder.
+        devices: the kind of pump and of sensor that all wear.
     """
 
     patients: tuple[str, ...]
@@ -46,6 +48,7 @@ class Settings:
     seed: int = 1
     firmware: Path | None = None
     announced: bool = False
+    devices: Devices = field(default_factory=Devices)
 
     @property
     def controller(self) -> str:
@@ -100,7 +103,8 @@ class PatientOutcome:
 
     def insulin_iu(self, source: str) -> float:
         """What the motor delivered, IU."""
-        return float(self.summary.get("pulses", {}).get(source, 0) * _PULSE_IU)
+        pulse_mu = self.summary.get("devices", {}).get("pump", {}).get("pulse_mu", OracleSettings().pulse_mu)
+        return float(self.summary.get("pulses", {}).get(source, 0) * pulse_mu / 1000)
 
 
 @dataclass
@@ -153,7 +157,7 @@ class Cohort:
         wanted = self.settings
         due = [
             finding for finding in findings
-            if finding.controller in wanted.controllers and finding.belongs_to(
+            if wanted.devices == Devices() and finding.controller in wanted.controllers and finding.belongs_to(
                 wanted.patients, wanted.days, wanted.meals_name, wanted.seed, announced=wanted.announced
             )
         ]  # fmt: skip
@@ -232,11 +236,12 @@ def _scenario(settings: Settings, name: str, controller: str) -> str:
     meals = NO_MEALS if settings.meals is None else str(settings.meals.absolute())
     lines = [
         f'name = "{name}, {settings.days} d, {controller}"', f"seed = {settings.seed}",
-        f"hours = {24 * settings.days}", f'controller = "{controller}"',
+        f"hours = {24 * settings.days}", f'controller = "{controller}"', *settings.devices.as_toml(),
         "[patient]", f'name = "{name}"', f"meals = {json.dumps(meals)}", *["announce = true"] * settings.announced,
     ]  # fmt: skip
+    full_iu = settings.devices.oracle_settings.reservoir_capacity_mu / 1000
     for day in range(FRESH_RESERVOIR_DAYS, settings.days, FRESH_RESERVOIR_DAYS):
-        lines += ["[[fault]]", f'at = "{24 * day}:30:00"', 'kind = "reservoir_level"', "amount_iu = 300"]
+        lines += ["[[fault]]", f'at = "{24 * day}:30:00"', 'kind = "reservoir_level"', f"amount_iu = {full_iu:g}"]
     return "\n".join(lines) + "\n"
 
 

@@ -54,6 +54,7 @@ def _head(cohort: Cohort) -> Html:
         ("Controller", settings.controller), ("Eating", meals_words(settings)),
         ("Length", count(settings.days, "day")), ("Seed", settings.seed), ("Clock", "lockstep"),
         ("Took", duration_words(cohort.seconds)),
+        *((kind.capitalize(), told["title"]) for kind, told in settings.devices.record().items()),
     )  # fmt: skip
     claim = {
         "PASS": "Proved logic and order of every dose that every patient got.",

@@ -33,6 +33,8 @@ def _controllers(_context: click.Context, _option: click.Parameter, text: str) -
 @click.option("--days", type=click.IntRange(1, 45), default=7, show_default=True, help="Length of each run.")
 @click.option("--controller", default="plgs", show_default=True, metavar="manual|plgs|oref,...", callback=_controllers,
               help="On-pump controller; several with commas between, to compare them.")  # fmt: skip
+@click.option("--pump", metavar="NAME", help="The kind of pump; `pumprig devices` lists them.")
+@click.option("--cgm", metavar="NAME", help="The kind of sensor.")
 @click.option("--meals", default="none", show_default=True, metavar="FILE|none", help="What they eat.")
 @click.option("--announce-meals", is_flag=True, help="Tell the pump of each meal when it is eaten.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of sensors and rig.")
@@ -47,7 +49,8 @@ def _controllers(_context: click.Context, _option: click.Parameter, text: str) -
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
-    patients: str, days: int, controller: tuple[str, ...], meals: str, announce_meals: bool, seed: int, jobs: int,
+    patients: str, days: int, controller: tuple[str, ...], pump: str | None, cgm: str | None, meals: str,
+    announce_meals: bool, seed: int, jobs: int,
     findings: Path | None, firmware: Path | None, out: Path, as_json: bool,
 ) -> int:  # fmt: skip
     """Run virtual patients through the real firmware in lockstep, and tell how each fared.
@@ -68,12 +71,16 @@ def command(
     from pumprig.cohort.findings import FINDINGS_PATH, load_findings
     from pumprig.cohort.page import write_page
     from pumprig.cohort.show import as_dict, show_cohort
+    from pumprig.devices.choice import Devices
     from pumprig.patients import read_meals
     from pumprig.patients.plan import NO_MEALS
     from pumprig.record import new_run_folder
     from pumprig.report import write_report
 
     names = chosen_patients(patients)
+    devices = Devices.named(pump, cgm)
+    for word in controller:
+        devices.refuse_controller(word)
     known = load_findings(findings or FINDINGS_PATH)
     eaten = None if meals == NO_MEALS else Path(meals)
     if eaten is not None:
@@ -82,7 +89,7 @@ def command(
         raise UsageError("this is no firmware", where=f"--firmware {firmware}", allowed="a folder with main.py")
     if announce_meals and eaten is None:
         raise UsageError("there are no meals to tell of", where="--announce-meals", remedy="Name some with --meals.")
-    settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals)
+    settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals, devices)
     folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{'-'.join(controller)}")
     began_s = time.monotonic()
     with progress("Living", len(names) * len(controller), as_json) as advance:

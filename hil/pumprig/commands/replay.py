@@ -47,6 +47,12 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
             f"the {'meals have' if scenario.patient else 'trace has'} changed since the run",
             where=str(scenario.trace_path), allowed=f"what had the SHA-256 {meta['trace_sha256']} then",
         )  # fmt: skip
+    if plan.devices.record() != (then := meta.get("devices", {})):
+        raise UsageError(
+            "a device's numbers have changed since the run", where="hil/pumprig/devices",
+            allowed=", ".join(f"{device['name']} with the SHA-256 {device['sha256']}" for device in then.values()),
+            remedy="Run the scenario anew.",
+        )  # fmt: skip
     firmware = Path(meta["firmware_folder"]) if meta["firmware_folder"] else None
     options = RunOptions(board=meta["board"], clock=run_clock, out=out, firmware=firmware)
     _refuse_other_firmware(meta, options, any_firmware)

@@ -57,7 +57,15 @@ class Devices:
         Raises:
             UsageError: there is none of a name, or its file is wrong.
         """
-        pump, cgm = scenario.pump_profile, scenario.cgm_profile
+        return cls.named(scenario.pump_profile, scenario.cgm_profile)
+
+    @classmethod
+    def named(cls, pump: str | None, cgm: str | None) -> Devices:
+        """Those of the names; None for none.
+
+        Raises:
+            UsageError: there is none of a name, or its file is wrong.
+        """
         return cls(load_pump(pump) if pump is not None else None, load_cgm(cgm) if cgm is not None else None)
 
     @property
@@ -100,6 +108,11 @@ class Devices:
         """Whether the sensor still has a reading of this age when the pump asks for it (D-1303)."""
         return self.cgm is None or age_s <= 60 * self.cgm.backfill_minutes.value
 
+    def as_toml(self) -> list[str]:
+        """The lines by which a scenario names them."""
+        fields = (("pump_profile", self.pump), ("cgm_profile", self.cgm))
+        return [f'{field} = "{device.name}"' for field, device in fields if device is not None]
+
     def record(self) -> dict[str, Any]:
         """The devices with all their values, for a run's record."""
         return {
@@ -141,16 +154,10 @@ class Devices:
 
         Raises:
             ScenarioError: with one line for each, and what is allowed.
-                UsageError: a controller that doses on a sensor for monitoring only, or that cannot act on the pump.
+            UsageError: a controller that doses on a sensor for monitoring only, or that cannot act on the pump.
         """
-        problems: list[Problem] = []
-        if self.monitoring_only:
-            problems += self._doses(scenario)
-        if self.pump is not None and not self.pump.basal_adjustable.value and scenario.controller != _MANUAL:
-            raise UsageError(
-                f"controller {scenario.controller} cannot act on {self.pump.title}: no basal to adjust (D-205)",
-                where=f"--pump {self.pump.name}", allowed="--controller manual", remedy="Or choose another pump.",
-            )  # fmt: skip
+        self.refuse_controller(scenario.controller)
+        problems: list[Problem] = list(self._doses(scenario)) if self.monitoring_only else []
         if self.pump is not None:
             problems += _settings(self.pump, scenario, given)
             for index, command in enumerate(scenario.commands):
@@ -160,19 +167,37 @@ class Devices:
             told = [scenario.problem(place, message) for place, message in problems]
             raise ScenarioError(told, remedy="`pumprig devices NAME` shows what a device can do.")
 
-    def _doses(self, scenario: Scenario) -> Iterator[Problem]:
-        assert self.cgm is not None
-        why = f"{self.cgm.title} is for monitoring only, and no dose may rest on it (D-1301)"
-        if scenario.controller != _MANUAL:
+    def refuse_controller(self, controller: str) -> None:
+        """Refuses a controller that doses where it must not, or that has nothing to act on.
+
+        Raises:
+            UsageError: the sensor is for monitoring only, or the pump's basal cannot be adjusted.
+        """
+        if controller == _MANUAL:
+            return
+        if self.monitoring_only and self.cgm is not None:
             raise UsageError(
-                f"controller {scenario.controller} doses, and {why}", where=f"--cgm {self.cgm.name}",
+                f"controller {controller} doses, and {_watches(self.cgm)}", where=f"--cgm {self.cgm.name}",
                 allowed="--controller manual, with which therapy is not started", remedy="Or choose another sensor.",
             )  # fmt: skip
+        if self.pump is not None and not self.pump.basal_adjustable.value:
+            raise UsageError(
+                f"controller {controller} cannot act on {self.pump.title}: no basal to adjust (D-205)",
+                where=f"--pump {self.pump.name}", allowed="--controller manual", remedy="Or choose another pump.",
+            )  # fmt: skip
+
+    def _doses(self, scenario: Scenario) -> Iterator[Problem]:
+        assert self.cgm is not None
+        why = _watches(self.cgm)
         for index, command in enumerate(scenario.commands):
             runs = isinstance(command, SetTherapyState) and command.state != "stop"
             doses = isinstance(command, SetController) and command.controller != _MANUAL
             if runs or doses or isinstance(command, SetBolus | StartPriming):
                 yield ("command", index, "kind"), f"{command.kind}: {why}"
+
+
+def _watches(cgm: CgmProfile) -> str:
+    return f"{cgm.title} is for monitoring only, and no dose may rest on it (D-1301)"
 
 
 def _iu(amount_mu: int) -> Decimal:
