@@ -222,10 +222,9 @@ def automatic_tbr(pump: Machine, at_s: int, rate_mu_per_h: int, minutes: int) ->
     """
     settings, rails, held = pump.settings, pump.guardrails, Guardrail.NONE
     least, steps = settings.basal_min_mu_per_h, settings.basal_steps
-    rate = cut_down(min(rate_mu_per_h, settings.basal_limit_mu_per_h), least, steps)
-    if rate > rails.basal_mu_per_h:
-        held = _held(pump, at_s, Guardrail.BASAL, CONTROLLER, rate, rails.basal_mu_per_h)
-        rate = cut_down(rails.basal_mu_per_h, least, steps)
+    rate = cut_down(min(rate_mu_per_h, settings.basal_limit_mu_per_h, rails.basal_mu_per_h), least, steps)
+    if rate_mu_per_h > rails.basal_mu_per_h:
+        held = _held(pump, at_s, Guardrail.BASAL, CONTROLLER, rate_mu_per_h, rails.basal_mu_per_h)
     if _above_on_iob(pump, at_s, rate):
         return AutomaticTbr(rate, minutes, False, held or tbr_on_iob_held(pump, at_s, rate, CONTROLLER))
     if minutes > rails.decision_minutes:
