@@ -119,7 +119,7 @@ class Judge:
         self._on_event = on_event
         self._on_decision = on_decision
         self._pending: deque[_Pending] = deque()
-        self._early: list[tuple[SeenDecision, float, float, bool]] | None = None
+        self._details: dict[int, dict[str, Any]] = {}
         self._suspended_from: list[int] = []
         self._suspended_to: list[int] = []
         self.suspensions = 0
@@ -184,16 +184,9 @@ class Judge:
 
     # --- The pump's side ----------------------------------------------------------------------------------------
 
-    def hold_decisions(self) -> None:
-        """Keep the decisions that come from now on until the numbers behind them are known."""
-        self._early = []
-
-    def release_decisions(self, detail: dict[str, Any] | None = None) -> None:
-        """Judge the decisions that were kept, the newest with the numbers behind it (D-1110)."""
-        early, self._early = self._early or [], None
-        for number, (seen, at_s, at_host_s, judge_pump_time) in enumerate(early, 1):
-            told = detail if number == len(early) else None
-            self.decision_seen(replace(seen, detail=told), at_s, at_host_s, judge_pump_time=judge_pump_time)
+    def detail_told(self, sequence: int, detail: dict[str, Any]) -> None:
+        """The pump has told the numbers behind a decision, which is judged when its time comes (D-1110)."""
+        self._details = {sequence: detail}
 
     def sample_sent(self, wanted: ExpectedDecision, sent_s: float, sent_host_s: float) -> None:
         """A sample has gone to the pump; `wanted` is the decision it must give."""
@@ -219,9 +212,7 @@ class Judge:
             judge_pump_time: whether the deadline is judged in pump time; faster than real time the host's share of it
                 is multiplied.
         """
-        if self._early is not None:
-            self._early.append((seen, at_s, at_host_s, judge_pump_time))
-            return
+        seen = replace(seen, detail=self._details.pop(seen.sequence, None))
         if not self._pending:
             self.checks.expect(
                 "decision-count", False, at_s, message=f"decision {seen.sequence} came without a sample",

@@ -53,26 +53,28 @@ class LoopWatch:
             send: sends it; false when the pump does not want it.
         """
         self._waiting = []
-        self._judge.hold_decisions()
-        seen: ControllerDetail | None = None
+        # What the pump notifies is looked at after the answers to requests: the decision itself comes last.
         try:
             sent = send()
-            if sent:
-                seen = self._pump.controller_detail()
-                self._pace.in_time(at_s)
+            seen = self._pump.controller_detail() if sent else None
         finally:
             waiting, self._waiting = self._waiting, None
-            own = None
-            if seen is not None and seen.decided_mu_per_h is not None:
-                own = Wanted(seen.decided_mu_per_h, seen.decided_minutes or 0, seen.small_bolus_mu or 0)
-            elif seen is not None and seen.small_bolus_mu:
-                own = Wanted(small_bolus_mu=seen.small_bolus_mu)
-            for tell in waiting:
-                tell(own)
-            self._judge.release_decisions(None if seen is None else told_detail(seen))
+        own = None if seen is None else _decided(seen)
+        for tell in waiting:
+            tell(own)
         if seen is not None:
+            self._pace.in_time(at_s)
+            self._judge.detail_told(seen.sequence, told_detail(seen))
             compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
         return sent
+
+
+def _decided(seen: ControllerDetail) -> Wanted | None:
+    """What a controller of one's own decided; None for nothing."""
+    small_bolus_mu = seen.small_bolus_mu or 0
+    if seen.decided_mu_per_h is None:
+        return Wanted(small_bolus_mu=small_bolus_mu) if small_bolus_mu else None
+    return Wanted(seen.decided_mu_per_h, seen.decided_minutes or 0, small_bolus_mu)
 
 
 def told_detail(seen: ControllerDetail) -> dict[str, Any]:
