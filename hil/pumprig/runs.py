@@ -11,7 +11,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 from pumplink.boards import default_firmware, firmware_hash
 from pumplink.btsnoop import Capture, capture_link
 from pumplink.errors import BearerError
+from pumplink.own_controller import OwnControllerError, own_firmware
 from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumprig.devices.choice import Devices
@@ -120,7 +121,19 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
 
     Raises:
         PumprigError: the run could not be made; its record is kept up to that moment.
+        UsageError: the file of an own controller is none; there is no record.
     """
+    file = plan.scenario.own_controller
+    if file is None:
+        return _execute(plan, options)
+    try:
+        with own_firmware(file, options.firmware) as firmware:
+            return _execute(plan, replace(options, firmware=firmware))
+    except OwnControllerError as error:
+        raise UsageError(error.what, where=error.where, allowed=error.allowed) from None
+
+
+def _execute(plan: RunPlan, options: RunOptions) -> Outcome:
     inputs = _inputs(plan, options)
     folder = new_run_folder(options.out, _run_id(plan, options))
     record = RunRecord(folder)

@@ -493,7 +493,6 @@ def test_an_own_controller_decides(monkeypatch):
     """D-1101, D-1110."""
 
     def decide(inputs, settings, decision):
-        decision.rule = 7
         decision.set(settings.current_basal / 2 if inputs.glucose.mg_dl < 150 else 2 * settings.current_basal, 30)
 
     bench = loop(controller=events.OWN)
@@ -501,14 +500,14 @@ def test_an_own_controller_decides(monkeypatch):
     assert sample(bench, 5, 149) == (SET, RULE)
     assert sample(bench, 10, 150) == (SET, RULE)
     assert [line[2:] for line in tbrs(bench)] == [(500, 30), (2000, 30)]
-    assert (detail(bench)[0], detail(bench)[12:14]) == (7, [2000, 30])
+    assert detail(bench)[:9] + detail(bench)[12:] == [*DETAIL_NONE[:9], 2000, 30, 0, 0]
 
 
 def test_the_shipped_own_controller_keeps():
     """D-1101."""
     bench = loop(controller=events.OWN)
     assert still(bench, 300, 0, 30) == (KEEP, RULE)
-    assert (tbrs(bench), detail(bench)[0]) == ([], 1)
+    assert (tbrs(bench), detail(bench)[12:]) == ([], list(DETAIL_NONE[12:]))
 
 
 # --- settings ---

@@ -143,9 +143,20 @@ class Loop:
 
     # Puts the numbers of the decision into those of ControllerDetail.
     def tell(self, detail, controller):
-        decision, inputs = self.decision, self.inputs
-        rule = detail[0] = int(decision.rule)
-        if controller == _OREF and rule != RULE_CGM:
+        decision = self.decision
+        if controller == _OREF:
+            self._tell_reasons(detail)
+        if decision.acts:
+            detail[12] = _u16(1000 * decision.rate)
+            detail[13] = _u16(decision.minutes)
+        detail[14] = _u16(1000 * decision.smb)
+        detail[9] = _s16(1000 * self.inputs.iob.iob)
+        detail[10] = _u16(10 * self.inputs.meal.cob)
+
+    def _tell_reasons(self, detail):
+        decision = self.decision
+        rule = detail[0] = decision.rule
+        if rule != RULE_CGM:
             targets, forecast = self._oref.targets, self._oref.forecast
             detail[1] = _u16(targets.target)
             detail[2] = _s16(targets.threshold)
@@ -158,12 +169,6 @@ class Loop:
                 detail[11] = _s16(decision.carbs_required)
             if rule >= RULE_LOW_TEMP_BESIDE_SMB:
                 detail[8] = _s16(1000 * decision.insulin_required)
-        detail[9] = _s16(1000 * inputs.iob.iob)
-        detail[10] = _u16(10 * inputs.meal.cob)
-        if decision.acts:
-            detail[12] = _u16(1000 * decision.rate)
-            detail[13] = _u16(decision.minutes)
-        detail[14] = _u16(1000 * decision.smb)
 
     # Fills inputs and settings for a decision at s.
     def _look(self, s):

@@ -42,6 +42,9 @@ from pump.control.oref.inputs import Inputs, Settings
 inputs, settings, oref, decision = Inputs(), Settings(), Oref(), Decision()
 holders = {{"inputs": inputs, "settings": settings, "decision": decision, "targets": oref.targets,
            "forecast": oref.forecast}}
+decide = oref.decide
+if {own!r}:
+    from pump.control.own import decide
 for part in ("glucose", "temp", "iob", "meal"):
     holders[part] = getattr(inputs, part)
 def slots(names):
@@ -60,7 +63,13 @@ while sys.stdin.buffer.readinto(frame):
         inputs.iob.activities[i] = frame[first + i]
         inputs.iob.zero_temp_activities[i] = frame[first + points + i]
     decision.clear()
-    oref.decide(inputs, settings, decision)
+    try:
+        decide(inputs, settings, decision)
+    except Exception:
+        if not {own!r}:
+            raise
+        decision.clear()
+        decision.rule = 1112
     answer[0] = {mark!r}
     for i, (holder, name) in enumerate(told):
         answer[1 + i] = getattr(holder, name)
@@ -96,16 +105,17 @@ class OrefBoard:
     Args:
         names: of the inputs that `decide` gets, as `holder.attribute`.
         firmware: the folder with the firmware; the installed one when None.
+        own: controller own decides, not oref.
     Raises:
         BlockedError: there is no MicroPython for this machine.
     """
 
-    def __init__(self, names: Sequence[str], firmware: Path | None = None) -> None:
+    def __init__(self, names: Sequence[str], firmware: Path | None = None, own: bool = False) -> None:
         self._request = struct.Struct(f"<{len(names) + 1 + 2 * POINTS}d")
         self._answer = struct.Struct(f"<{1 + len(OUTPUTS) + len(LINES) * (POINTS + 1)}d")
         serve = _SERVE.format(
             firmware=str(firmware or default_firmware()), inputs=list(names), outputs=list(OUTPUTS), lines=LINES,
-            points=POINTS, mark=_MARK,
+            points=POINTS, mark=_MARK, own=own,
         )  # fmt: skip
         try:
             command = [*micropython_command(), "-X", f"heapsize={HEAP}", "-c", serve]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pumprig.decide.board import POINTS, Answer, OrefBoard
@@ -33,6 +34,7 @@ _OWN_SLOTS = (
 )  # fmt: skip
 _RULE_CGM = 1014
 _RULE_LOW = 1041
+_RULE_FAILED = 1112
 _WHY = {
     1014: "CGM faulty, old or flat",
     1025: "the running TBR is not the one of the history",
@@ -100,14 +102,16 @@ class OrefDecider:
     Args:
         exact: rates are not rounded to the pump's steps.
         flat_cgm: a key of `FLAT_CGM`.
+        own: the folder of a firmware whose controller *own* decides instead.
     Raises:
         BlockedError: there is no MicroPython for this machine.
     """
 
-    def __init__(self, *, exact: bool = False, flat_cgm: str = "detect") -> None:
+    def __init__(self, *, exact: bool = False, flat_cgm: str = "detect", own: Path | None = None) -> None:
+        self._own = own is not None
         self._exact = exact
         self._flat_cgm = flat_cgm
-        self._board = OrefBoard(SLOTS)
+        self._board = OrefBoard(SLOTS, own, self._own)
 
     def close(self) -> None:
         """End the process."""
@@ -134,7 +138,7 @@ class OrefDecider:
         """The decision on an input that is parsed already; as `decide`."""
         request = request_of(data, number, exact=self._exact, flat_cgm=self._flat_cgm)
         answer = self._board.decide(request.numbers, request.activities, request.zero_temp)
-        return _shown(request, answer)
+        return _shown_own(answer) if self._own else _shown(request, answer)
 
 
 def _parsed(text: str, number: int) -> dict[str, Any]:
@@ -281,6 +285,17 @@ def _glucose_as(number: float, units: str) -> int | str:
         tenths = _half_up(number / 18 * 10)
         return f"{tenths / 10:.1f}"
     return _half_up(number)
+
+
+def _shown_own(answer: Answer) -> dict[str, Any]:
+    of = answer.of
+    said: dict[str, Any] = {}
+    if of["decision.smb"]:
+        said["units"] = _plain(of["decision.smb"])
+    if of["decision.acts"]:
+        said |= {"rate": _plain(of["decision.rate"]), "duration": _plain(of["decision.minutes"])}
+    failed = of["decision.rule"] == _RULE_FAILED
+    return said | {"reason": "D-1112: the controller raised" if failed else "own controller"}
 
 
 def _shown(request: Request, answer: Answer) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Goal: a controller of one's own runs on the virtual board, and one that is none is refused with one clear message.
+
+Method: the example beside this file decides on a trace of glucose and on a patient, and the rig holds what is delivered
+against it; bad files go to the two commands.
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from pumplink.own_controller import OwnControllerError, own_firmware
+from pumprig.cli import main
+
+EXAMPLE = Path(__file__).parent / "half_or_double.py"
+INPUT = {
+    "glucose_status": {"glucose": 200, "delta": 1, "short_avgdelta": 1, "long_avgdelta": 1, "date": 1542441600000},
+    "currenttemp": {"rate": 0, "duration": 0}, "meal": {}, "now": 1542441600000,
+    "iob": [{"iob": 0, "activity": 0, "iobWithZeroTemp": {"activity": 0}}] * 48,
+    "profile": {"current_basal": 0.8, "max_basal": 4, "max_daily_basal": 1, "max_iob": 3, "sens": 50,
+                "carb_ratio": 10, "min_bg": 100, "max_bg": 110},
+}  # fmt: skip
+
+
+@pytest.fixture
+def pumprig(monkeypatch, capsys):
+    """Run a command; gives its exit code and what it said."""
+
+    def run(*arguments, text=""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        return ended.value.code, "".join(capsys.readouterr())
+
+    return run
+
+
+def test_it_decides_on_a_given_input(pumprig):
+    _, said = pumprig("decide", "--controller", EXAMPLE, text=json.dumps(INPUT))
+    assert json.loads(said) == {"rate": 1.6, "duration": 30, "reason": "own controller"}
+
+
+def test_one_that_raises_decides_nothing(pumprig, tmp_path):
+    """D-1112."""
+    bad = tmp_path / "bad.py"
+    bad.write_text("def decide(inputs, settings, decision):\n    return 1 / 0\n")
+    _, said = pumprig("decide", "--controller", bad, text=json.dumps(INPUT))
+    assert json.loads(said) == {"reason": "D-1112: the controller raised"}
+
+
+def test_it_doses_a_patient_and_the_rig_passes_it(pumprig, tmp_path):
+    """D-1104: delivery is judged, the decisions are its own."""
+    arguments = ("--patient", "adult#001", "--hours", 3, "--controller", EXAMPLE, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 0, said
+    assert "PASS" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def decide(\n", "mine.py:1: is no Python"), ("x = 1\n", "mine.py: has no function decide"),
+        ("def decide(inputs):\n    pass\n", "mine.py:1: decide takes 1 arguments"), (None, "mine.py: cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_controller_is_refused(pumprig, tmp_path, text, said):
+    file = tmp_path / "mine.py"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(OwnControllerError, match="mine"), own_firmware(file):
+        pass
+    arguments = ("--patient", "adult#001", "--hours", 1, "--controller", file, "--out", tmp_path, "--no-live")
+    for command in (("decide", "--controller", file), ("run", *arguments)):
+        code, answer = pumprig(*command)
+        assert (code, said in answer) == (2, True), answer
+
+
+def test_the_shipped_firmware_keeps_its_own():
+    with own_firmware(EXAMPLE) as folder:
+        assert (folder / "pump/control/own.py").read_text() == EXAMPLE.read_text()
+        assert (folder / "main.py").is_file()
+    assert not folder.exists()
