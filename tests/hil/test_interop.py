@@ -147,3 +147,13 @@ def test_another_trace_is_held_against_nothing(capsys, tmp_path):
 def test_what_cannot_be_run_is_refused(capsys, tmp_path, arguments, told):
     assert cli(*arguments, "--out", str(tmp_path)) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_loop_runs_on_a_pump_it_can_act_on_and_on_no_other(tmp_path):
+    made = run_matrix(Settings.of(["ypsopump", "cequr_simplicity"], ["dexcom_g6"], controller="oref"), tmp_path)
+    compare(made, load_expected())
+    loop, meals_only = made.cells
+    assert made.exit_code == 0 and made.changes is None
+    assert loop.numbers["small_boluses"] > 0 and loop.numbers["controller"] == "oref" and "0.1 U" in loop.why
+    # Nobody but the client gives a bolus, and that one in steps of 2 U.
+    assert meals_only.numbers["controller"] == "manual" and meals_only.numbers["bolus_pulses"] == 1

@@ -20,7 +20,7 @@ __all__ = ["command"]
     help="Another trace; it has no expected results.  [default: a synthetic one of six hours]",
 )  # fmt: skip
 @click.option(
-    "--controller", type=click.Choice(["manual", "plgs"]), default="plgs", show_default=True,
+    "--controller", type=click.Choice(["manual", "plgs", "oref"]), default="plgs", show_default=True,
     help="On every pump that it can act on, beside every sensor that it may dose on.",
 )  # fmt: skip
 @click.option("--pump", "pumps", multiple=True, metavar="NAME", help="Only this pump; may be given more than once.")
@@ -40,7 +40,7 @@ def command(
     """Run every sensor with every pump on one trace, and tell what each pair gives and why.
 
     Each cell is a run of the real firmware in lockstep, with every dose proven as in `pumprig run`. On the trace that
-    comes with pumprig the cells are held against the committed results: one that changed fails.
+    comes with pumprig the cells of plgs are held against the committed results: one that changed fails.
 
     \b
     Examples:

@@ -23,6 +23,16 @@ SECONDS_MAX = 180.0
 # Two units are an amount of every pump. While the connection is away some sensors keep what they measure.
 BOLUS_AT, BOLUS_IU = "00:40:00", 2
 DOWN_AT, DOWN_SECONDS = "02:46:00", 1500
+OREF = """\
+[oref]
+smb = true
+smb_always = true
+[pump]
+isf_profile = [{ duration_minutes = 1440, isf_mg_dl_per_iu = 45 }]
+icho_profile = [{ duration_minutes = 1440, icho_ratio_g_per_iu = 10 }]
+target_profile = [{ duration_minutes = 1440, low_mg_dl = 100, high_mg_dl = 110 }]
+"""
+"""What controller oref needs to know of the one who wears the pumps."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +195,8 @@ def _scenario(settings: Settings, pump: PumpProfile, cgm: CgmProfile) -> str:
     ]  # fmt: skip
     if bundled and cgm.dosing.value:
         lines += ["[[command]]", f'at = "{BOLUS_AT}"', 'kind = "set_bolus"', f"amount_iu = {BOLUS_IU}"]
+    if settings.controller_of(pump, cgm) == "oref":
+        lines.append(OREF)
     if bundled:
         lines += ["[[fault]]", f'at = "{DOWN_AT}"', 'kind = "bearer_down"', f"for_seconds = {DOWN_SECONDS}"]
     return "\n".join(lines) + "\n"
@@ -220,8 +232,7 @@ def _cell(
         "verdict": run.verdict,
         "controller": controller,
         "samples": summary.get("samples_sent", 0),
-        "suspensions": summary.get("suspensions", 0),
-        "suspended_s": summary.get("suspended_s", 0),
+        **_acts(controller, summary),
         "basal_pulses": basal,
         "bolus_pulses": bolus,
         "insulin_iu": f"{(basal + bolus) * pulse_iu:.3f}",
@@ -230,6 +241,14 @@ def _cell(
     suspended = _suspended(doses)
     why = why_of(pump, cgm, numbers, [decision for decision in decisions if decision["action"] == "suspend"], start_s)
     return Cell(pump, cgm, run, numbers, why, tuple(samples), suspended), doses
+
+
+# What the controller did by itself.
+def _acts(controller: str, summary: dict[str, Any]) -> dict[str, Any]:
+    if controller == "oref":
+        small_iu = summary.get("small_bolus_mu", 0) / 1000
+        return {"small_boluses": summary.get("small_boluses", 0), "small_bolus_iu": f"{small_iu:.3f}"}
+    return {"suspensions": summary.get("suspensions", 0), "suspended_s": summary.get("suspended_s", 0)}
 
 
 def _first_difference(reference: list[str] | None, doses: list[str]) -> str:

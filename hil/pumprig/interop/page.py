@@ -100,7 +100,7 @@ def _state(cell: Cell, changed: bool) -> str:
         return "watched"
     if cell.numbers["controller"] == "manual":
         return "plain"
-    return "acted" if cell.numbers["suspensions"] else "quiet"
+    return "acted" if cell.numbers.get("suspensions") or cell.numbers.get("small_boluses") else "quiet"
 
 
 def _cell(cell: Cell, changed: bool, folder: Path) -> Html:
@@ -147,7 +147,7 @@ def _table(matrix: Matrix, folder: Path) -> Html:
         tag("tbody", *rows),
     )  # fmt: skip
     keys = (
-        ("acted", "The controller suspended"), ("quiet", "It never had to"), ("plain", "Nothing automatic can act"),
+        ("acted", "The controller acted"), ("quiet", "It never had to"), ("plain", "Nothing automatic can act"),
         ("watched", "Monitoring only: no insulin"),
     )  # fmt: skip
     legend = tag("ul", *(tag("li", tag("i", class_=f"key cell {name}"), text) for name, text in keys), class_="ranges")

@@ -28,6 +28,8 @@ def cell_words(cell: Cell) -> tuple[str, str]:
     insulin = f"{float(numbers['insulin_iu']):g} U"
     if numbers["controller"] == "manual":
         return "no automation", insulin
+    if numbers["controller"] == "oref":
+        return count(numbers["small_boluses"], "small bolus", "small boluses"), insulin
     suspensions = numbers["suspensions"]
     if not suspensions:
         return "never suspended", insulin

@@ -32,6 +32,8 @@ def why_of(
         return f"{_no_basal(pump)}, so no automatic decision can act: the sensor changes nothing."
     if numbers["controller"] == "manual":
         return f"The controller is manual: {pump.title} gives its profile{_cut(pump)}, whatever the sensor says."
+    if numbers["controller"] == "oref":
+        return _loop(pump, numbers)
     return f"{_sensor(cgm)}; {_first(suspends, start_s)}{_pump(pump)}."
 
 
@@ -66,6 +68,15 @@ def _first(suspends: Sequence[dict[str, Any]], start_s: int) -> str:
         seen += f", foreseeing {first['predicted_mg_dl']}"
     more = f", {len(suspends)} times in all" if len(suspends) > 1 else ""
     return f"it suspends first at {at} {seen}{more}"
+
+
+def _loop(pump: PumpProfile, numbers: dict[str, Any]) -> str:
+    given = f"{numbers['small_boluses']} small boluses, {float(numbers['small_bolus_iu']):g} U"
+    rates, amounts = (min(step for _, step in steps) / 1000 for steps in (pump.basal_steps, pump.bolus_steps))
+    return (
+        f"oref decides on each of {numbers['samples']} samples and gives {given}: rates are cut down to {rates:g} U/h, "
+        f"amounts to {amounts:g} U or the pump's step there."
+    )
 
 
 def _pump(pump: PumpProfile) -> str:
