@@ -30,7 +30,8 @@ from pumplink.virtual.launch import SHIM_HEAP_BYTES
 from pumprig.bench_delivery import accuracy
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
-from pumprig.bench_patients import cohort, patient_days
+from pumprig.bench_oref import LOOP_PROFILES, oref_decisions
+from pumprig.bench_patients import cohort, cohort_oref, patient_days
 from pumprig.fuzz.campaign import fuzz
 from pumprig.trace.synthetic import readings
 from pumpwire import database
@@ -88,14 +89,16 @@ def write_trace(path: Path, days: int) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _run_s(days: int, rounds: int) -> float:
+def _run_s(days: int, rounds: int, controller: str = "plgs") -> float:
     """Host seconds of `pumprig run` as a whole process, from its start to the finished report."""
     taken = []
     with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
         trace = Path(folder) / "trace.csv"
         write_trace(trace, days)
-        command = [sys.executable, "-m", "pumprig.cli", "run", str(trace)]
-        command += ["--controller", "plgs", "--clock", "lockstep", "--out", str(Path(folder) / "runs")]
+        scenario = Path(folder) / "scenario.toml"
+        scenario.write_text('trace = "trace.csv"\n' + (LOOP_PROFILES if controller == "oref" else ""), encoding="utf-8")
+        command = [sys.executable, "-m", "pumprig.cli", "run", str(scenario)]
+        command += ["--controller", controller, "--clock", "lockstep", "--out", str(Path(folder) / "runs")]
         for _ in range(rounds):
             start = time.perf_counter()
             run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_TIMEOUT_S)
@@ -132,6 +135,16 @@ def run_1_day(rounds: int) -> list[Figure]:
 def run_14_days(rounds: int) -> list[Figure]:
     """Fourteen days (4,032 sample times) under plgs in lockstep as a whole process, all checks on."""
     return [Figure("run_14_days_lockstep", _run_s(14, rounds), "s")]
+
+
+def run_1_day_oref(rounds: int) -> list[Figure]:
+    """The same day under oref."""
+    return [Figure("run_1_day_oref_lockstep", _run_s(1, rounds, "oref"), "s", "at most 3")]
+
+
+def run_14_days_oref(rounds: int) -> list[Figure]:
+    """The same fourteen days under oref."""
+    return [Figure("run_14_days_oref_lockstep", _run_s(14, rounds, "oref"), "s", "at most 20")]
 
 
 def att_read(_rounds: int) -> list[Figure]:
@@ -257,8 +270,9 @@ def host_codec(rounds: int) -> list[Figure]:
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     measure.__name__: measure
     for measure in (
-        run_1_day, run_14_days, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, modules,
-        patient_days, cohort, accuracy,
+        run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, att_read, history,
+        fuzzing, host_codec, firmware_codec, allocation, heap, modules,
+        patient_days, cohort, cohort_oref, accuracy,
     )
 }  # fmt: skip
 

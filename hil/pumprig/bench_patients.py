@@ -11,12 +11,13 @@ from pumprig.bench_figures import BenchError, Figure
 from pumprig.cohort.cohort import Settings, run_cohort
 from pumprig.patients import Meal, Patient, SensorNoise, patient_names, patient_parameters
 
-__all__ = ["cohort", "patient_days"]
+__all__ = ["cohort", "cohort_oref", "patient_days"]
 
 _DAY_MINUTES = 1440
 _ALIVE = 10
 _COHORT = ("adolescent#001", "adult#001", "child#001", "adult#004")
 _WEEK_DAYS = 7
+_MEALS = ("07:00,45", "12:15,70", "18:40,80")
 
 
 def patient_days(rounds: int) -> list[Figure]:
@@ -40,15 +41,29 @@ def patient_days(rounds: int) -> list[Figure]:
 
 def cohort(_rounds: int) -> list[Figure]:
     """A week of four patients through real firmware, two at a time; thirty take as much longer as they are more."""
-    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
+    return _cohort("plgs", "")
+
+
+def cohort_oref(_rounds: int) -> list[Figure]:
+    """The same patients under oref, with three meals a day of which the pump is told."""
+    return _cohort("oref", "_oref")
+
+
+def _cohort(controller: str, suffix: str) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as name:
+        folder = Path(name)
+        meals = folder / "meals.csv"
+        meals.write_text("".join(f"{meal}\n" for meal in _MEALS), encoding="utf-8")
+        loop = controller == "oref"
+        settings = Settings(_COHORT, _WEEK_DAYS, (controller,), meals if loop else None, announced=loop)
         start = time.perf_counter()
-        ended = run_cohort(Settings(_COHORT, _WEEK_DAYS, ("plgs",)), Path(folder), (), slots=2)
+        ended = run_cohort(settings, folder, (), slots=2)
         taken_s = time.perf_counter() - start
     if ended.exit_code:
         raise BenchError(f"the cohort ended with exit code {ended.exit_code}")
     days = _WEEK_DAYS * len(_COHORT)
     minutes = taken_s / len(_COHORT) * len(patient_names()) / 60
     return [
-        Figure("cohort_patient_days", round(days / taken_s, 2), "per second"),
-        Figure("cohort_7_days_30_patients_scaled_up_from_4", round(minutes, 2), "min", "at most 10"),
+        Figure(f"cohort{suffix}_patient_days", round(days / taken_s, 2), "per second"),
+        Figure(f"cohort{suffix}_7_days_30_patients_scaled_up_from_4", round(minutes, 2), "min", "at most 10"),
     ]
