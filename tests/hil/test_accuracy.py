@@ -10,7 +10,7 @@ from fractions import Fraction
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.rig_bench import firmware_copy
@@ -37,9 +37,9 @@ def steady(rate_mu_per_h, until_s=ANALYSIS["until_s"], pulse_mu=50):
     return [-(-number * full // rate_mu_per_h) for number in range(1, until_s * rate_mu_per_h // full + 1)]
 
 
-def measured(name, firmware=None, **settings) -> Accuracy:
+def measured(name, firmware=None, **asked) -> Accuracy:
     """The measurements whose name begins so."""
-    chosen = Settings(firmware=firmware, **settings)
+    chosen = Settings(firmware=firmware, **asked)
     pump = pump_data(chosen)
     found = [one for one in measurements_for(chosen, pump) if one.name.startswith(name)]
     return measure(chosen, pump, found)
@@ -104,6 +104,7 @@ def test_the_errors_are_those_of_the_trumpet_curve():
     assert (window.programmed_mu, window.error_percent_min, window.error_percent_max) == (Fraction(25, 2), -100, 300)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_windows_are_those_that_one_counts_by_hand(data):
     until_s = data.draw(st.integers(60, 400))
