@@ -102,6 +102,7 @@ CHECKS: dict[str, Check] = declare(
     Check("monitoring", "No insulin leaves a pump whose sensor is for monitoring only", ("D-1301",)),
     Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
+    Check("frames", "Each frame of the pump is whole, and somebody waits for it", ("D-956",)),
     Check("power-cut", "A pump that lost its power starts as the rules say", ("D-922", "D-923")),
     Check("bench-fitness", "The rig sends every stimulus in time", ("D-955",), fitness=True),
     Check("expectation", "The scenario's own expectations hold", ()),

@@ -36,6 +36,7 @@ from pumprig.errors import BlockedError, BuildMismatch
 from pumprig.expectations import judge_expectations
 from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
+from pumprig.line import Line
 from pumprig.lives import Lives
 from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
@@ -93,6 +94,7 @@ class Rig:
             on_violation=self.story.violation,
         )  # fmt: skip
         self.link = Link(dut.bearer)
+        self.line = Line(self.link, self.checks, disturbed=dut.board is None)
         self.pump = Pump(self.link)
         self.pace = Pace(dut, self.link, self.checks, plan.scenario.seed)
         self.pulse_mu = 0
@@ -173,7 +175,9 @@ class Rig:
                 "alive", False, self.pace.now_s, message=str(error), expected="running", observed=type(error).__name__
             )
             return
-        self._add(Verdict.ERROR, f"{self.dut.name}: {error}")
+        # A port that went away names itself.
+        named = self.dut.name.partition(":")[2] in str(error)
+        self._add(Verdict.ERROR, str(error) if named else f"{self.dut.name}: {error}")
 
     def _protocol_failed(self, error: Exception) -> None:
         self.checks.expect(
@@ -342,6 +346,7 @@ class Rig:
         self._target_s = at_s
         self._wait_in_view(at_s)
         self.pace.run_to_input(at_s)
+        self.line.judge(at_s)
         self._take_pulses()
         judge = self.judge
         judge.advance(max(at_s - 1, judge.oracle.now_s))
@@ -568,6 +573,7 @@ class Rig:
         )  # fmt: skip
         judge_expectations(self.plan.scenario.expect, self.judge, self.checks, self.pulse_mu, last_s)
         self.record.meta(free_heap_octets=self.pump.health().free_heap_octets)
+        self.line.judge(last_s)
         self.link.close()
 
     def _judge_clock(self, at_s: int) -> None:

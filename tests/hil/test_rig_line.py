@@ -1,0 +1,75 @@
+"""Goal: a pump that sends damaged frames does not pass (D-956), and what is no frame of a connection is not held
+against it.
+
+Method: firmware that puts octets of its own on the line, at a moment that is known, on a virtual board and over a
+device, where the same octets may be noise.
+"""
+
+from contextlib import ExitStack
+
+import pytest
+
+from hil.rig_bench import MANUAL, fault, firmware_copy, pump
+from pumplink.virtual.board import VirtualBoard
+from pumplink.virtual.clocks import Scaled
+from pumprig.verdict import Verdict
+
+NOISE = 'self._uart.write(b"\\x07\\x00")'
+SENT = "        self._uart.write(view)\n"
+OPENED = "        self.disconnect()\n        frame = self._in\n"
+READ_RESPONSE = "kind == _ATT and self.pdu[1] == 0x0B"
+TWICE = f"{SENT}        if {READ_RESPONSE}:\n            self._uart.write(view)\n"
+
+
+def bearer(tmp_path, old, new):
+    return firmware_copy(tmp_path, bearer__serial=(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(SENT, f"        if self._waiting_ticks_ms > 700_000:\n            {NOISE}\n{SENT}"), (SENT, TWICE)],
+    ids=["noise", "an answer twice"],
+)
+def test_a_frame_that_is_damaged_or_unasked_is_a_failure(bench, tmp_path, old, new):
+    run = bench.run(MANUAL, pump(), firmware=bearer(tmp_path, old, new))
+    (reason,) = run.outcome.reasons
+    assert (run.verdict, reason.check, reason.rule) == (Verdict.FAIL, "frames", "D-956"), run.explain()
+    assert "from the pump" in reason.message
+    without = bench.run(MANUAL, pump(), firmware=tmp_path / "firmware", without=frozenset({"frames"}))
+    assert without.verdict is Verdict.PASS, without.explain()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(SENT, f'        self._uart.write(b"\\x00")\n{SENT}'), (OPENED, f"        {NOISE}\n{OPENED}")],
+    ids=["an empty frame", "before the answer to an open"],
+)
+def test_what_is_no_frame_of_a_connection_is_not_counted(bench, tmp_path, old, new):
+    down = fault(600, "bearer_down", for_seconds=300)
+    run = bench.run(MANUAL, pump(), down, firmware=bearer(tmp_path, old, new))
+    assert run.verdict is Verdict.PASS, run.explain()
+
+
+@pytest.fixture
+def device(tmp_path):
+    """Opens a board with some firmware at a device; it is gone when the test ends."""
+    with ExitStack() as stack:
+
+        def opened(firmware):
+            board = VirtualBoard("virtual", firmware, Scaled(10))
+            stack.callback(board.stop)
+            pty = board.start().pty()
+            stack.callback(pty.close)
+            return pty.path
+
+        yield opened
+
+
+def test_over_a_device_the_same_octets_may_be_noise(bench, tmp_path, device):
+    firmware = bearer(tmp_path, SENT, f"        if kind == _ATT:\n            {NOISE}\n{SENT}")
+    run = bench.run(MANUAL, "hours = 0.02", pump(), clock="scaled:10", board=f"port:{device(firmware)}")
+    rules = [reason.rule for reason in run.outcome.reasons]
+    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
+    if rules == ["D-955"]:
+        pytest.skip(f"this machine is too busy for a run in real time: {run.explain()}")
+    assert rules == ["D-956"], run.explain()
