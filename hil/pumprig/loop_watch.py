@@ -21,6 +21,8 @@ from pumprig.pace import Pace
 __all__ = ["LoopWatch", "compare_detail", "told_detail"]
 
 _OWN = "own"
+# What an own controller tells that could not decide (D-1112).
+_FAILED = 1112
 _Tell = Callable[[Wanted | None], None]
 
 
@@ -69,12 +71,14 @@ class LoopWatch:
         return sent
 
 
-def _decided(seen: ControllerDetail) -> Wanted | None:
-    """What a controller of one's own decided; None for nothing."""
-    small_bolus_mu = seen.small_bolus_mu or 0
+def _decided(seen: ControllerDetail) -> Wanted:
+    """What a controller of one's own decided."""
+    if seen.rule == _FAILED:
+        return Wanted(failed=True)
+    small_bolus_mu, rule = seen.small_bolus_mu or 0, seen.rule or 0
     if seen.decided_mu_per_h is None:
-        return Wanted(small_bolus_mu=small_bolus_mu) if small_bolus_mu else None
-    return Wanted(seen.decided_mu_per_h, seen.decided_minutes or 0, small_bolus_mu)
+        return Wanted(small_bolus_mu=small_bolus_mu, rule=rule)
+    return Wanted(seen.decided_mu_per_h, seen.decided_minutes or 0, small_bolus_mu, rule)
 
 
 def told_detail(seen: ControllerDetail) -> dict[str, Any]:

@@ -195,6 +195,7 @@ class Rig:
             "checks": self.checks.counts(),
             "violations": sum(self.checks.missed(check) for check in CHECKS if not CHECKS[check].fitness),
             **totals.counts(),
+            "own_controller": own.name if (own := self.plan.scenario.own_controller) is not None else None,
             "latency_dut_ms_max": round(totals.latency_dut_ms_max, 3),
             "latency_host_ms_max": round(totals.latency_host_ms_max, 3),
             "lateness_ms_max": round(self.pace.lateness_s_max * 1000, 3),

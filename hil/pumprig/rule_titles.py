@@ -18,6 +18,7 @@ RULE_TITLES = {
     1048: "Small bolus",
     1049: "Low temp beside it",
     1050: "High temp",
+    1112: "A controller that fails",
 }
 """By number, without its D."""
 GUARDRAIL_TITLES = {

@@ -277,7 +277,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "scenario": json.loads(scenario.to_json()),
         "seed": scenario.seed,
-        "controller": scenario.controller,
+        "controller": scenario.controller_word,
         "board": options.board,
         "clock": str(options.clock),
         "without": sorted(plan.without),

@@ -13,6 +13,7 @@ import click
 from pumprig.errors import UsageError
 from pumprig.patients.plan import NO_MEALS
 from pumprig.report.words import count
+from pumprig.rule_titles import GUARDRAIL_TITLES
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
 from pumprig.scenario_control import OWN_SUFFIX
@@ -180,6 +181,19 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
 
 def _notes(summary: dict[str, Any]) -> Iterator[str]:
     """What a reader of PASS should know besides."""
+    if summary.get("own_controller"):
+        yield (
+            f"the decisions are those of {summary['own_controller']} and were not judged; every pulse, step, guardrail "
+            "and deadline was"
+        )
+    if summary.get("small_boluses"):
+        amount = summary["small_bolus_mu"] / 1000
+        yield f"{count(summary['small_boluses'], 'small bolus', 'small boluses')} by the controller, {amount:g} U"
+    if summary.get("guardrails_held"):
+        held = ", ".join(
+            f"{GUARDRAIL_TITLES[int(number)]} {times}" for number, times in summary["guardrails_held"].items()
+        )
+        yield f"guardrails held something back: {held}"
     if summary.get("commands_refused"):
         yield f"{count(summary['commands_refused'], 'command')} refused by the pump, as the rules have it"
     stopped_s = summary.get("therapy_stopped_s")

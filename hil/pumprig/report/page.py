@@ -19,7 +19,8 @@ ROWS_MAX = 500
 SHOWN_ELSEWHERE = frozenset({
     "verdict", "reasons", "checks", "ledger_mu", "decisions", "pulses", "boluses", "violations", "samples_sent",
     "suspensions", "suspended_s", "latency_dut_ms_max", "latency_host_ms_max", "lateness_ms_max",
-    "pulse_lateness_ms_max", "host_seconds", "free_heap_octets", "basal_profile",
+    "pulse_lateness_ms_max", "host_seconds", "free_heap_octets", "basal_profile", "own_controller",
+    "decisions_by_rule",
 })  # fmt: skip
 LATENCY_BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1000.0)
 
@@ -63,6 +64,8 @@ def head(record: Record) -> Html:
     ]
     if patient := record.text("patient"):
         facts.insert(0, ("Patient", patient))
+    if own := record.text("own_controller"):
+        facts.insert(1, ("Decisions", f"of {own}, not judged"))
     claim, limit = proven(record.text("clock"), sees_pulses(record))
     if verdict not in ("PASS", "RUNNING"):
         broken = "The pump broke a rule of its specification."
