@@ -16,6 +16,7 @@ _LEAST_EXPONENTIAL_MINUTES = 300
 _BILINEAR_PEAK = 75
 _BILINEAR_END = 180
 _POINT_MINUTES = 5
+_POINTS_MINUTES = 240
 
 
 # How much of a unit is left, and how much of it works in a minute, at each age in whole minutes.
@@ -105,7 +106,11 @@ class Insulin:
         ages, units, seconds, counts = self._ages, self._units, doses.seconds, doses.doses
         count = sum_mu = 0
         at = doses.first
-        for _ in range(doses.count):
+        left = doses.count
+        while left and s - seconds[at] >= 60 * end:
+            at = at + 1 if at + 1 < len(seconds) else 0
+            left -= 1
+        for _ in range(left):
             age_s = s - seconds[at]
             age = (age_s + 30) // 60
             if age_s >= 0 and age < end:
@@ -129,8 +134,10 @@ class Insulin:
             age, units = self._ages[n], self._units[n]
             if not units:
                 continue
-            for i in range(min(POINTS, (end - age + _POINT_MINUTES - 1) // _POINT_MINUTES)):
-                activities[i] += units * curve[age + _POINT_MINUTES * i]
+            i = 0
+            for minute in range(age, min(end, age + _POINTS_MINUTES), _POINT_MINUTES):
+                activities[i] += units * curve[minute]
+                i += 1
 
     def _leave_out(self, scheduled, s, activities):
         curve, end = self.curve.activity, self.curve.minutes
