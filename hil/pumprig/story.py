@@ -94,7 +94,8 @@ class Story:
         self.record.event(
             "run", now_s, id=self.record.folder.name, scenario=scenario.name or "trace", seed=scenario.seed,
             controller=scenario.controller_word, clock=str(dut.clock), board=dut.name,
-            wall_start=trace.start.isoformat(), start_s=self._start_s, end_s=self._end_s, hours=round((self._end_s - self._start_s) / 3600, 3),
+            wall_start=trace.start.isoformat(), start_s=self._start_s, end_s=self._end_s,
+            hours=round((self._end_s - self._start_s) / 3600, 3),
             samples=len(trace.samples), interval_minutes=trace.interval_minutes, pulse_mu=pulse_mu,
             basal_profile=[[b.duration_minutes, str(b.rate_iu_per_h)] for b in scenario.pump.basal_profile],
             sees_pulses=dut.sees_pulses, patient=scenario.patient.name if scenario.patient else None,
