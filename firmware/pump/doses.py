@@ -19,6 +19,8 @@ class Doses:
         self.first = 0
         # From this age on an entry works no more.
         self.old_s = _NEVER
+        # How often entries became others than they were, for want of room or because all were dropped.
+        self.rewritten = 0
         self._room = room
         self._last = -1
 
@@ -33,6 +35,7 @@ class Doses:
             self._forget_oldest()
             if working:
                 self.doses[self.first] += oldest
+                self.rewritten += 1
         self._last = self._last + 1 if self._last + 1 < self._room else 0
         self.seconds[self._last] = s
         self.doses[self._last] = doses
@@ -50,3 +53,4 @@ class Doses:
     def clear(self):
         self.count = self.first = 0
         self._last = -1
+        self.rewritten += 1

@@ -16,7 +16,7 @@ _LEAST_EXPONENTIAL_MINUTES = 300
 _BILINEAR_PEAK = 75
 _BILINEAR_END = 180
 _POINT_MINUTES = 5
-_POINTS_MINUTES = 240
+_POINT_S = 300
 
 
 # How much of a unit is left, and how much of it works in a minute, at each age in whole minutes.
@@ -68,6 +68,10 @@ class Insulin:
         self._ages = array("h", (0 for _ in range(room)))
         self._units = array(FLOAT, (0 for _ in range(room)))
         self._count = 0
+        # The points of the last look, unrounded, its second, and how often the doses had been rewritten by then.
+        self._worked = array(FLOAT, (0 for _ in range(POINTS)))
+        self._worked_s = None
+        self._rewritten = 0
 
     # U at one second.
     def left(self, doses, s):
@@ -88,13 +92,13 @@ class Insulin:
     # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses after s, below zero.
     def fill(self, doses, scheduled, s, iob):
         iob.iob = self.left(doses, s)
-        activities, zero_temp_activities = iob.activities, iob.zero_temp_activities
-        self._work(activities)
+        activities, zero_temp_activities, worked = iob.activities, iob.zero_temp_activities, self._worked
+        self._work(doses, s)
         for i in range(POINTS):
-            zero_temp_activities[i] = activities[i]
+            zero_temp_activities[i] = worked[i]
         self._leave_out(scheduled, s, zero_temp_activities)
         for i in range(POINTS):
-            activities[i] = _rounded(activities[i])
+            activities[i] = _rounded(worked[i])
             zero_temp_activities[i] = _rounded(zero_temp_activities[i])
         iob.activity = activities[0]
         iob.count = POINTS
@@ -125,29 +129,58 @@ class Insulin:
             at = at + 1 if at + 1 < len(seconds) else 0
         self._count = count
 
-    # U/min at each point, of the doses that were taken last.
-    def _work(self, activities):
-        curve, end = self.curve.activity, self.curve.minutes
-        for i in range(POINTS):
-            activities[i] = 0
+    # U/min at each point, of the doses that were taken last. When the last look was whole points ago, what it found for
+    # later points holds: older doses are then older by just these points, and come first in the sums.
+    def _work(self, doses, s):
+        worked, steps = self._worked, POINTS
+        if self._worked_s is not None and doses.rewritten == self._rewritten and s > self._worked_s:
+            ago_s = s - self._worked_s
+            if ago_s % _POINT_S == 0:
+                steps = min(POINTS, ago_s // _POINT_S)
+        kept = POINTS - steps
+        for i in range(kept):
+            worked[i] = worked[i + steps]
+        if kept:
+            self._add_since(doses, s, kept)
+        self._work_from(kept)
+        self._worked_s = s
+        self._rewritten = doses.rewritten
+
+    # Adds the doses that came after the last look to the points up to kept.
+    def _add_since(self, doses, s, kept):
+        seconds, counts, room = doses.seconds, doses.doses, len(doses.seconds)
+        since = 0
+        while since < doses.count and seconds[(doses.first + doses.count - 1 - since) % room] > self._worked_s:
+            since += 1
+        for n in range(doses.count - since, doses.count):
+            at = (doses.first + n) % room
+            age = (s - seconds[at] + 30) // 60
+            self._add(counts[at] * doses.dose_mu / 1000, age, 0, kept, self._worked)
+
+    # The points from the first on, of all doses that were taken.
+    def _work_from(self, first):
+        for i in range(first, POINTS):
+            self._worked[i] = 0
         for n in range(self._count):
-            age, units = self._ages[n], self._units[n]
-            if not units:
-                continue
-            i = 0
-            for minute in range(age, min(end, age + _POINTS_MINUTES), _POINT_MINUTES):
-                activities[i] += units * curve[minute]
-                i += 1
+            units = self._units[n]
+            if units:
+                self._add(units, self._ages[n], first, POINTS, self._worked)
 
     def _leave_out(self, scheduled, s, activities):
-        curve, end = self.curve.activity, self.curve.minutes
         for n in range(scheduled.first, scheduled.first + scheduled.count):
             n %= len(scheduled.seconds)
-            after_s, units = scheduled.seconds[n] - s, scheduled.doses[n] * scheduled.dose_mu / 1000
-            age = (30 - after_s) // 60
-            for i in range((after_s + 299) // 300, POINTS):
-                if age + _POINT_MINUTES * i < end:
-                    activities[i] += units * curve[age + _POINT_MINUTES * i]
+            after_s = scheduled.seconds[n] - s
+            units = scheduled.doses[n] * scheduled.dose_mu / 1000
+            self._add(units, (30 - after_s) // 60, (after_s + _POINT_S - 1) // _POINT_S, POINTS, activities)
+
+    # Adds how a dose works to the points from first to before last; age is that at point 0.
+    def _add(self, units, age, first, last, activities):
+        curve = self.curve.activity
+        last = min(last, (self.curve.minutes - age + _POINT_MINUTES - 1) // _POINT_MINUTES)
+        age += _POINT_MINUTES * first
+        for i in range(first, last):
+            activities[i] += units * curve[age]
+            age += _POINT_MINUTES
 
 
 # To 0.0001 U/min.

@@ -1,0 +1,55 @@
+"""Goal: insulin at work is the same whether a look builds on the look before or begins anew (D-1013).
+
+Method: doses as a pump gives them over random hours; one Insulin looks again and again, at whole points after the look
+before and at other seconds, and each time another one looks for the first time.
+"""
+
+from random import Random
+
+import pytest
+
+from pump.control.oref.inputs import Iob
+from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Insulin
+from pump.doses import Doses
+
+PULSE_MU = 50
+
+
+def seen(insulin, doses, to_come, s):
+    """IOB and all points at a second."""
+    iob = Iob()
+    insulin.fill(doses, to_come, s, iob)
+    return iob.iob, list(iob.activities), list(iob.zero_temp_activities)
+
+
+@pytest.mark.parametrize("kind", [EXPONENTIAL, BILINEAR])
+@pytest.mark.parametrize("room", [1024, 90], ids=["room for all", "oldest joined"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_look_that_builds_on_the_one_before_sees_the_same(kind, room, seed):
+    """D-1013, D-1103."""
+    r = Random(seed)
+    curve = Curve(kind, 300)
+    doses, to_come = Doses(room, PULSE_MU), Doses(4, PULSE_MU)
+    doses.old_s = 60 * (curve.minutes + 1)
+    insulin, s, given_s = Insulin(curve, room), 0, 0
+    for after_s in r.choices([300, 300, 300, 600, 299, 301, 60, 15000], k=60):
+        s += after_s
+        while given_s < s:
+            given_s += r.choice([1, 2, 30, 120, 300])
+            if given_s <= s:
+                doses.add(given_s, r.choice([-1, 1, 1, 3]))
+        doses.forget(s - doses.old_s)
+        to_come.clear()
+        for ahead_s in (1, 299, 300, 7200):
+            to_come.add(s + ahead_s, -1)
+        assert seen(insulin, doses, to_come, s) == seen(Insulin(curve, room), doses, to_come, s)
+
+
+def test_doses_that_were_dropped_work_no_more():
+    """D-1103."""
+    doses, to_come = Doses(16, PULSE_MU), Doses(4, PULSE_MU)
+    insulin = Insulin(Curve(EXPONENTIAL, 300), 16)
+    doses.add(0, 20)
+    assert seen(insulin, doses, to_come, 600)[0] > 0
+    doses.clear()
+    assert seen(insulin, doses, to_come, 900) == (0, [0] * 48, [0] * 48)
