@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pumprig.oracle.oref.inputs import InsulinPoint
 from pumprig.oracle.oref.numbers import rounded
@@ -22,16 +25,26 @@ _AHEAD_MINUTES = _STEP_MINUTES * _POINTS
 
 @dataclass(frozen=True)
 class Curve:
-    """The share of a dose that is left at each whole minute of age, and its activity in 1/min (D-1012)."""
+    """The share of a dose that is left at each whole minute of age, and its activity in 1/min (D-1012).
+
+    Attributes:
+        minutes: T.
+        left: by age in minutes.
+        activity: by age in minutes, until 48 points after T.
+        at_points: by age now (rows) the activity at each of the 48 points (columns).
+    """
 
     minutes: int
     left: tuple[float, ...]
     activity: tuple[float, ...]
+    at_points: NDArray[np.float64] = field(compare=False, repr=False)
 
 
 def _curve(minutes: int, left: list[float], activity: list[float]) -> Curve:
     nothing = [0.0] * (_AHEAD_MINUTES + 2)
-    return Curve(minutes, tuple(left + nothing), tuple(activity + nothing))
+    activity = activity + nothing
+    ages = np.arange(minutes)[:, np.newaxis] + _STEP_MINUTES * np.arange(_POINTS)
+    return Curve(minutes, tuple(left + nothing), tuple(activity), np.array(activity)[ages])
 
 
 @cache
@@ -120,20 +133,33 @@ def points_of(
         at_s: now.
         curve: how a dose works.
     """
-    past, coming = _aged(doses, at_s, curve), _aged(scheduled, at_s, curve)
+    past = _aged(doses, at_s, curve)
     iob = 0.0
     for age, dose in past:
         iob += dose * curve.left[age]
-    points = []
-    for i in range(_POINTS):
-        later, at_point_s = _STEP_MINUTES * i, at_s + 60 * _STEP_MINUTES * i
-        activity = 0.0
-        for age, dose in past:
-            activity += dose * curve.activity[age + later]
-        zero_temp = activity
-        for (age, dose), (dose_s, _) in zip(coming, scheduled, strict=True):
-            if dose_s > at_point_s:
-                break
-            zero_temp += dose * curve.activity[age + later]
-        points.append(InsulinPoint(rounded(iob, 3) if i == 0 else 0.0, rounded(activity, 4), rounded(zero_temp, 4)))
-    return tuple(points)
+    worked = np.zeros((len(past) + 1, _POINTS))
+    if past:
+        ages, units = zip(*past, strict=True)
+        worked[1:] = np.array(units)[:, np.newaxis] * curve.at_points[list(ages)]
+    activity = _in_order(worked)
+    zero_temp = _in_order(np.vstack([activity, _to_come(scheduled, at_s, curve)]))
+    return tuple(
+        InsulinPoint(rounded(iob, 3) if i == 0 else 0.0, rounded(activity[i], 4), rounded(zero_temp[i], 4))
+        for i in range(_POINTS)
+    )
+
+
+def _in_order(rows: NDArray[np.float64]) -> list[float]:
+    """The sum of each column, from the first row on: other orders may differ in the last digit."""
+    return [float(total) for total in np.cumsum(rows, axis=0)[-1]]
+
+
+def _to_come(scheduled: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> NDArray[np.float64]:
+    """What each dose to come (rows) works at each point (columns); nothing before its second."""
+    if not scheduled:
+        return np.zeros((0, _POINTS))
+    dose_s, mu = (np.array(column)[:, np.newaxis] for column in zip(*scheduled, strict=True))
+    points = _STEP_MINUTES * np.arange(_POINTS)
+    ages = (at_s - dose_s + 30) // 60 + points
+    works = (mu / 1000) * np.array(curve.activity)[np.maximum(ages, 0)]
+    return np.where(dose_s <= at_s + 60 * points, works, 0.0)
