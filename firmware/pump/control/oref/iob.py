@@ -17,6 +17,8 @@ _BILINEAR_PEAK = 75
 _BILINEAR_END = 180
 _POINT_MINUTES = 5
 _POINT_S = 300
+# A zero temp leaves out pulses of 4 h, joined by minutes.
+_TO_COME_ROWS = 242
 
 
 # How much of a unit is left, and how much of it works in a minute, at each age in whole minutes.
@@ -72,6 +74,11 @@ class Insulin:
         self._worked = array(FLOAT, (0 for _ in range(POINTS)))
         self._worked_s = None
         self._rewritten = 0
+        # What a zero temp leaves out of the points, and the pulses it was worked out from: minutes after the look.
+        self._left_out = array(FLOAT, (0 for _ in range(POINTS)))
+        self._to_come = bytearray(_TO_COME_ROWS)
+        self._to_come_doses = array("h", (0 for _ in range(_TO_COME_ROWS)))
+        self._to_come_count = 0
 
     # U at one second.
     def left(self, doses, s):
@@ -89,19 +96,35 @@ class Insulin:
             units += self._units[n] * self.curve.activity[self._ages[n]]
         return _rounded(units)
 
-    # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses after s, below zero.
+    # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses at whole minutes after s, below zero.
     def fill(self, doses, scheduled, s, iob):
         iob.iob = self.left(doses, s)
         activities, zero_temp_activities, worked = iob.activities, iob.zero_temp_activities, self._worked
-        self._work(doses, s)
-        for i in range(POINTS):
-            zero_temp_activities[i] = worked[i]
-        self._leave_out(scheduled, s, zero_temp_activities)
+        steps = self._steps_since(doses, s)
+        self._work(doses, s, steps)
+        if self.curve.kind == BILINEAR:
+            for i in range(POINTS):
+                zero_temp_activities[i] = worked[i]
+            self._leave_out(scheduled, s, 0, zero_temp_activities)
+        else:
+            self._leave_out_since(scheduled, s, steps)
+            for i in range(POINTS):
+                zero_temp_activities[i] = worked[i] + self._left_out[i]
+        self._worked_s = s
+        self._rewritten = doses.rewritten
         for i in range(POINTS):
             activities[i] = _rounded(worked[i])
             zero_temp_activities[i] = _rounded(zero_temp_activities[i])
         iob.activity = activities[0]
         iob.count = POINTS
+
+    # How many points ago the last look was; all of them when nothing of it holds.
+    def _steps_since(self, doses, s):
+        if self._worked_s is not None and doses.rewritten == self._rewritten and s > self._worked_s:
+            ago_s = s - self._worked_s
+            if ago_s % _POINT_S == 0:
+                return min(POINTS, ago_s // _POINT_S)
+        return POINTS
 
     # Doses that still work, with their age in whole minutes, half up. Those of one age become one, as the pulses of a
     # bolus do; under the bilinear curve each stays alone: sums fall on halves there, and the order of adding decides.
@@ -129,22 +152,16 @@ class Insulin:
             at = at + 1 if at + 1 < len(seconds) else 0
         self._count = count
 
-    # U/min at each point, of the doses that were taken last. When the last look was whole points ago, what it found for
-    # later points holds: older doses are then older by just these points, and come first in the sums.
-    def _work(self, doses, s):
-        worked, steps = self._worked, POINTS
-        if self._worked_s is not None and doses.rewritten == self._rewritten and s > self._worked_s:
-            ago_s = s - self._worked_s
-            if ago_s % _POINT_S == 0:
-                steps = min(POINTS, ago_s // _POINT_S)
+    # U/min at each point, of the doses that were taken last. What the last look found for later points holds: the doses
+    # are then older by just these points, and come first in the sums.
+    def _work(self, doses, s, steps):
+        worked = self._worked
         kept = POINTS - steps
         for i in range(kept):
             worked[i] = worked[i + steps]
         if kept:
             self._add_since(doses, s, kept)
         self._work_from(kept)
-        self._worked_s = s
-        self._rewritten = doses.rewritten
 
     # Adds the doses that came after the last look to the points up to kept.
     def _add_since(self, doses, s, kept):
@@ -166,12 +183,57 @@ class Insulin:
             if units:
                 self._add(units, self._ages[n], first, POINTS, self._worked)
 
-    def _leave_out(self, scheduled, s, activities):
+    # What is left out of the points from the first on.
+    def _leave_out(self, scheduled, s, first, activities):
         for n in range(scheduled.first, scheduled.first + scheduled.count):
             n %= len(scheduled.seconds)
             after_s = scheduled.seconds[n] - s
             units = scheduled.doses[n] * scheduled.dose_mu / 1000
-            self._add(units, (30 - after_s) // 60, (after_s + _POINT_S - 1) // _POINT_S, POINTS, activities)
+            self._add(units, (30 - after_s) // 60, max(first, (after_s + _POINT_S - 1) // _POINT_S), POINTS, activities)
+
+    # The same for all points, into _left_out. While the pulses to come are those that were to come at the last look,
+    # what it found holds but for those that have come.
+    def _leave_out_since(self, scheduled, s, steps):
+        left_out = self._left_out
+        if steps < POINTS and not self._as_foreseen(scheduled, s, steps):
+            steps = POINTS
+        kept = POINTS - steps
+        for i in range(kept):
+            left_out[i] = left_out[i + steps]
+        n = 0
+        while kept and n < self._to_come_count and self._to_come[n] <= _POINT_MINUTES * steps:
+            units = self._to_come_doses[n] * scheduled.dose_mu / 1000
+            self._add(-units, _POINT_MINUTES * steps - self._to_come[n], 0, kept, left_out)
+            n += 1
+        for i in range(kept, POINTS):
+            left_out[i] = 0
+        self._leave_out(scheduled, s, kept, left_out)
+        self._foresee(scheduled, s)
+
+    # Whether the pulses to come are those of the last look that have not come yet.
+    def _as_foreseen(self, scheduled, s, steps):
+        n = 0
+        while n < self._to_come_count and self._to_come[n] <= _POINT_MINUTES * steps:
+            n += 1
+        if self._to_come_count - n > scheduled.count:
+            return False
+        at = scheduled.first
+        while n < self._to_come_count:
+            minute = (scheduled.seconds[at] - s) // 60
+            if minute + _POINT_MINUTES * steps != self._to_come[n] or scheduled.doses[at] != self._to_come_doses[n]:
+                return False
+            n += 1
+            at = at + 1 if at + 1 < len(scheduled.seconds) else 0
+        return True
+
+    # Keeps the pulses to come for the next look.
+    def _foresee(self, scheduled, s):
+        self._to_come_count = scheduled.count
+        at = scheduled.first
+        for n in range(scheduled.count):
+            self._to_come[n] = (scheduled.seconds[at] - s) // 60
+            self._to_come_doses[n] = scheduled.doses[at]
+            at = at + 1 if at + 1 < len(scheduled.seconds) else 0
 
     # Adds how a dose works to the points from first to before last; age is that at point 0.
     def _add(self, units, age, first, last, activities):
