@@ -142,7 +142,7 @@ def test_health_counts_time_from_the_start(bench):
 
 
 def test_there_is_heap_to_spare(bench):
-    """320 KB on the 64-bit port, where everything takes twice what it takes on a board.
+    """384 KB on the 64-bit port, where everything takes twice what it takes on a board.
 
     The whole of IDS is served. Once it runs the firmware allocates next to nothing, so that 24 KB are plenty: they are
     there for boards whose modules take more than the stand-ins here, and for what a port keeps for itself.

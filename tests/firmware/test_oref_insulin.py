@@ -53,3 +53,15 @@ def test_doses_that_were_dropped_work_no_more():
     assert seen(insulin, doses, to_come, 600)[0] > 0
     doses.clear()
     assert seen(insulin, doses, to_come, 900) == (0, [0] * 48, [0] * 48)
+
+
+def test_another_curve_is_that_of_the_next_look():
+    """D-1012."""
+    doses, to_come = Doses(16, PULSE_MU), Doses(4, PULSE_MU)
+    insulin = Insulin(Curve(EXPONENTIAL, 480, 100), 16)
+    doses.add(0, 20)
+    seen(insulin, doses, to_come, 600)
+    for kind, dia_minutes, peak_minutes in ((BILINEAR, 180, 75), (EXPONENTIAL, 300, 75)):
+        insulin.follow(kind, dia_minutes, peak_minutes)
+        fresh = Insulin(Curve(kind, dia_minutes, peak_minutes), 16)
+        assert seen(insulin, doses, to_come, 900) == seen(fresh, doses, to_come, 900)

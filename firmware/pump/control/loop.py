@@ -66,8 +66,8 @@ class Loop:
         self._meals = Meals()
         self._readings = Readings()
         self._to_come = Doses(_TO_COME_ROWS, pump.settings.PULSE_MU)
-        self._insulin = None
-        self._curve = (0, 0, 0)
+        self._curve = (EXPONENTIAL, 300, 75)
+        self._insulin = Insulin(Curve(*self._curve), _ROOM)
         self._oref = None
         self.inputs.cgm = pump.control.cgm
         self.inputs.suspensions = pump.control.suspensions
@@ -111,9 +111,7 @@ class Loop:
         kind = BILINEAR if control.oref.has(places.FLAG_BILINEAR_CURVE) else EXPONENTIAL
         curve = (kind, control.settings.dia_minutes, control.settings.peak_minutes)
         if curve != self._curve:
-            # Both at a time would need twice the room.
-            self._insulin = None
-            self._insulin = Insulin(Curve(*curve), _ROOM)
+            self._insulin.follow(*curve)
             self._curve = curve
 
     # Whether all profiles are activated.

@@ -13,6 +13,7 @@ EXPONENTIAL = 1
 
 _LEAST_MINUTES = 180
 _LEAST_EXPONENTIAL_MINUTES = 300
+_MINUTES_MAX = 480
 _BILINEAR_PEAK = 75
 _BILINEAR_END = 180
 _POINT_MINUTES = 5
@@ -23,13 +24,21 @@ _TO_COME_ROWS = 242
 
 # How much of a unit is left, and how much of it works in a minute, at each age in whole minutes.
 class Curve:
+    # Its memory is taken once, for the longest that a pump may be set to: a heap in pieces may have no other room when
+    # the curve changes.
     def __init__(self, kind, dia_minutes, peak_minutes=75):
+        room = max(_MINUTES_MAX, math.ceil(dia_minutes))
+        self.left = array(FLOAT, (0 for _ in range(room)))
+        self.activity = array(FLOAT, (0 for _ in range(room)))
+        self.shape(kind, dia_minutes, peak_minutes)
+
+    def shape(self, kind, dia_minutes, peak_minutes):
         least = _LEAST_MINUTES if kind == BILINEAR else _LEAST_EXPONENTIAL_MINUTES
         end = max(dia_minutes, least)
         self.kind = kind
         self.minutes = math.ceil(end)
-        self.left = array(FLOAT, (0 for _ in range(self.minutes)))
-        self.activity = array(FLOAT, (0 for _ in range(self.minutes)))
+        for age in range(len(self.left)):
+            self.left[age] = self.activity[age] = 0
         if kind == BILINEAR:
             self._bilinear(end)
         else:
@@ -62,13 +71,11 @@ class Curve:
 
 # Works out the insulin on board of doses at a second, and how it works at 48 points from there.
 class Insulin:
-    # room: as that of the doses, of which those of one age become one under an exponential curve.
+    # room: as that of the doses.
     def __init__(self, curve, room):
         self.curve = curve
-        if curve.kind == EXPONENTIAL:
-            room = min(room, curve.minutes)
         self._ages = array("h", (0 for _ in range(room)))
-        self._units = array(FLOAT, (0 for _ in range(room)))
+        self._mu = array("i", (0 for _ in range(room)))
         self._count = 0
         # The points of the last look, unrounded, its second, and how often the doses had been rewritten by then.
         self._worked = array(FLOAT, (0 for _ in range(POINTS)))
@@ -80,12 +87,17 @@ class Insulin:
         self._to_come_doses = array("h", (0 for _ in range(_TO_COME_ROWS)))
         self._to_come_count = 0
 
+    # Follows another curve, from the next look on.
+    def follow(self, kind, dia_minutes, peak_minutes):
+        self.curve.shape(kind, dia_minutes, peak_minutes)
+        self._worked_s = None
+
     # U at one second.
     def left(self, doses, s):
         self._take(doses, s)
         units = 0
         for n in range(self._count):
-            units += self._units[n] * self.curve.left[self._ages[n]]
+            units += self._mu[n] / 1000 * self.curve.left[self._ages[n]]
         return thousandth(units)
 
     # U/min at one second.
@@ -93,7 +105,7 @@ class Insulin:
         self._take(doses, s)
         units = 0
         for n in range(self._count):
-            units += self._units[n] * self.curve.activity[self._ages[n]]
+            units += self._mu[n] / 1000 * self.curve.activity[self._ages[n]]
         return _rounded(units)
 
     # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses at whole minutes after s, below zero.
@@ -130,8 +142,8 @@ class Insulin:
     # bolus do; under the bilinear curve each stays alone: sums fall on halves there, and the order of adding decides.
     def _take(self, doses, s):
         end, alone = self.curve.minutes, self.curve.kind == BILINEAR
-        ages, units, seconds, counts = self._ages, self._units, doses.seconds, doses.doses
-        count = sum_mu = 0
+        ages, amounts_mu, seconds, counts = self._ages, self._mu, doses.seconds, doses.doses
+        count = 0
         at = doses.first
         left = doses.count
         while left and s - seconds[at] >= 60 * end:
@@ -143,12 +155,11 @@ class Insulin:
             if age_s >= 0 and age < end:
                 mu = counts[at] * doses.dose_mu
                 if count and ages[count - 1] == age and not alone:
-                    sum_mu += mu
+                    amounts_mu[count - 1] += mu
                 else:
-                    sum_mu = mu
+                    amounts_mu[count] = mu
                     ages[count] = age
                     count += 1
-                units[count - 1] = sum_mu / 1000
             at = at + 1 if at + 1 < len(seconds) else 0
         self._count = count
 
@@ -179,9 +190,8 @@ class Insulin:
         for i in range(first, POINTS):
             self._worked[i] = 0
         for n in range(self._count):
-            units = self._units[n]
-            if units:
-                self._add(units, self._ages[n], first, POINTS, self._worked)
+            if self._mu[n]:
+                self._add(self._mu[n] / 1000, self._ages[n], first, POINTS, self._worked)
 
     # What is left out of the points from the first on.
     def _leave_out(self, scheduled, s, first, activities):
