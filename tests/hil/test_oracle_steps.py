@@ -88,7 +88,7 @@ def test_a_controllers_rate_and_amount_are_cut_down():
     oracle = running(settings=PUMP)
     oracle.take_events()
     assert automatic_tbr(oracle._pump, 1, 3099, 30).rate_mu_per_h == 3000
-    assert automatic_tbr(oracle._pump, 1, 40_000, 30).rate_mu_per_h == 30_000
+    assert automatic_tbr(oracle._pump, 1, 30_000, 30).rate_mu_per_h == 30_000
     assert [whole_bolus_mu(oracle._pump, amount) for amount in (99, 100, 1499, 1500, 99_999)] == [
         0,
         100,
