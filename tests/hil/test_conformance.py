@@ -25,7 +25,7 @@ from pumprig.conformance.show import as_junit, as_text, document, line_of
 from pumprig.conformance.steps import run_therapy, set_bolus
 from pumprig.errors import UsageError
 from pumpwire import database
-from pumpwire.enums import BolusType, IddFeatureFlags, ResponseCode
+from pumpwire.enums import BolusType, IddFeatureFlags, RacpResponseCode, ResponseCode
 from pumpwire.numbers import Special
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "hil" / "CONFORMANCE.md"
@@ -69,8 +69,13 @@ def made_up(act=lambda s: None, **changes: object) -> Case:
 
 
 def stumble(s) -> None:
-    """A case that cannot read an answer."""
-    raise IndexError("index out of range")
+    """A case that a server fails."""
+    raise Failed("a", "b")
+
+
+def fails() -> Result:
+    """A case that the server failed."""
+    return Result(made_up(), Verdict.FAIL)
 
 
 def result_of(act=lambda s: None, *, known: str | None = None, **changes: object) -> Result:
@@ -134,8 +139,55 @@ def test_what_a_case_raises_is_its_verdict():
     assert result_of(need_not).verdict is Verdict.NOT_ADVERTISED
 
 
-def test_an_answer_that_makes_no_sense_fails_the_case():
-    assert result_of(stumble).verdict is Verdict.FAIL
+@pytest.mark.parametrize(
+    "defect", [IndexError("x"), KeyError("x"), TypeError("x"), ValueError("x"), StopIteration(), AssertionError("x"),
+               AttributeError("x"), ZeroDivisionError("x")], ids=repr,
+)  # fmt: skip
+def test_a_case_that_breaks_in_itself_is_an_error_of_the_tool_and_no_failure_of_the_server(defect):
+    def breaks(s):
+        s.read(database.FEATURES)
+        raise defect
+
+    result = result_of(breaks)
+    assert result.verdict is Verdict.ERROR and not result.unexpected
+    assert result.reason.startswith(f"the case is at fault: {type(defect).__name__}")
+    assert "test_conformance.py:" in result.reason and result.pdus[-2] == "> 0a 1b 00"
+    assert exit_code_of([result_of(), result]) == 4 and exit_code_of([fails(), result]) == 1
+    assert "ERROR" in line_of(result) and result.pdus[-2] in line_of(result)
+    assert "1 broken in themselves" in as_text([result], 1.0)
+
+
+def test_what_a_server_leaves_out_fails_the_case_that_looks_for_it():
+    def octet(s):
+        s.read(database.FEATURES)[200]
+
+    def name(s):
+        s.fields(database.FEATURES)["no_such_field"]
+
+    missing, unnamed = result_of(octet), result_of(name)
+    assert (missing.verdict, missing.expected) == (Verdict.FAIL, "an octet 200")
+    assert (unnamed.verdict, unnamed.expected) == (Verdict.FAIL, "a message with the field no_such_field")
+
+
+class Silent:
+    """A session with a server that has a history, and nothing in it."""
+
+    def __init__(self) -> None:
+        self.bench = SimpleNamespace(has=lambda _: False)
+
+    def ask(self, on, message):
+        return SimpleNamespace(code=RacpResponseCode.NO_RECORDS_FOUND, data=[])
+
+    def has_code(self, answer, *codes):
+        assert answer.code in codes
+        return answer
+
+
+@pytest.mark.parametrize("name", ["history.powers", "history.first-is-reference", "racp.first", "racp.delete.le"])
+def test_an_empty_history_breaks_no_case(name):
+    [one] = chosen_cases([name], ())
+    with pytest.raises(NotPossible):
+        one.run(Silent())
 
 
 def test_features_that_are_missing_are_not_asked_for():
@@ -253,10 +305,19 @@ def test_the_file_of_known_failures_names_cases_that_exist(tmp_path):
 
 
 def test_junit_has_a_failure_for_what_fails_the_run_alone():
-    results = [result_of(), result_of(stumble), result_of(stumble, known="why"), result_of(known="why")]
+    def breaks(s):
+        raise IndexError
+
+    results = [
+        result_of(),
+        result_of(stumble),
+        result_of(stumble, known="why"),
+        result_of(known="why"),
+        result_of(breaks),
+    ]
     suite = ElementTree.fromstring(as_junit(results, "virtual", 1.0))
     assert {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")} == {
-        "tests": "4", "failures": "2", "skipped": "1", "errors": "0"
+        "tests": "5", "failures": "2", "skipped": "1", "errors": "1"
     }  # fmt: skip
 
 

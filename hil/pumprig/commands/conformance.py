@@ -63,8 +63,9 @@ def command(
     """Hold a live Insulin Delivery Service against the standard.
 
     Every case names the clause that it checks and ends with PASS, FAIL (expected, seen, and the last PDUs),
-    NOT_POSSIBLE (here, or in this state) or NOT_ADVERTISED (the server does not say that it has it). The server writes
-    templates, doses and stops: it must be on a bench. No therapy runs when the command has ended.
+    NOT_POSSIBLE (here, or in this state) or NOT_ADVERTISED (the server does not say that it has it). ERROR is a case
+    that broke in itself, and says nothing of the server. The server writes templates, doses and stops: it must be on a
+    bench. No therapy runs when the command has ended.
 
     On the virtual board time costs nothing, and a pump that failed a case is replaced. Over a port, cases that take
     longer than --patience are NOT_POSSIBLE.
@@ -84,7 +85,7 @@ def command(
 
     \b
     Exit codes:
-      0 no case failed   1 a case failed, or a known failure passes   3 no server
+      0 no case failed   1 a case failed, or a known failure passes   3 no server   4 a case broke in itself
       7 no case passed, so nothing is shown   130 interrupted: --output has the cases up to then
     """
     from pumprig.conformance.model import chosen_cases

@@ -329,6 +329,7 @@ def _operation_time(s: Session) -> None:
         s.supported(answer)
         if answer.code is not None:
             raise NotPossible(f"the server does not tell the operation time: {answer}")
+        s.holds(bool(answer.fields), "GetCounterResponse", str(answer))
         return int(list(answer.fields.values())[-1])
 
     s.wait(180)

@@ -15,6 +15,7 @@ from pumprig.conformance.steps import (
     selection,
     therapy,
 )
+from pumprig.conformance.told import Octets
 from pumpwire import database, e2e
 from pumpwire.database import Characteristic
 from pumpwire.enums import IddFeatureFlags, RacpOperator, TemplateType, TherapyControlState
@@ -185,7 +186,7 @@ def _counters(s: Session, characteristic: Characteristic, count: int) -> list[in
         if not isinstance(octets, bytes):
             raise Failed(f"{characteristic.name} can be read", repr(octets))
         at = 2 if characteristic is database.FEATURES else -3
-        seen.append(octets[at])
+        seen.append(Octets(octets)[at])
     return seen
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pumprig.conformance.model import Failed, NotPossible, case
 from pumprig.conformance.octets import hex_of
 from pumprig.conformance.session import CCP, SRCP, Session
+from pumprig.conformance.told import Octets
 from pumpwire import database, e2e, numbers
 from pumpwire.att import AttErrorCode
 from pumpwire.database import Characteristic
@@ -21,7 +22,7 @@ def _octets(s: Session) -> bytes:
     octets = s.read_octets(FEATURES)
     if not isinstance(octets, bytes):
         raise Failed("IDD Features can be read", "no response" if octets is None else f"ATT error 0x{octets:02X}")
-    return octets
+    return Octets(octets)
 
 
 @case("features.format", "3.5", "IDD Features has 8 octets without an extension: CRC, counter, concentration, flags.")

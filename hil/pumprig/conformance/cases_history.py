@@ -158,6 +158,8 @@ def _power(s: Session) -> None:
     if s.bench.has(CCP):
         run_therapy(s)
     before = history(s)
+    if not before:
+        raise NotPossible("the server has recorded nothing")
     s.bench.power_cycle(s)
     after = history(s)
     kept = after[: len(before)]
@@ -257,7 +259,9 @@ def _anew(s: Session) -> None:
     def daily() -> Decimal:
         message = request("GetTotalDailyInsulinStatus")
         answer = s.answered(SRCP, message, "GetTotalDailyInsulinStatusResponse")
-        return Decimal(answer.fields["bolus_delivered_iu"])
+        value = answer.fields["bolus_delivered_iu"]
+        s.holds(isinstance(value, Decimal), "a number", str(answer))
+        return Decimal(value)
 
     set_clock(s, datetime(2026, 3, 4, 23, 57, 50))
     run_therapy(s)
@@ -512,6 +516,7 @@ def _reservoir(s: Session) -> None:
 def _max_bolus(s: Session) -> None:
     answer = s.answered(CCP, request("GetMaxBolusAmount"), "GetMaxBolusAmountResponse", optional=True)
     before = answer.fields["max_bolus_iu"]
+    s.holds(isinstance(before, Decimal), "a number", str(answer))
 
     def change() -> None:
         s.supported(s.ask(CCP, request("SetMaxBolusAmount", sf("4"))))

@@ -366,7 +366,9 @@ def _delete_all(s: Session) -> None:
 @case("racp.delete.le", "3.9", "Deleting up to a number leaves the records after it.", history=True, fresh=True)
 def _delete_le(s: Session) -> None:
     records = some_records(s)
-    cut = next(place for place in range(2, len(records)) if not _group_at(records, records[place].sequence))
+    cut = next((place for place in range(2, len(records)) if not _group_at(records, records[place].sequence)), None)
+    if cut is None:
+        raise NotPossible("each record begins a group")
     answer = _delete(s, selection(LE, u32(records[cut].sequence), filter=BY_NUMBER))
     unsupported(answer, "deleting up to a number")
     if answer.code == NOT_APPLICABLE:

@@ -271,7 +271,7 @@ def _under_tbr(s: Session) -> None:
     s.equal("TBR value", fields["tbr_value"], Decimal(2))
     s.equal("programmed duration", fields["tbr_programmed_duration_minutes"], minutes)
     remaining = fields["tbr_remaining_duration_minutes"]
-    s.holds(minutes - 1 <= remaining <= minutes, f"remaining {minutes - 1} to {minutes} min", str(remaining))
+    s.holds(remaining in (minutes - 1, minutes), f"remaining {minutes - 1} to {minutes} min", str(remaining))
     if fields["flags"] & ActiveBasalFlags.CONTEXT_PRESENT:
         s.equal("context", fields["context"], DeliveryContext.AP_CONTROLLER)
 

@@ -30,12 +30,13 @@ __all__ = [
 
 
 class Verdict(enum.Enum):
-    """How a case ended."""
+    """How a case ended; ERROR when the case itself broke, which says nothing of the server."""
 
     PASS = "PASS"
     FAIL = "FAIL"
     NOT_POSSIBLE = "NOT_POSSIBLE"
     NOT_ADVERTISED = "NOT_ADVERTISED"
+    ERROR = "ERROR"
 
 
 class CaseEnd(Exception):

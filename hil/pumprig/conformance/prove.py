@@ -196,9 +196,16 @@ def _work(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:
 
 
 def failures(firmware: str, ids: tuple[str, ...]) -> dict[str, str]:
-    """The cases that a firmware fails, with what they say."""
+    """The cases that a firmware fails, with what they say.
+
+    Raises:
+        RigError: a case itself broke.
+    """
     cases = [one for one in all_cases() if one.id in ids]
     results = run_cases(Bench("virtual", Lockstep(), firmware=Path(firmware)), cases)
+    broken = next((result for result in results if result.verdict is Verdict.ERROR), None)
+    if broken is not None:
+        raise RigError(broken.text, where=broken.case.id)
     return {result.case.id: result.text for result in results if result.verdict is Verdict.FAIL}
 
 

@@ -20,6 +20,8 @@ from pumprig.verdict import Verdict as RunVerdict
 __all__ = ["Result", "exit_code_of", "load_known", "run_cases"]
 
 _SHOWN_PDUS = 12
+# What a case raises when it stumbles over itself. What a server says is read by ways that fail the case instead.
+_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
 
 
 @dataclass
@@ -29,9 +31,9 @@ class Result:
     Args:
         case: which.
         verdict: how.
-        reason: why it is neither PASS nor FAIL.
+        reason: why it is neither PASS nor FAIL; of an ERROR, what broke in the case, and where.
         expected, seen: of a FAIL.
-        pdus: the last PDUs of a FAIL, ">" to the server and "<" from it.
+        pdus: the last PDUs of a FAIL or an ERROR, ">" to the server and "<" from it.
         seconds: of host time.
         known: why its failure is known, None when it is not.
     """
@@ -101,10 +103,12 @@ def exit_code_of(results: Sequence[Result]) -> int:
     """The exit code of a whole run.
 
     0 with a case that passed and none against the expectation; 1 when a case failed that was not known to, or a known
-    failure passed; 7 when no case passed, as nothing is shown then.
+    failure passed; 4 when a case itself broke; 7 when no case passed, as nothing is shown then.
     """
     if any(result.unexpected for result in results):
         return EXIT_CODES[RunVerdict.FAIL]
+    if any(result.verdict is Verdict.ERROR for result in results):
+        return EXIT_CODES[RunVerdict.ERROR]
     shown = any(result.verdict is Verdict.PASS for result in results)
     return EXIT_CODES[RunVerdict.PASS if shown else RunVerdict.INCONCLUSIVE]
 
@@ -153,23 +157,30 @@ def _run(bench: Bench, one: Case) -> Result:
         result.verdict, result.expected, result.seen = failed.verdict, failed.expected, failed.seen
     except CaseEnd as end:
         result.verdict, result.reason = end.verdict, str(end)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        # A server can answer with anything; what a case did not think of is no sound answer.
-        result.verdict, result.expected = Verdict.FAIL, "an answer that the case can read"
-        result.seen = f"{type(error).__name__}: {error}"
+    except _DEFECTS as error:
+        what = f"{type(error).__name__}: {error}".removesuffix(": ")
+        result.verdict, result.reason = Verdict.ERROR, f"the case is at fault: {what}{_at(error)}"
     except (BoardDied, BoardHung) as error:
         result.verdict, result.expected = Verdict.FAIL, "the server goes on"
         result.seen = str(error).replace("\n", " | ")
     except BearerError as error:
         raise BlockedError(f"during {one.id}: {error}", where=bench.board) from None
     if session is not None:
-        if result.verdict is Verdict.FAIL:
+        if result.verdict in (Verdict.FAIL, Verdict.ERROR):
             result.pdus = [f"{way} {hex_of(octets)}" for way, octets in list(session.channel.log)[-_SHOWN_PDUS:]]
         try:
             bench.end_case(session, spent=one.fresh or result.verdict is not Verdict.PASS)
         except BearerError as error:
             raise BlockedError(f"after {one.id}: {error}", where=bench.board) from None
     return result
+
+
+# The line that broke, as the last of the traceback names it.
+def _at(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
 
 
 def _gate(bench: Bench, one: Case) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pumprig.conformance.channel import Channel, Value
 from pumprig.conformance.model import Failed, NotAdvertised, NotPossible
 from pumprig.conformance.octets import hex_of, u16
+from pumprig.conformance.told import Fields, Octets
 from pumpwire import att, database, e2e
 from pumpwire.att import AttErrorCode, AttOpcode, Pdu
 from pumpwire.database import Characteristic, Protection
@@ -65,7 +66,7 @@ class Answer:
     @property
     def fields(self) -> Mapping[str, Any]:
         """The fields of the indication, none when it cannot be read."""
-        return {} if self.octets is None else decode(self.on, self.octets, TO_CLIENT)[1].fields
+        return Fields() if self.octets is None else Fields(decode(self.on, self.octets, TO_CLIENT)[1].fields)
 
     @property
     def code(self) -> int | None:
@@ -207,15 +208,15 @@ class Session:
         message, understood = decode(characteristic, octets, TO_CLIENT)
         if message is None or not understood.fields:
             raise Failed(f"{characteristic.name} has its format", f"{hex_of(octets)}: {understood.detail}")
-        return understood.fields
+        return Fields(understood.fields)
 
     def unprotected(self, characteristic: Characteristic, octets: bytes) -> bytes:
         """A value without counter and CRC, right or wrong."""
         if characteristic.protection is Protection.LEADING:
-            return octets[3:]
+            return Octets(octets[3:])
         if not self.bench.is_protected(characteristic):
-            return octets
-        return octets[: -2 if characteristic.protection is Protection.CRC else -3]
+            return Octets(octets)
+        return Octets(octets[: -2 if characteristic.protection is Protection.CRC else -3])
 
     def take(self, characteristic: Characteristic, seconds: float | None = None) -> bytes | None:
         """The next notified or indicated message of a characteristic, None when none comes in time."""

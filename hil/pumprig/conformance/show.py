@@ -44,7 +44,7 @@ def line_of(result: Result) -> str:
     if result.verdict is Verdict.FAIL:
         lines += [f"    checks    {result.case.about}", f"    expected  {result.expected}"]
         lines += [f"    seen      {result.seen}"]
-        lines += [f"    {pdu}" for pdu in result.pdus]
+    lines += [f"    {pdu}" for pdu in result.pdus]
     return "\n".join(lines)
 
 
@@ -67,7 +67,9 @@ def as_text(results: Sequence[Result], seconds: float, *, interrupted: bool = Fa
     code = exit_code_of(results)
     end = "INTERRUPTED" if interrupted else _ENDS[code]
     none = "" if code != _INCONCLUSIVE or interrupted else " No case passed, so this shows nothing of the server."
-    lines.append(f"{end}: {len(results)} cases, {failed} failed, {known} known failures.  {seconds:.0f} s{none}")
+    broken = sum(result.verdict is Verdict.ERROR for result in results)
+    failures = f"{failed} failed, {broken} broken in themselves" if broken else f"{failed} failed"
+    lines.append(f"{end}: {len(results)} cases, {failures}, {known} known failures.  {seconds:.0f} s{none}")
     return "\n".join(lines)
 
 
@@ -102,6 +104,9 @@ def as_junit(results: Sequence[Result], board: str, seconds: float, *, interrupt
         if result.unexpected:
             text = result.text or "listed as a known failure, and passes: take it out of the list"
             found = ElementTree.SubElement(element, "failure", {"message": _clean(text), "type": result.case.clause})
+            found.text = _clean("\n".join([result.case.about, *result.pdus]))
+        elif result.verdict is Verdict.ERROR:
+            found = ElementTree.SubElement(element, "error", {"message": _clean(result.text)})
             found.text = _clean("\n".join([result.case.about, *result.pdus]))
         elif result.verdict is not Verdict.PASS:
             known = "" if result.known is None else f" (known: {result.known})"

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pumprig.conformance.model import Failed, NotAdvertised, NotPossible
 from pumprig.conformance.octets import Bolus, hex_of, request, sf, u8, u16, u32
 from pumprig.conformance.session import CCP, RACP, SRCP, Answer, Session
+from pumprig.conformance.told import Fields
 from pumpwire import database, numbers
 from pumpwire.command import unpack_template_states
 from pumpwire.declare import TO_CLIENT
@@ -210,6 +211,8 @@ def templates(s: Session) -> dict[int, Templates]:
             raise Failed("TemplateStatusData", f"{hex_of(octets)}: {understood.detail}")
         fields = understood.fields
         first, count = fields["first_template_number"], fields["template_count"]
+        if 4 * len(fields["template_states"]) < count:
+            raise Failed(f"the states of {count} templates", hex_of(octets))
         states = unpack_template_states(fields["template_states"], count)
         found[int(fields["template_type"])] = Templates(
             int(fields["template_type"]), first, count, fields["max_blocks"],
@@ -244,9 +247,16 @@ def configurable(s: Session, kind: TemplateType, at_least: int = 1) -> list[int]
 
 
 def outside(s: Session) -> int:
-    """A template number that no type has."""
+    """A template number that no type has.
+
+    Raises:
+        NotPossible: each has one.
+    """
     taken = {number for one in templates(s).values() for number in one.numbers}
-    return next(number for number in range(255, 0, -1) if number not in taken)
+    free = next((number for number in range(255, 0, -1) if number not in taken), None)
+    if free is None:
+        raise NotPossible("every number from 1 to 255 is a template's")
+    return free
 
 
 # --- Profiles -----------------------------------------------------------------------------------------------------
@@ -414,7 +424,7 @@ def record_of(octets: bytes) -> Record:
         raise Failed("a history record", f"{hex_of(octets)}: {understood.detail}")
     return Record(
         octets, int.from_bytes(octets[:2], "little"), int.from_bytes(octets[2:6], "little"),
-        int.from_bytes(octets[6:8], "little"), message.name if message is not None else "", understood.fields,
+        int.from_bytes(octets[6:8], "little"), message.name if message is not None else "", Fields(understood.fields),
     )  # fmt: skip
 
 
