@@ -96,6 +96,24 @@ def test_a_run_without_a_verdict_is_said_to_be_running_and_shows_what_it_has(tmp
     assert len(chart_of(tmp_path)["glucose"]["s"]) == 36
 
 
+def test_a_violation_before_the_replay_lies_within_the_timeline(tmp_path):
+    folder = write_run(tmp_path, hours=2, verdict="FAIL")
+    assert chart_of(folder)["first_s"] == chart_of(folder)["start_s"] == 60
+    early = {"t": 8.4, "host": 0.1, "kind": "violation", "at_s": 8, "check": "response", "rule": "D-301"}
+    append(folder, json.dumps(early).encode() + b"\n")
+    assert chart_of(folder)["first_s"] == 8
+
+
+def test_a_run_that_never_began_has_no_charts_to_be_empty(tmp_path):
+    reason = {"verdict": "FAIL", "message": "it does not boot", "rule": "D-954", "check": "alive", "at_s": None}
+    verdict = {"t": 0.0, "host": 0.9, "kind": "verdict", "verdict": "FAIL", "reasons": [reason], "checks": {}}
+    (tmp_path / "events.jsonl").write_text(json.dumps(verdict) + "\n", encoding="utf-8")
+    page = page_of(tmp_path)
+    assert "The run never began: there is nothing to draw." in page.text and "2000-01-01" not in page.text
+    assert "it does not boot" in page.text
+    assert "chart" not in {attributes.get("id") for attributes in page.all("div")}
+
+
 def test_lockstep_says_that_speed_was_not_judged(tmp_path):
     assert "deadlines of speed were not judged" in page_of(write_run(tmp_path, hours=1)).text
     assert "60 times real time" in proven("scaled:60")[1]

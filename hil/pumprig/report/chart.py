@@ -171,6 +171,7 @@ def chart_data(record: Record) -> dict[str, Any]:
     return {
         "wall_ms": int(record.wall_start.replace(tzinfo=UTC).timestamp() * 1000),
         "start_s": _seconds(record.start_s),
+        "first_s": _seconds(record.first_s),
         "end_s": _seconds(record.end_s),
         "pulse_mu": record.pulse_mu,
         "glucose": _glucose(record),

@@ -58,7 +58,7 @@ def head(record: Record) -> Html:
     facts = [
         ("Controller", record.text("controller", default="unknown")),
         ("Clock", record.text("clock", default="unknown")),
-        ("Replayed", f"{hours_of(record)} from {wall(record, record.start_s)[:16]}"),
+        ("Replayed", f"{hours_of(record)} from {wall(record, record.start_s)[:16]}" if record.begun else "nothing"),
         ("Board", board),
         ("Seed", record.text("seed", default="none")),
     ]
@@ -175,12 +175,15 @@ PATIENT_LEGEND = (("plasma", "Plasma glucose"), ("meal", "Meal"))
 
 
 def timeline(record: Record) -> Html:
-    """The linked charts; the script draws them into the empty element."""
+    """The linked charts; the script draws them into the empty element, which is there if there is anything to draw."""
+    if not record.begun:
+        nothing = tag("p", "The run never began: there is nothing to draw.", class_="empty")
+        return section("Timeline", nothing, id_="timeline", class_="card wide")
     legend = LEGEND if not summary.has_patient(record) else (LEGEND[0], *PATIENT_LEGEND, *LEGEND[1:])
     if record.of("carbs") or any(event.get("automatic") for event in record.of("bolus")):
         legend = (*legend[:-1], *LOOP_LEGEND, legend[-1])
     ranges = (("all", "All"), ("72", "3 days"), ("24", "24 h"), ("6", "6 h"), ("1", "1 h"))
-    run_h = (record.end_s - record.start_s) / 3600
+    run_h = (record.end_s - record.first_s) / 3600
     shown = [(key, name) for key, name in ranges if key == "all" or float(key) < run_h]
     buttons = [tag("button", name, type="button", data_hours=key) for key, name in shown]
     steps = [
@@ -210,6 +213,8 @@ def _nothing(record: Record, so_far: str) -> Html:
 
 def _zoom_link(record: Record, event: Event) -> Html:
     at_s = time_of(event)
+    if not record.begun:
+        return tag("span", f"pump second {at_s:g}")
     return tag(
         "a",
         wall(record, at_s),

@@ -93,6 +93,17 @@ class Record:
         return number(self.info.get("start_s")) or 0.0
 
     @property
+    def begun(self) -> bool:
+        """Whether the pump was brought up, so that there is something to draw."""
+        return bool(self.of("run"))
+
+    @property
+    def first_s(self) -> float:
+        """Pump second from which on there is something to look at: the replay's, or that of a violation before it."""
+        found = [number(event.get("at_s", event.get("t"))) for event in self.of("violation")]
+        return min([self.start_s, *(at_s for at_s in found if at_s is not None)])
+
+    @property
     def end_s(self) -> float:
         """Pump second of the last event."""
         return max((number(events[-1].get("t")) or 0.0 for events in self.kinds.values()), default=self.start_s)

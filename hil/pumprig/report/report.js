@@ -2,11 +2,13 @@
 (() => {
   const data = JSON.parse(document.getElementById("run-data").textContent);
   const chart = document.getElementById("chart");
+  // A run that never began has nothing to draw.
+  if (!chart) return;
   const readout = document.getElementById("readout");
   const HOUR_MS = 3600e3, LEFT = 74, RIGHT = 14, NEAR_MS = 48 * HOUR_MS;
   const atMs = (s) => data.wall_ms + (s - data.start_s) * 1000;
   const toS = (ms) => (ms - data.wall_ms) / 1000 + data.start_s;
-  const run = [atMs(data.start_s), atMs(Math.max(data.end_s, data.start_s + 60))];
+  const run = [atMs(data.first_s), atMs(Math.max(data.end_s, data.start_s + 60))];
   // A little air on both sides, so that what happens in the first and last second is seen whole.
   const air = (run[1] - run[0]) * 0.006;
   const whole = [run[0] - air, run[1] + air];
