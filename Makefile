@@ -10,10 +10,9 @@ DEV    := $(VENV)/.installed-dev
 MADE   := $(VENV)/pyvenv.cfg
 WHOLE  := $(shell grep -sqF '$(CURDIR)/$(VENV)' $(MADE) && $(BIN)/python -c '' 2>/dev/null && echo yes)
 
-# Type stubs of the firmware's MicroPython, one folder per board: mypy reads one folder at a time.
-STUBS_VERSION        := 1.29.0.post1
-STDLIB_STUBS_VERSION := 1.29.0.post2
-STUBS                := typings/.$(STUBS_VERSION)-$(STDLIB_STUBS_VERSION)
+# Type stubs of each board's MicroPython, which its board.toml names, in a folder of their own.
+STUBS  := typings/.installed
+BOARDS := $(wildcard boards/*/board.toml)
 
 # MicroPython's 32-bit port runs in Node.js; the lock of its folder pins it.
 PORT   := .node/.installed
@@ -48,8 +47,7 @@ slow: $(DEV)
 check: $(DEV) $(STUBS)
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file tests/typing/unix.ini
-	$(BIN)/mypy --config-file tests/typing/pico_w.ini
+	$(BIN)/python tests/typing/stubs.py check
 	$(BIN)/python tests/tidy.py
 
 ## Write the generated files again from the declarations of the wire.
@@ -101,12 +99,8 @@ $(DEV): pyproject.toml $(MADE)
 	$(PIP) install --quiet --editable . --group dev
 	@touch $(RUN) $@
 
-$(STUBS): | $(MADE)
-	rm -rf typings
-	$(PIP) install --quiet --target typings/unix \
-	  micropython-unix-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
-	$(PIP) install --quiet --target typings/pico_w \
-	  micropython-rp2-rpi-pico-w-stubs==$(STUBS_VERSION) micropython-stdlib-stubs==$(STDLIB_STUBS_VERSION)
+$(STUBS): tests/typing/stubs.py $(BOARDS) | $(MADE)
+	$(BIN)/python tests/typing/stubs.py install
 	@touch $@
 
 # $(call npm_folder,WHAT NEEDS IT): installs what package.json and its lock, the prerequisites, pin into the target's folder.

@@ -1,8 +1,8 @@
 # Flash: the board's own blocks for the journal, as one space of octets that is erased by the block.
 #
-# A board offers block devices in two ways: by name (esp32.Partition) and by place (rp2.Flash). Programming only clears
-# bits, and octets of 0xFF leave what stands there: so a device that takes whole pages gets the rest of its page as
-# 0xFF.
+# A board offers block devices in two ways: by name (esp32.Partition) and by place (rp2.Flash). A folder of its file
+# system can be one, too: then the label is a path. Programming only clears bits, and octets of 0xFF leave what stands
+# there: so a device that takes whole pages gets the rest of its page as 0xFF.
 import struct
 
 from micropython import const
@@ -13,6 +13,10 @@ _BLANK_PAGE = b"\xff" * 256
 
 # The device that board.py describes.
 def device(board):
+    if board.FLASH_LABEL[:1] == "/":
+        from block_files import BlockFiles
+
+        return BlockFiles(board.FLASH_LABEL)
     if board.FLASH_LABEL:
         from esp32 import Partition
 

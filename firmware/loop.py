@@ -38,17 +38,29 @@ class Identity:
                 self.reset_cause = word
 
 
+# Stands in for the sensor where the board has no ADC: an occlusion is felt by nobody.
+class NoForce:
+    def read_u16(self):
+        return 0
+
+
 class Firmware:
     def __init__(self):
         self.clock = Clock()
         pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
-        force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN))
+        force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN)) if board.FORCE_ADC_PIN >= 0 else NoForce()
         flash = Flash(device(board), board.FLASH_BLOCKS, board.FLASH_BLOCK_BYTES, board.FLASH_PROGRAM_BYTES)
         self.store = Store(Ring(flash, 0, board.FLASH_STATE_BLOCKS))
         history_ring = Ring(flash, board.FLASH_STATE_BLOCKS, board.FLASH_BLOCKS - board.FLASH_STATE_BLOCKS)
         self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16, self.store)
-        uart = machine.UART(board.UART_ID, board.BAUD, rxbuf=board.UART_RX_BYTES)
-        self.bearer = SerialBearer(uart, board.BAUD, self.clock)
+        if board.USB_LINE:
+            from bearer.usb import UsbLine
+
+            line = UsbLine()
+            stream = line.stream
+        else:
+            line = stream = machine.UART(board.UART_ID, board.BAUD, rxbuf=board.UART_RX_BYTES)
+        self.bearer = SerialBearer(line, board.BAUD, self.clock)
         history = History(history_ring, self.store)
         recorder = Recorder(history)
         self.pump = Pump(settings, recorder.emit, self.motor, self.store)
@@ -60,7 +72,7 @@ class Firmware:
         self.client = peripheral.client
         self._waiting = (self.motor, self.bearer, self.server, self.client)
         self._poller = select.poll()
-        self._poller.register(uart, select.POLLIN)
+        self._poller.register(stream, select.POLLIN)
 
     def run(self):
         gc.collect()

@@ -4,11 +4,13 @@
 NAME: str
 FIRMWARE_HASH: bytes
 
-# From the [firmware] table of the board's board.toml; all are whole numbers but the label.
+# From the [firmware] table of the board's board.toml; all are whole numbers but the label; a pin may also have a name.
+USB_LINE: int
 UART_ID: int
 BAUD: int
 UART_RX_BYTES: int
-MOTOR_PIN: int
+REPL_WINDOW_MS: int
+MOTOR_PIN: int | str
 MOTOR_PULSE_MS: int
 FORCE_ADC_PIN: int
 FORCE_LIMIT_U16: int

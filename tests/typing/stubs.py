@@ -1,0 +1,61 @@
+"""Type stubs of the boards' MicroPython: installs them, and holds the firmware against each.
+
+`python tests/typing/stubs.py install` puts what every `boards/*/board.toml` names into `typings/NAME`; `check` runs
+mypy once for each board and ends with 1 when one of them found something. A new board needs no edit here.
+"""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPINGS = ROOT / "typings"
+STDLIB = "micropython-stdlib-stubs==1.29.0.post2"
+# The virtual boards share one set; the modules of `virtual` are its shims, with a configuration of their own.
+UNIX, UNIX_STUBS = "unix", "micropython-unix-stubs"
+
+
+def boards() -> dict[str, str]:
+    """Name of each board -> its stubs package, pinned."""
+    found = {}
+    for path in sorted((ROOT / "boards").glob("*/board.toml")):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        stubs = data["micropython"]["stubs"]
+        found[UNIX if stubs.startswith(UNIX_STUBS) else data["name"]] = stubs
+    return found
+
+
+def install() -> int:
+    """Installs the stubs that are not there yet; what of them is another version is made again."""
+    for name, package in boards().items():
+        stamp = TYPINGS / name / ".installed"
+        wanted = f"{package} {STDLIB}\n"
+        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+            continue
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade"]
+        subprocess.run([*pip, "--target", str(TYPINGS / name), package, STDLIB], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def check() -> int:
+    """Runs mypy for each board."""
+    failed = []
+    template = (Path(__file__).parent / "board.ini").read_text(encoding="utf-8")
+    for name in boards():
+        config = Path(__file__).parent / "unix.ini"
+        if name != UNIX:
+            config = TYPINGS / f"{name}.ini"
+            config.write_text(template.replace("BOARD", name), encoding="utf-8")
+        print(f"{name}: ", end="", flush=True)
+        mypy = [sys.executable, "-m", "mypy", "--config-file", str(config)]
+        if subprocess.run(mypy, cwd=ROOT, check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"the firmware does not fit the stubs of {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit({"install": install, "check": check}[sys.argv[1]]())
