@@ -40,6 +40,8 @@ _COMMANDS = {
     "fuzz": ("pumprig.commands.fuzz", "Throw damaged and hostile octets at the pump, and see that it stays safe."),
     "devices": ("pumprig.commands.devices", "Show the pumps and sensors that a run can have, with their sources."),
     "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
+    "boards": ("pumprig.commands.boards", "Show the boards that are plugged in: which build each runs, who holds it."),
+    "flash": ("pumprig.commands.flash", "Put the firmware onto a board, and let it prove which build it runs."),
     "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
 }
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pumplink.bearer import Bearer
-from pumplink.boards import board_names, load_board
+from pumplink.boards import BoardData, board_names, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
+from pumplink.plugged.lock import BoardLock
 from pumplink.pump_data import PumpData
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
 from pumprig.errors import BlockedError, UsageError
+from pumprig.plugged import ALLOWED, port_of, told
 
 __all__ = ["Dut", "clock_of", "open_dut"]
+
+_BAUD = 115200
 
 
 @dataclass
@@ -27,12 +31,14 @@ class Dut:
         bearer: the way to it.
         clock: by what its time passes.
         board: the virtual board, None for a real one.
+        lock: that of a real board's device.
     """
 
     name: str
     bearer: Bearer
     clock: Clock
     board: VirtualBoard | None = None
+    lock: BoardLock | None = None
 
     @property
     def real_time(self) -> bool:
@@ -59,6 +65,8 @@ class Dut:
         self.bearer.close()
         if self.board is not None:
             self.board.stop()
+        if self.lock is not None:
+            self.lock.release()
 
 
 def clock_of(text: str) -> Clock:
@@ -85,7 +93,7 @@ def open_dut(
     """Open the board named on a command line.
 
     Args:
-        name: `virtual`, `id:SERIAL` or `port:DEVICE`.
+        name: that of a board (`virtual` is started), `id:SERIAL` or `port:DEVICE`.
         clock: lockstep needs the virtual board.
         firmware: another firmware folder for the virtual board.
         on_pulse: called with (at_us, due_us) for each motor pulse that is seen.
@@ -97,30 +105,13 @@ def open_dut(
         BlockedError: no such board, or it is busy.
     """
     if name.startswith(("port:", "id:")):
-        if name in ("port:", "id:"):
-            raise UsageError(f"{name} names nothing", where="--board", allowed="virtual, id:SERIAL, port:DEVICE")
-        if isinstance(clock, Lockstep):
-            raise UsageError(
-                f"lockstep needs the virtual board, {name} keeps its own time", where="--clock",
-                allowed="realtime, scaled:N",
-            )  # fmt: skip
-        if firmware is not None:
-            raise UsageError("this is for the virtual board alone", where="--firmware", remedy="Flash it instead.")
-        device = name.removeprefix("port:") if name.startswith("port:") else _device_of(name.removeprefix("id:"))
-        try:
-            bearer = SerialBearer(device, scale=max(1, clock.scale))
-        except (BearerBusy, BearerMissing) as error:
-            raise BlockedError(str(error)) from None
-        return Dut(name, bearer, clock)
+        return _open_plugged(name, clock, firmware, None)
     try:
         data = load_board(name)
     except ValueError as error:
-        raise UsageError(str(error), where="--board", allowed="virtual, id:SERIAL, port:DEVICE") from None
+        raise UsageError(str(error), where="--board", allowed=ALLOWED) from None
     if data.kind != "virtual":
-        raise UsageError(
-            f"{name} is a real board and is reached over its port", where="--board",
-            allowed="id:SERIAL or port:DEVICE", remedy="`pumprig doctor` lists the ports.",
-        )  # fmt: skip
+        return _open_plugged(name, clock, firmware, data)
     return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s, pump_data)
 
 
@@ -140,16 +131,23 @@ def _start_virtual(
     return Dut(name, board.bearer(), clock, board)
 
 
-def _device_of(serial_number: str) -> str:
-    from serial.tools import list_ports
-
-    ports = sorted(list_ports.comports())
-    found = [port for port in ports if port.serial_number == serial_number]
-    if len(found) == 1:
-        return str(found[0].device)
-    listed = ", ".join(f"{port.device} (id:{port.serial_number})" for port in ports if port.serial_number) or "none"
-    what = "no board has this serial number" if not found else "several ports have this serial number"
-    raise BlockedError(what, where=f"id:{serial_number}", allowed=f"one of the ports that are there: {listed}")
+def _open_plugged(name: str, clock: Clock, firmware: Path | None, data: BoardData | None) -> Dut:
+    if isinstance(clock, Lockstep):
+        raise UsageError(
+            f"lockstep needs the virtual board, {name} keeps its own time", where="--clock",
+            allowed="realtime, scaled:N",
+        )  # fmt: skip
+    if firmware is not None:
+        raise UsageError("this is for the virtual board alone", where="--firmware", remedy="Flash it instead.")
+    device = port_of(name).device
+    baud = _BAUD if data is None else int(data.firmware.get("BAUD", _BAUD))
+    with told():
+        lock = BoardLock(device)
+    try:
+        return Dut(name, SerialBearer(device, baud, scale=max(1, clock.scale)), clock, lock=lock)
+    except (BearerBusy, BearerMissing) as error:
+        lock.release()
+        raise BlockedError(str(error)) from None
 
 
 def known_boards() -> list[str]:

@@ -5,6 +5,9 @@
         BearerLost             it broke, or was closed
         BearerBusy             somebody else holds it
         BearerMissing          there is no such device or host
+        BoardFull              its file system has no room for the firmware
+        BoardRefused           it does not do what flashing needs, or is not the board it should be
+        BoardSilent            it gives no REPL, or its firmware does not start
         BoardUnavailable       no virtual board can be started here
         BoardDied              the board's program ended or crashed
           BoardReset             it reset itself, or its watchdog did
@@ -34,8 +37,11 @@ __all__ = [
     "BearerLost",
     "BearerMissing",
     "BoardDied",
+    "BoardFull",
     "BoardHung",
+    "BoardRefused",
     "BoardReset",
+    "BoardSilent",
     "BoardUnavailable",
     "E2EError",
     "PowerCut",
@@ -67,6 +73,18 @@ class BearerBusy(BearerError):
 
 class BearerMissing(BearerError):
     """No such device or host."""
+
+
+class BoardFull(BearerError):
+    """The file system of a board has no room for the firmware."""
+
+
+class BoardRefused(BearerError):
+    """A board does not do what flashing needs of it, or is not the board that it should be."""
+
+
+class BoardSilent(BearerError):
+    """A board gives no REPL, or its firmware does not start."""
 
 
 class BoardUnavailable(BearerError):

@@ -112,11 +112,12 @@ class Link:
 
     # --- Connection ---------------------------------------------------------------------------------------------
 
-    def open(self, keep_alive_ms: int = 0) -> None:
+    def open(self, keep_alive_ms: int = 0, attempts: int = OPEN_ATTEMPTS) -> None:
         """Opens a connection; a connection that was open before is gone with all that was tied to it.
 
         Args:
             keep_alive_ms: period of the keep-alives in DUT milliseconds; 0 for none.
+            attempts: how often it is asked for, a DUT second each.
         Raises:
             BearerLost: no answer, or the pump does not speak this wire version.
         """
@@ -128,14 +129,14 @@ class Link:
         self._refused = False
         self.mtu = att.MTU_DEFAULT
         self._offered = self._nonce()
-        for _ in range(OPEN_ATTEMPTS):
+        for _ in range(attempts):
             self._send(FrameType.OPEN, nonce=self._offered, wire_version=self.wire_version, keep_alive_ms=keep_alive_ms)
             self._pump_until(self.now_s + OPEN_RETRY_S, lambda: self.is_open or self._refused)
             if self.is_open or self._refused:
                 break
         else:
             raise BearerLost(
-                f"no answer to {OPEN_ATTEMPTS} attempts to open a connection; "
+                f"no answer to {attempts} attempts to open a connection; "
                 "is the pump firmware running on the other end, at the same baud rate?"
             )
         if self._refused:

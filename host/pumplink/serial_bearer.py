@@ -13,7 +13,7 @@ import serial
 from pumplink.bearer import Bearer
 from pumplink.errors import BearerBusy, BearerLost, BearerMissing
 
-__all__ = ["SerialBearer"]
+__all__ = ["SerialBearer", "explain_port"]
 
 _READ_OCTETS = 4096
 _POLL_S = 0.02
@@ -42,7 +42,7 @@ class SerialBearer(Bearer):
                 self.port, baudrate=baud, timeout=0, write_timeout=5, exclusive=None if url else True
             )
         except (serial.SerialException, OSError, ValueError) as error:
-            raise _explain(self.port, error) from error
+            raise explain_port(self.port, error) from error
         self._fd: int | None = None
         with contextlib.suppress(AttributeError, io.UnsupportedOperation):
             self._fd = self._serial.fileno()
@@ -103,7 +103,13 @@ def _reason(error: Exception) -> str:
     return errno.errorcode.get(number, str(error)) if isinstance(number, int) else str(error)
 
 
-def _explain(port: str, error: Exception) -> BearerBusy | BearerMissing:
+def explain_port(port: str, error: Exception) -> BearerBusy | BearerMissing:
+    """What it means that a port cannot be opened, and what to do.
+
+    Args:
+        port: as it was named.
+        error: what opening it raised.
+    """
     number = getattr(error, "errno", None)
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
         return BearerBusy(f"{port}: another program holds the port; close it (a terminal, mpremote, another run)")

