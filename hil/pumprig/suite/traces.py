@@ -60,6 +60,7 @@ class Shape:
 
 TRACES: dict[str, Shape] = {
     "flat": Shape("Nothing happens for four hours.", datetime(2026, 3, 2, 7, 30), ((0, 120), (240, 120))),
+    "day": Shape("Nothing happens for a day and two hours.", datetime(2026, 3, 2, 7, 30), ((0, 120), (1560, 120)), 15),
     "evening": Shape("Nothing happens around midnight.", datetime(2026, 2, 28, 22, 50), ((0, 120), (160, 120))),
     "lows": Shape(
         "Two lows: one with a slow way up, one below what the sensor can show.", datetime(2026, 3, 2, 1, 0),
