@@ -57,7 +57,9 @@ PRIME = const(3)
 
 _STATE = "<BBBBBxiHHHHH"
 _BOLUS = "<BBBBHHHHHHIi"
-_SETTINGS = "<BHHBHHBBHBHHHBB"
+_SETTINGS = "<BHHBHHBBHBHHHBBB"
+# Ends the settings. What an older firmware wrote is shorter, and in this place has no octet above 127.
+_SETTINGS_FORMAT = const(0xA5)
 _GUARDRAILS = "<HHHHIBBB"
 # Settings of oref in two records: which it is, and the values.
 _OREF_EACH = const(11)
@@ -181,7 +183,7 @@ class Parts:
         elif kind == TEMPLATES:
             self._restore_templates(record)
         elif kind == SETTINGS:
-            self._pump.restore_settings(*struct.unpack_from(_SETTINGS, record, PAYLOAD))
+            self._restore_settings(record)
         elif kind == GUARDRAILS:
             self._pump.guardrails.write(*struct.unpack_from(_GUARDRAILS, record, PAYLOAD))
         elif kind == OREF:
@@ -251,8 +253,14 @@ class Parts:
             settings.suspend_now_mg_dl, settings.horizon_minutes, settings.suspend_limit_minutes,
             settings.limit_window_minutes, settings.stale_minutes, settings.lockout_minutes, settings.dia_minutes,
             settings.peak_minutes, settings.near_mg_dl, settings.resume_mg_dl, settings.resume_predicted_mg_dl,
-            settings.minimum_minutes, settings.plgs_flags,
+            settings.minimum_minutes, settings.plgs_flags, _SETTINGS_FORMAT,
         )  # fmt: skip
+
+    # Those of another format are refused as a whole: the first values hold.
+    def _restore_settings(self, record):
+        values = struct.unpack_from(_SETTINGS, record, PAYLOAD)
+        if values[-1] == _SETTINGS_FORMAT:
+            self._pump.restore_settings(*values[:-1])
 
     def _save_oref(self, index, out):
         values = self._pump.control.oref.values

@@ -3,10 +3,16 @@
 Method: a pump on a flash in memory that is booted again, also while a pulse waits for its motor.
 """
 
+import struct
+
 import pytest
 
+import settings as product
 from firmware.test_journal import again, running
+from journal import parts
+from journal.ring import PAYLOAD
 from pump import events
+from pump.control.settings import ControllerSettings
 
 GUARDRAILS = (20000, 9000, 12000, 15000, 90000, 7, 20, 45)
 
@@ -25,6 +31,27 @@ def test_guardrails_and_rule_sets_survive():
     assert (guardrails.basal_mu_per_h, guardrails.bolus_mu, guardrails.iob_mu, guardrails.hour_mu) == GUARDRAILS[:4]
     assert (guardrails.day_mu, guardrails.interval_minutes) == GUARDRAILS[4:6]
     assert (guardrails.stale_minutes, guardrails.decision_minutes) == GUARDRAILS[6:]
+
+
+def older(parts, out):
+    """Settings as a firmware before rule sets wrote them; behind them stands what a bolus left there."""
+    settings = parts._pump.control.settings
+    struct.pack_into(
+        "<BHHBHHBBHBHHHBBB", out, PAYLOAD, settings.controller, 90, 65, 25, 100, 200, 20, 45, 360, 80, 0, 0, 0, 20, 3, 0
+    )  # fmt: skip
+
+
+def test_settings_of_an_older_firmware_do_not_survive(monkeypatch):
+    """D-921: none of them, even where what stands behind them could be read as values."""
+    bench = running()
+    with monkeypatch.context() as before:
+        before.setattr(parts.Parts, "_save_settings", older)
+        values = (events.PLGS, 90, 65, 25, 100, 200, 20, 45, 360, 80)
+        assert bench.do(2, "configure", *values, 0, 0, 0, 5, 3) == events.SUCCESS
+    pump = again(bench).pump
+    kept, first = pump.control.settings, ControllerSettings(product)
+    assert vars(kept) == vars(first)
+    assert pump.max_bolus_mu == bench.pump.max_bolus_mu
 
 
 def test_the_day_of_a_guardrail_goes_on_over_a_cut():

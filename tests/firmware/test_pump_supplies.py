@@ -156,8 +156,11 @@ def test_a_reservoir_taken_off_or_emptied_stops_therapy(state, kind, value, annu
 
 @pytest.mark.parametrize("kind, value", [(LEVEL, 6001), (LEVEL, -1), (OCCLUSION, 2), (DETACHED, 2), (0x0F, 0)])
 def test_an_impossible_fault_is_refused(kind, value):
-    """D-811: no more than the capacity, and only faults that exist."""
-    assert Bench().do(1, "inject", kind, value) == events.OUT_OF_RANGE
+    """D-814: no more than the capacity, and only faults that exist; nothing changes and nothing is recorded."""
+    bench = Bench()
+    assert bench.do(1, "inject", kind, value) == events.OUT_OF_RANGE
+    assert bench.pump.reservoir.remaining_pulses == 6000
+    assert bench.all("RESERVOIR") == []
 
 
 def test_attaching_what_is_attached_changes_nothing():
