@@ -27,6 +27,7 @@ from pumplink.link import Link
 from pumplink.pump import Pump
 from pumplink.virtual import Lockstep, Realtime, VirtualBoard
 from pumplink.virtual.launch import SHIM_HEAP_BYTES
+from pumprig.bench_boards import flashing
 from pumprig.bench_delivery import accuracy
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
@@ -272,7 +273,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     for measure in (
         run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, att_read, history,
         fuzzing, host_codec, firmware_codec, allocation, heap, modules,
-        patient_days, cohort, cohort_oref, accuracy,
+        patient_days, cohort, flashing, cohort_oref, accuracy,
     )
 }  # fmt: skip
 

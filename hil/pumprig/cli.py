@@ -42,6 +42,9 @@ _COMMANDS = {
     "doctor": ("pumprig.commands.doctor", "Say what this machine can run, and what is missing."),
     "boards": ("pumprig.commands.boards", "Show the boards that are plugged in: which build each runs, who holds it."),
     "flash": ("pumprig.commands.flash", "Put the firmware onto a board, and let it prove which build it runs."),
+    "reset": ("pumprig.commands.reset", "Start the firmware of a board again."),
+    "repl": ("pumprig.commands.repl", "Stop the firmware of a board and give its REPL."),
+    "logs": ("pumprig.commands.logs", "Show what a board prints."),
     "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
 }
 

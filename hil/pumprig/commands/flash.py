@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import click
 
@@ -69,13 +70,24 @@ def _spelt(folder: Path) -> Iterator[None]:
         raise UsageError(str(error), where=str(folder)) from None
 
 
+def _pack_ahead(folder: Path) -> None:
+    from pumplink.pack import packed
+
+    with suppress(ValueError, OSError):
+        packed(folder)
+
+
 def _once(board: str, kind: str | None, folder: Path, dry_run: bool, as_json: bool) -> None:
     from pumplink.plugged.flash import checked, flash, identity_at, image_of
     from pumprig.plugged import in_repl
 
     start = time.monotonic()
+    # The board takes a while to give its REPL: meanwhile the firmware is compiled. What is wrong with it is said later.
+    packing = Thread(target=_pack_ahead, args=(folder,), daemon=True)
+    packing.start()
     with in_repl(board, kind) as (repl, hardware):
         checked(repl.system(), hardware, repl.device)
+        packing.join()
         with _spelt(folder):
             image = image_of(hardware, folder)
         tell = (lambda line: None) if as_json else (lambda line: click.echo(f"  {line}"))
