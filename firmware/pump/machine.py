@@ -257,9 +257,9 @@ class Machine:
     def _moving(self):
         return self.therapy != _STOP or self.priming.active
 
-    # Whether insulin of before a power cut may still work (D-1109).
-    def iob_unknown(self, s):
-        return self.resumed and s < 60 * self.control.settings.dia_minutes
+    # Whether insulin of before a power cut, which works for so long, may still work (D-1109).
+    def iob_unknown(self, s, minutes):
+        return self.resumed and s < 60 * minutes
 
     def last_fast_bolus_s(self):
         return self._orders.last_fast_s

@@ -12,9 +12,9 @@ SMB = places.FLAG_SMB | places.FLAG_SMB_ALWAYS
 ISF, ICHO, TARGET = 10, 12, 14
 
 
-def control(bench, s, controller, stale=15, dia=300):
+def control(bench, s, controller, stale=15, dia=300, peak=75):
     """Choose a controller."""
-    values = CONTROLLER[:5] + (stale, 30, dia) + CONTROLLER[8:]  # noqa: RUF005
+    values = CONTROLLER[:5] + (stale, 30, dia, peak) + CONTROLLER[9:]  # noqa: RUF005
     return bench.do(s, "configure", controller, *values)
 
 

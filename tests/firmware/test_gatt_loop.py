@@ -64,9 +64,9 @@ def test_settings_survive_and_carbs_do_not():
     pump = again(bench).pump
     assert tuple(pump.control.oref.values) == values
     assert pump.control.loop(pump).announced.count == 0
-    assert (pump.iob_unknown(17999), pump.iob_unknown(18000)) == (True, False)
+    assert (pump.iob_unknown(17999, 300), pump.iob_unknown(18000, 300)) == (True, False)
 
 
 def test_a_blank_pump_knows_its_iob():
     """D-1109."""
-    assert not running().pump.iob_unknown(0)
+    assert not running().pump.iob_unknown(0, 300)

@@ -26,6 +26,7 @@ from firmware.loop_bench import (
 )  # fmt: skip
 from firmware.pump_bench import Bench
 from pump import events
+from pump.control import oref_settings as places
 from pump.control import own
 from pump.control.control import DETAIL_NONE
 from pump.scheduled import Scheduled
@@ -80,13 +81,15 @@ def test_without_its_profiles_it_decides_nothing(missing):
     assert sample(bench, 0, 160) == (NONE, events.REASON_NOT_CONFIGURED)
 
 
-def test_iob_is_unknown_for_as_long_as_insulin_works():
-    """D-1109."""
-    bench = loop()
+@pytest.mark.parametrize(("dia", "bilinear", "minutes"), [(300, False, 300), (180, False, 300), (180, True, 180)])
+def test_iob_is_unknown_for_as_long_as_insulin_works(dia, bilinear, minutes):
+    """D-1109, D-1012: no exponential curve is shorter than 300 min, whatever the controller settings say."""
+    bench = loop(flags=places.FLAG_BILINEAR_CURVE if bilinear else 0)
+    assert control(bench, 0, events.OREF, dia=dia, peak=60) == events.SUCCESS
     bench.pump.resumed = True
-    assert sample(bench, 290, 160) == (NONE, events.REASON_IOB_UNKNOWN)
-    assert sample(bench, 299, 160, s=17999) == (NONE, events.REASON_IOB_UNKNOWN)
-    assert sample(bench, 300, 160) == (SET, RULE)
+    assert sample(bench, minutes - 10, 160) == (NONE, events.REASON_IOB_UNKNOWN)
+    assert sample(bench, minutes - 1, 160, s=60 * minutes - 1) == (NONE, events.REASON_IOB_UNKNOWN)
+    assert sample(bench, minutes, 160) == (SET, RULE)
 
 
 # --- what it decides on, D-1102 ---
@@ -461,11 +464,25 @@ def is_text(inputs, settings, decision):
     decision.set("1", 30)
 
 
+def is_more_than_the_detail_tells(inputs, settings, decision):
+    decision.set(65.001, 30)
+
+
+def is_a_bolus_beyond_the_detail(inputs, settings, decision):
+    decision.smb = 65.001
+
+
 def is_a_bolus_without_end(inputs, settings, decision):
     decision.smb = float("inf")
 
 
-@pytest.mark.parametrize("decide", [raises, is_no_number, is_below_zero, is_too_long, is_text, is_a_bolus_without_end])
+@pytest.mark.parametrize(
+    "decide",
+    [
+        raises, is_no_number, is_below_zero, is_too_long, is_text, is_more_than_the_detail_tells,
+        is_a_bolus_beyond_the_detail, is_a_bolus_without_end,
+    ],
+)  # fmt: skip
 def test_a_controller_that_fails_doses_nothing(monkeypatch, decide):
     """D-1112."""
     bench = loop(controller=events.OWN)

@@ -155,7 +155,7 @@ class Control:
             loop = self.loop(pump)
             if not loop.configured():
                 decision.act(_ACTION_NONE, _REASON_NOT_CONFIGURED)
-            elif pump.iob_unknown(s):
+            elif pump.iob_unknown(s, loop.insulin_minutes()):
                 decision.act(_ACTION_NONE, _REASON_IOB_UNKNOWN)
             else:
                 loop.decide(s, self.settings.controller)

@@ -24,10 +24,10 @@ RULE_CGM = 1014
 RULE_LOW = 1041
 RULE_LOW_TEMP_BESIDE_SMB = 1049
 
-# What a controller can say at all, in U/h, minutes and U.
-_RATE_MOST = 1000
+# What a controller can say at all, in U/h, minutes and U: no more than ControllerDetail can tell.
+_RATE_MOST = 65
 _MINUTES_MOST = 1440
-_BOLUS_MOST = 100
+_BOLUS_MOST = 65
 
 _DAY_S = 86400
 _ROOM = 1024
@@ -113,6 +113,10 @@ class Loop:
         if curve != self._curve:
             self._insulin.follow(*curve)
             self._curve = curve
+
+    # How long a dose works: an exponential curve never for less than 300 min (D-1012).
+    def insulin_minutes(self):
+        return self._insulin.curve.minutes
 
     # Whether all profiles are activated.
     def configured(self):
