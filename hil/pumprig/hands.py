@@ -14,6 +14,7 @@ from pumprig.dut import Dut
 from pumprig.judge import Judge
 from pumprig.loop_watch import LoopWatch
 from pumprig.oracle import commands as oracle_commands
+from pumprig.oracle.guardrails import Held
 from pumprig.oracle.questions import GetBolusTemplate
 from pumprig.pace import Pace
 from pumprig.repeat import Repeater
@@ -22,6 +23,7 @@ from pumprig.sensor import Sensor
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.wearer import Wearer
+from pumpwire.enums import ResponseCode
 
 __all__ = ["Hands"]
 
@@ -164,10 +166,18 @@ class Hands:
 
     def give(self, at_s: int, action: Action) -> None:
         """Give an action to pump and oracle, and compare their answers."""
-        wanted = self._judge.oracle.command(at_s, action.command)
-        self._judge.take()
         sent_s = self._pace.now_s
-        answered = perform(action, self._pump)
+        answers: list[Answered] = []
+
+        def held(_: Held) -> bool | None:
+            # Where both answers are right, the pump's must be known before the rules go on (D-1204).
+            answers.append(perform(action, self._pump))
+            refused = answers[0].code == ResponseCode.PROCEDURE_NOT_COMPLETED
+            return refused if refused or answers[0].code == ResponseCode.SUCCESS else None
+
+        wanted = self._judge.oracle.command(at_s, action.command, held)
+        self._judge.take()
+        [answered] = answers or [perform(action, self._pump)]
         latency_ms = (self._pace.now_s - sent_s) * 1000
         self._pace.in_time(at_s)
         self._story.command(sent_s, at_s, action.name, action.fields, answered.code, latency_ms)

@@ -11,6 +11,7 @@ from pumprig.oracle import ExpectedDecision, Ledger, Oracle, OracleSettings, Sta
 from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.commands import Command, Expected
 from pumprig.oracle.events import Event
+from pumprig.oracle.guardrails import Heard
 from pumprig.oracle.plgs import Glucose
 from pumprig.oracle.power import SOURCES
 
@@ -60,9 +61,9 @@ class Lives:
         """See `Oracle.advance`."""
         self._oracle.advance(to_s - self._epoch_s)
 
-    def command(self, at_s: int, command: Command) -> Expected:
+    def command(self, at_s: int, command: Command, heard: Heard | None = None) -> Expected:
         """See `Oracle.command`."""
-        return self._oracle.command(at_s - self._epoch_s, command)
+        return self._oracle.command(at_s - self._epoch_s, command, heard)
 
     @property
     def controller(self) -> str:
@@ -76,9 +77,10 @@ class Lives:
         glucose_mg_dl: Glucose,
         status_bits: int = 0,
         own: Wanted | None = None,
+        heard: Heard | None = None,
     ) -> ExpectedDecision:
         """See `Oracle.sample`."""
-        decision = self._oracle.sample(at_s - self._epoch_s, offset_minutes, glucose_mg_dl, status_bits, own)
+        decision = self._oracle.sample(at_s - self._epoch_s, offset_minutes, glucose_mg_dl, status_bits, own, heard)
         return replace(decision, at_s=at_s) if self._epoch_s else decision
 
     def take_events(self) -> list[Event]:

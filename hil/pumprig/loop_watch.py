@@ -16,14 +16,15 @@ from pumprig.checks import CheckBook
 from pumprig.judge import Judge
 from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.detail import ExpectedDetail
+from pumprig.oracle.guardrails import Heard, Held
 from pumprig.pace import Pace
+from pumpwire.enums import BolusType, ControllerAction
 
 __all__ = ["LoopWatch", "compare_detail", "told_detail"]
 
-_OWN = "own"
 # What an own controller tells that could not decide (D-1112).
 _FAILED = 1112
-_Tell = Callable[[Wanted | None], None]
+_Tell = Callable[[Wanted | None, Heard | None], None]
 
 
 class LoopWatch:
@@ -41,11 +42,11 @@ class LoopWatch:
         self._waiting: list[_Tell] | None = None
 
     def sample_left(self, tell: _Tell) -> None:
-        """A sample has left; `tell` lets the oracle know, with what an own controller decided."""
-        if self._waiting is not None and self._judge.oracle.controller == _OWN:
+        """A sample has left; `tell` lets the oracle know, with what the pump decided where that must be asked."""
+        if self._waiting is not None:
             self._waiting.append(tell)
         else:
-            tell(None)
+            tell(None, None)
 
     def decide(self, at_s: int, send: Callable[[], bool]) -> bool:
         """Send a sample, and ask for the numbers behind the decision on it.
@@ -63,12 +64,22 @@ class LoopWatch:
             waiting, self._waiting = self._waiting, None
         own = None if seen is None else _decided(seen)
         for tell in waiting:
-            tell(own)
+            tell(own, None if seen is None else self._held)
         if seen is not None:
             self._pace.in_time(at_s)
             self._judge.detail_told(seen.sequence, told_detail(seen))
             compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
         return sent
+
+
+    def _held(self, held: Held) -> bool:
+        """Whether guardrail 3 held the TBR or the bolus of the last decision, both being right (D-1204)."""
+        if held is Held.TBR:
+            return self._pump.decision().action is not ControllerAction.SET_TBR
+        # The fast place was free, or nobody would ask: a bolus that is there is that of the decision.
+        return not any(
+            self._pump.active_bolus(number).type is BolusType.FAST for number in self._pump.active_bolus_ids()
+        )
 
 
 def _decided(seen: ControllerDetail) -> Wanted:

@@ -17,6 +17,7 @@ from pumprig.checks import CheckBook
 from pumprig.judge import Judge
 from pumprig.loop_watch import LoopWatch
 from pumprig.oracle.carrying_out import Wanted
+from pumprig.oracle.guardrails import Heard
 from pumprig.pace import Pace
 from pumprig.scenario_control import LOOPS
 from pumprig.scenario_parts import CgmSample
@@ -158,8 +159,8 @@ class Sensor:
         status = record.fields["sensor_status"] or 0
         self._story.sample(sent_s, at_s, sample)
 
-        def tell(own: Wanted | None) -> None:
-            wanted = self._judge.oracle.sample(at_s, offset_minutes, sample.glucose_mg_dl, int(status), own)
+        def tell(own: Wanted | None, heard: Heard | None) -> None:
+            wanted = self._judge.oracle.sample(at_s, offset_minutes, sample.glucose_mg_dl, int(status), own, heard)
             self._judge.sample_sent(wanted, sent_s, sent_host_s)
             self._judge.take()
 

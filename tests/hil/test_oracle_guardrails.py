@@ -38,7 +38,7 @@ from pumprig.oracle.events import (
     TbrStarted,
     TherapyChanged,
 )
-from pumprig.oracle.guardrails import AutomaticTbr, Guardrail, automatic_bolus, automatic_tbr
+from pumprig.oracle.guardrails import AutomaticTbr, Guardrail, Held, automatic_bolus, automatic_tbr
 
 U = Decimal
 
@@ -250,6 +250,39 @@ def test_high_tbr_while_iob_is_above(rate, kind, answer):
     oracle.take_events()
     assert code(oracle, 101, SetTbr(U(rate), 30, tbr_type=kind)) == answer
     assert take(oracle, GuardrailHeld) == ([held(101, 3, 1999, 1900)] if answer == 0x72 else [])
+
+
+@pytest.mark.parametrize("told", [True, False, None])
+@pytest.mark.parametrize("off_mu", [-2, -1, 0, 1, 2])
+def test_the_answer_of_the_pump_within_the_tolerance(told, off_mu):
+    """D-1204, D-703: asked for there, and there alone, once; without an answer the oracle's own holds."""
+    oracle = guarded((1440, "0"))
+    accept(oracle, 0, SetBolus(U("2.0")))
+    oracle.advance(6240)
+    iob_mu, tolerance_mu = oracle.state().iob_mu, oracle.state().iob_tolerance_mu
+    limit_mu = int(iob_mu) + 50 + off_mu
+    accept(oracle, 6240, SetGuardrails(iob_mu=limit_mu))
+    asked = []
+
+    def heard(held):
+        asked.append(held)
+        return told
+
+    answer = oracle.command(6241, SetBolus(U("0.05")), heard)
+    within, above = abs(iob_mu + 50 - limit_mu) <= tolerance_mu, iob_mu + 50 > limit_mu
+    assert asked == ([Held.COMMAND] if within else [])
+    assert answer.code == (0x72 if (above if told is None or not within else told) else 0x0F)
+    assert (len(take(oracle, GuardrailHeld)) == 1) == (answer.code == 0x72)
+    # A life that is played again asks nobody a second time.
+    oracle.advance(6300)
+    oracle.power_cut(records=oracle.records_stored()[-1][1] - 1)
+    assert len(asked) == within
+
+
+def test_nothing_on_board_leaves_no_doubt():
+    """D-1204: a bolus of exactly the limit is accepted, whatever anybody says."""
+    oracle = guarded((1440, "0"), iob_mu=1000)
+    assert oracle.command(5, SetBolus(U("1.0")), lambda held: True).code == 0x0F
 
 
 def test_low_iob_lets_a_high_tbr_run():

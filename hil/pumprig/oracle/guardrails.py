@@ -7,8 +7,9 @@ a guardrail's number has recorded it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pumprig.oracle.events import GuardrailHeld
 from pumprig.oracle.steps import cut_down
 
 if TYPE_CHECKING:
+    from pumprig.oracle.iob import Iob
     from pumprig.oracle.machine import Machine
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "AutomaticBolus",
     "AutomaticTbr",
     "Guardrail",
+    "Heard",
+    "Held",
     "Windows",
     "automatic_bolus",
     "automatic_tbr",
@@ -37,6 +41,8 @@ __all__ = [
 ]
 
 CLIENT, CONTROLLER, DEVICE = "client", "controller", "device"
+Heard = Callable[["Held"], bool | None]
+"""Whether the pump held something for its insulin on board; None where nobody knows."""
 _HOUR_MINUTES = 60
 _DAY_HOURS = 24
 
@@ -53,6 +59,14 @@ class Guardrail(IntEnum):
     INTERVAL = 6
     STALE = 7
     DECISION = 8
+
+
+class Held(Enum):
+    """What guardrail 3 may hold: a client's command, or of a decision the TBR or the small bolus."""
+
+    COMMAND = "command"
+    TBR = "TBR"
+    BOLUS = "bolus"
 
 
 _RULES = {
@@ -143,17 +157,30 @@ class _Asked:
     doubt_mu: float = 0.0
 
 
-def _first_above(pump: Machine, at_s: int, amount_mu: int) -> _Asked | None:
+def _above_iob(pump: Machine, held: Held, total: Fraction, iob: Iob) -> bool:
+    """Whether a total lies above guardrail 3; the pump's answer where both are right (D-1204)."""
+    allowed = pump.guardrails.iob_mu
+    # Without any insulin at work there is nothing to differ about.
+    if iob.mu and abs(total - allowed) <= iob.tolerance_mu and pump.heard is not None:
+        told = pump.heard(held)
+        if told is not None:
+            return told
+    return total > allowed
+
+
+def _first_above(pump: Machine, at_s: int, amount_mu: int, held: Held) -> _Asked | None:
     """The first of IOB, hour and day that a bolus would bring above what it allows (D-1204, D-1205)."""
     pulse_mu, rails = pump.settings.pulse_mu, pump.guardrails
     coming_mu = pump.delivery.bolus_missing * pulse_mu + amount_mu
     iob = pump.iob.at(at_s)
-    totals = (
-        _Asked(Guardrail.IOB, Fraction(iob.mu) + coming_mu, rails.iob_mu, iob.tolerance_mu),
+    total = Fraction(iob.mu) + coming_mu
+    if _above_iob(pump, held, total, iob):
+        return _Asked(Guardrail.IOB, total, rails.iob_mu, iob.tolerance_mu)
+    windows = (
         _Asked(Guardrail.HOUR, Fraction(pump.windows.hour(at_s) * pulse_mu + coming_mu), rails.hour_mu),
         _Asked(Guardrail.DAY, Fraction(pump.windows.day(at_s) * pulse_mu + coming_mu), rails.day_mu),
     )
-    return next((asked for asked in totals if asked.total > asked.allowed), None)
+    return next((asked for asked in windows if asked.total > asked.allowed), None)
 
 
 def _total_held(pump: Machine, at_s: int, asked_by: str, asked: _Asked) -> Guardrail:
@@ -162,19 +189,22 @@ def _total_held(pump: Machine, at_s: int, asked_by: str, asked: _Asked) -> Guard
 
 def bolus_total_held(pump: Machine, at_s: int, amount_mu: int) -> Guardrail:
     """Which of IOB, hour and day forbids a client's bolus of so many mU, 0 for none (D-1204, D-1205)."""
-    asked = _first_above(pump, at_s, amount_mu)
+    asked = _first_above(pump, at_s, amount_mu, Held.COMMAND)
     return Guardrail.NONE if asked is None else _total_held(pump, at_s, CLIENT, asked)
 
 
-def _above_on_iob(pump: Machine, at_s: int, rate_mu_per_h: int) -> bool:
-    return rate_mu_per_h > pump.profile_rate_mu_per_h and pump.iob.at(at_s).mu > pump.guardrails.iob_mu
-
-
-def tbr_on_iob_held(pump: Machine, at_s: int, rate_mu_per_h: int, asked_by: str) -> Guardrail:
-    """Whether IOB forbids a TBR of a rate above the profile's (D-1204)."""
-    if not _above_on_iob(pump, at_s, rate_mu_per_h):
+def tbr_on_iob_held(
+    pump: Machine, at_s: int, rate_mu_per_h: int, asked_by: str, *, unrecorded: bool = False
+) -> Guardrail:
+    """Whether IOB forbids a TBR of a rate above the profile's, which is recorded unless told otherwise (D-1204)."""
+    if rate_mu_per_h <= pump.profile_rate_mu_per_h:
         return Guardrail.NONE
     iob = pump.iob.at(at_s)
+    held = Held.COMMAND if asked_by == CLIENT else Held.TBR
+    if not _above_iob(pump, held, Fraction(iob.mu), iob):
+        return Guardrail.NONE
+    if unrecorded:
+        return Guardrail.IOB
     return _held(pump, at_s, Guardrail.IOB, asked_by, floor(iob.mu), pump.guardrails.iob_mu, iob.tolerance_mu)
 
 
@@ -225,8 +255,9 @@ def automatic_tbr(pump: Machine, at_s: int, rate_mu_per_h: int, minutes: int) ->
     rate = cut_down(min(rate_mu_per_h, settings.basal_limit_mu_per_h, rails.basal_mu_per_h), least, steps)
     if rate_mu_per_h > rails.basal_mu_per_h:
         held = _held(pump, at_s, Guardrail.BASAL, CONTROLLER, rate_mu_per_h, rails.basal_mu_per_h)
-    if _above_on_iob(pump, at_s, rate):
-        return AutomaticTbr(rate, minutes, False, held or tbr_on_iob_held(pump, at_s, rate, CONTROLLER))
+    on_iob = tbr_on_iob_held(pump, at_s, rate, CONTROLLER, unrecorded=bool(held))
+    if on_iob:
+        return AutomaticTbr(rate, minutes, False, held or on_iob)
     if minutes > rails.decision_minutes:
         held = held or _held(pump, at_s, Guardrail.DECISION, CONTROLLER, minutes, rails.decision_minutes)
         minutes = rails.decision_minutes
@@ -248,7 +279,7 @@ def automatic_bolus(pump: Machine, at_s: int, amount_mu: int) -> AutomaticBolus:
     if amount_mu > rails.bolus_mu:
         held = _held(pump, at_s, Guardrail.BOLUS, CONTROLLER, amount_mu, rails.bolus_mu)
         amount_mu = whole_bolus_mu(pump, rails.bolus_mu)
-    asked = _first_above(pump, at_s, amount_mu)
+    asked = _first_above(pump, at_s, amount_mu, Held.BOLUS)
     if asked is not None:
         return AutomaticBolus(0, held or _total_held(pump, at_s, CONTROLLER, asked))
     last_s = pump.last_automatic_bolus_s

@@ -30,7 +30,7 @@ from pumprig.oracle.events import (
     TbrStarted,
     TherapyChanged,
 )
-from pumprig.oracle.guardrails import Windows, automatic_tbr, pulse_held
+from pumprig.oracle.guardrails import Heard, Windows, automatic_tbr, pulse_held
 from pumprig.oracle.iob import InsulinOnBoard
 from pumprig.oracle.loop import Loop
 from pumprig.oracle.plgs import Cgm, Limiter
@@ -104,6 +104,8 @@ class Machine:
         self.battery_percent = 100
         self.force = 0
         self.force_read_s = -1
+        # What the pump did, while an input is judged (D-1204).
+        self.heard: Heard | None = None
         self.occluded = False
         self.day = self.clock.day(0)
         self.day_mu = {"basal": 0, "bolus": 0}

@@ -13,6 +13,7 @@ with any firmware.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pumprig.oracle.decisions import ExpectedDecision, allowance_s, judge_sample
 from pumprig.oracle.delivery import Ledger
 from pumprig.oracle.detail import ExpectedDetail
 from pumprig.oracle.events import Event
+from pumprig.oracle.guardrails import Heard
 from pumprig.oracle.iob import Iob
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.oref_settings import OrefSettings
@@ -199,8 +201,13 @@ class Oracle:
             )
         self._pump.advance(to_s)
 
-    def command(self, at_s: int, command: Command) -> Expected:
+    def command(self, at_s: int, command: Command, heard: Heard | None = None) -> Expected:
         """Let a command take effect at a pump second, after steps (1) to (7), and say what it is answered.
+
+        Args:
+            at_s: the pump second of effect.
+            command: the command.
+            heard: asked where two answers are right; the pump's is the one then (D-1204).
 
         Raises:
             UsageError: `at_s` lies before the second reached, the specification has no such command, or a motor force
@@ -209,7 +216,7 @@ class Oracle:
         to_s = at_s
         if isinstance(command, SetForce):
             to_s = self._before_force(at_s)
-        return self._input(to_s, lambda pump: answer(pump, at_s, command))
+        return self._input(to_s, lambda pump: answer(pump, at_s, command), heard)
 
     def _before_force(self, at_s: int) -> int:
         # D-821: a pulse due at this very second meets the force already.
@@ -228,6 +235,7 @@ class Oracle:
         glucose_mg_dl: Glucose,
         status_bits: int = 0,
         own: Wanted | None = None,
+        heard: Heard | None = None,
     ) -> ExpectedDecision:
         """Let a CGM sample take effect at a pump second and say what is decided (D-602 to D-615, D-1101).
 
@@ -237,11 +245,16 @@ class Oracle:
             glucose_mg_dl: glucose; None for no measurement.
             status_bits: sensor status annunciation, bit 0 first.
             own: what an own controller decided, as the pump told it; None for nothing to be done.
+            heard: asked where two answers are right, as of a command.
         """
-        return self._input(at_s, lambda pump: judge_sample(pump, at_s, offset_minutes, glucose_mg_dl, status_bits, own))
+        return self._input(
+            at_s, lambda pump: judge_sample(pump, at_s, offset_minutes, glucose_mg_dl, status_bits, own), heard
+        )
 
-    def _input(self, to_s: int, act: _Act) -> Any:
+    def _input(self, to_s: int, act: _Act, heard: Heard | None) -> Any:
         self.advance(to_s)
+        if heard is not None:
+            act = _hearing(act, heard)
         self._inputs.append((to_s, act))
         return act(self._pump)
 
@@ -377,6 +390,20 @@ class Oracle:
             act(pump)
             yield
         yield from pump.seconds(self.now_s)
+
+
+def _hearing(act: _Act, heard: Heard) -> _Act:
+    """An input judged with what the pump did; it is asked once, however often the input is played."""
+    once = functools.cache(heard)
+
+    def hearing(pump: Machine) -> Any:
+        pump.heard = once
+        try:
+            return act(pump)
+        finally:
+            pump.heard = None
+
+    return hearing
 
 
 def _bolus_state(bolus: Bolus, at_s: int, pulse_mu: int) -> BolusState:
