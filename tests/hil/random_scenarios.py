@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hil.rig_bench import Bench, Run, command, fault, pump
+from hil.rig_bench import Bench, Run, command, fault, pump, toml
 from pumprig.errors import PumprigError
 from pumprig.scenario import POWER_BACK_S
 from pumprig.verdict import Verdict
@@ -42,11 +42,23 @@ ANNUNCIATIONS = (
     "system_issue", "occlusion_detected", "reservoir_low", "reservoir_empty", "battery_low", "battery_empty",
     "temperature_out_of_range", "max_delivery", "cgm_stale", "pause_over", "tbr_over", "bolus_canceled",
 )  # fmt: skip
+LOOPED_FROM = 10_000
+"""Seeds from here on have controller oref, carbs and guardrails in them."""
+CARBS_AGO_MINUTES = (0, 0, 0, 1, 5, 30, 119, 240, 359, 360)
+GUARDRAILS = {
+    "basal_mu_per_h": (49, 500, 1000, 2040, 4000, 30000, 30001), "bolus_mu": (50, 200, 550, 2000, 25000, 25001),
+    "iob_mu": (50, 500, 1500, 3000, 6000, 50000), "hour_mu": (50, 1000, 3000, 60000),
+    "day_mu": (50, 3000, 10000, 300000), "interval_minutes": (0, 1, 3, 10, 11, 15), "stale_minutes": (5, 10, 15, 60),
+    "decision_minutes": (5, 12, 30, 60, 240),
+}  # fmt: skip
 PROFILE_VALUES = {
     "isf": ("0.9", "1", "20.5", "45.1", "50", "120", "1000", "1001"),
     "icho": ("0.9", "1", "7.5", "10", "12.5", "300", "301"),
     "target": ("39.9", "40", "80", "90.5", "100", "110", "400", "401"),
 }
+
+
+UNUSUAL = {Decimal(values[place]) for values in PROFILE_VALUES.values() for place in (0, -1)}
 
 
 class Maker:
@@ -63,6 +75,9 @@ class Maker:
         self.minutes = 60 * self.hours
         self.start = START + timedelta(minutes=self.chance.choice((0, 360, 719, 1260, 1320, 1380, 1439)))
         self.times: list[int] = []
+        # The closed loop's seeds are its own; the others stay as they are.
+        self.looped = seed >= LOOPED_FROM
+        self.more = ("set_guardrails", "set_oref", "announce_carbs", "announce_carbs") if self.looped else ()
 
     def pick(self, options: Any) -> Any:
         return self.chance.choice(options)
@@ -122,6 +137,48 @@ class Maker:
             "peak_minutes": self.chance.randint(35, min(120, 2 * dia // 5)),
         }
 
+    def oref(self) -> dict[str, Any]:
+        """Settings of controller oref, mostly with small boluses."""
+        flags = (
+            "skip_neutral_temps", "smb_always", "smb_with_cob", "smb_after_carbs", "smb_with_low_target",
+            "smb_with_high_target", "uam", "exercise_mode", "high_target_raises_sensitivity",
+            "low_target_lowers_sensitivity", "sensitivity_raises_target", "resistance_lowers_target",
+            "bilinear_curve", "smb_at_high_bg",
+        )  # fmt: skip
+        settings: dict[str, Any] = {name: self.maybe(0.5) for name in self.chance.sample(flags, self.pick((0, 2, 6)))}
+        settings["smb"] = self.maybe(0.8)
+        numbers = {
+            "max_iob_mu": (0, 500, 3000, 6000, 12000), "max_basal_mu_per_h": (500, 2000, 4000, 10000),
+            "autosens_thousandths": (0, 500, 800, 1200, 2000), "temp_target_mg_dl": (0, 60, 80, 120, 160),
+            "smb_basal_minutes": (0, 30, 120), "uam_smb_basal_minutes": (0, 30, 120),
+            "smb_interval_minutes": (1, 3, 10), "max_cob_g": (0, 20, 120, 250), "min_carb_impact_tenths": (0, 80, 250),
+            "remaining_carbs_cap_g": (0, 45, 90), "remaining_carbs_percent": (0, 50, 100),
+            "carbs_required_threshold_g": (1, 20, 250), "delta_share_percent": (1, 20, 30),
+            "current_basal_multiplier_tenths": (10, 40, 100), "daily_basal_multiplier_tenths": (10, 30, 100),
+            "flat_cgm": ("detected", "ignored"),
+        }  # fmt: skip
+        for name in self.chance.sample(sorted(numbers), self.pick((0, 1, 3, 8))):
+            settings[name] = self.pick(numbers[name])
+        return settings
+
+    def guardrails(self) -> dict[str, int]:
+        """Guardrails that somebody tightens, loosens, or writes out of their bounds."""
+        names = self.chance.sample(sorted(GUARDRAILS), self.pick((1, 1, 2)))
+        return {name: self.pick(GUARDRAILS[name]) for name in names}
+
+    def beside(self) -> dict[str, Any]:
+        """The profiles that a loop needs."""
+        made = {}
+        for kind in PROFILE_VALUES:
+            while True:
+                blocks = self.day_profile(kind)[f"{kind}_profile"]
+                in_order = all(block.get("low_mg_dl", 0) <= block.get("high_mg_dl", 0) for block in blocks)
+                usual = all(Decimal(str(value)) not in UNUSUAL for block in blocks for value in block.values())
+                if in_order and usual and sum(block["duration_minutes"] for block in blocks) == 1440:
+                    break
+            made[f"{kind}_profile"] = blocks
+        return made
+
     def profile(self, rates: Sequence[Decimal] = RATES[:12]) -> list[tuple[int, Decimal]]:
         """Blocks of whole minutes that fill the day."""
         count = self.pick((1, 1, 2, 3, 5, 24))
@@ -142,10 +199,16 @@ class Maker:
             "set_tbr", "set_tbr", "set_tbr", "cancel_tbr", "set_bolus", "set_bolus", "set_bolus", "cancel_bolus",
             "set_therapy_state", "set_therapy_state", "set_max_bolus", "set_clock", "confirm_annunciation",
             "snooze_annunciation", "write_basal_profile", "activate_basal_profile", "set_controller", "template",
-            "template", "template", "priming", "priming", "records",
+            "template", "template", "priming", "priming", "records", *self.more,
         ))  # fmt: skip
         fields: dict[str, Any] = {}
         match kind:
+            case "set_guardrails":
+                fields = {"guardrails": self.guardrails()}
+            case "set_oref":
+                fields = {"oref": self.oref()}
+            case "announce_carbs":
+                fields = {"carbs_g": self.pick((1, 5, 20, 40, 75, 250)), "minutes_ago": self.pick(CARBS_AGO_MINUTES)}
             case "template":
                 kind, fields = self.template()
             case "priming":
@@ -181,7 +244,7 @@ class Maker:
             case "activate_basal_profile":
                 fields = {"template_number": self.pick((1, 1, 2, 3, 4))}
             case "set_controller":
-                fields = {"controller": self.pick(("manual", "plgs", "plgs"))}
+                fields = {"controller": self.pick(("manual", "plgs", "plgs", *(4 * ["oref"] if self.looped else [])))}
                 if self.maybe(0.7):
                     fields["settings"] = self.settings(strange=True)
                     if self.maybe(0.1):
@@ -418,11 +481,19 @@ class Maker:
 
     def parts(self) -> list[str]:
         """The text of the scenario without its trace."""
-        head = [f"seed = {self.seed}", f'controller = "{self.pick(("plgs", "plgs", "plgs", "manual"))}"']
+        controllers = ("oref", "oref", "oref", "plgs") if self.looped else ("plgs", "plgs", "plgs", "manual")
+        head = [f"seed = {self.seed}", f'controller = "{self.pick(controllers)}"']
         settings = self.settings(strange=self.maybe(0.4))
+        if self.looped and self.maybe(0.3):
+            settings = {"rule_set": self.pick(("basal_iq", "suspend_before_low"))}
         reservoir = Decimal(self.pick(("300", "300", "300", "200", "25", "20.1", "5", "0.5")))
-        tables = ["\n".join(["[settings]", *(f"{name} = {value}" for name, value in settings.items())])]
-        tables.append(pump(*self.profile(), max_bolus_iu=Decimal(self.pick(("10", "2", "25"))), reservoir_iu=reservoir))
+        tables = [_table("settings", settings)]
+        beside = {}
+        if self.looped:
+            beside = self.beside()
+            tables += [_table("oref", self.oref())]
+        most = Decimal(self.pick(("10", "2", "25")))
+        tables.append(pump(*self.profile(), **beside, max_bolus_iu=most, reservoir_iu=reservoir))
         downs = self.downs()
         tables += [fault(at_s, kind, for_seconds=for_s) for at_s, for_s, kind in downs]
         # Near where the connection goes and comes, and where the rig puts its own questions.
@@ -436,6 +507,10 @@ class Maker:
         entries += [command(self.at_s(), "set_therapy_state", state="run") for _ in range(self.pick((0, 2, 6)))]
         entries = [entry for entry in entries if not _unreachable(entry, downs)]
         return head + tables + _apart(entries)
+
+
+def _table(name: str, fields: dict[str, Any]) -> str:
+    return "\n".join([f"[{name}]", *(f"{field} = {toml(value)}" for field, value in fields.items())])
 
 
 def _apart(entries: list[str]) -> list[str]:

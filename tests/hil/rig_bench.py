@@ -37,14 +37,15 @@ def clock(second: int) -> str:
 
 def _entry(table: str, at_s: int, kind: str, fields: dict[str, Any]) -> str:
     lines = [f"[[{table}]]", f'at = "{clock(at_s)}"', f'kind = "{kind}"']
-    return "\n".join([*lines, *(f"{name} = {_toml(value)}" for name, value in fields.items())])
+    return "\n".join([*lines, *(f"{name} = {toml(value)}" for name, value in fields.items())])
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as scenarios write it."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + " }"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, datetime):
         return value.isoformat()
     return json.dumps(value) if isinstance(value, (bool, str)) else str(value)
@@ -68,7 +69,7 @@ def profile(*blocks: tuple[int, Any]) -> list[dict[str, Any]]:
 def pump(*blocks: tuple[int, Any], **settings: Any) -> str:
     """The pump of a scenario: its basal profile, 1 IU/h if none is given, and other settings."""
     values = {"basal_profile": profile(*(blocks or ((1440, 1),))), **settings}
-    return "\n".join(["[pump]", *(f"{name} = {_toml(value)}" for name, value in values.items())])
+    return "\n".join(["[pump]", *(f"{name} = {toml(value)}" for name, value in values.items())])
 
 
 def trace_csv(readings: Iterable[tuple[int, int]], start: datetime = MORNING) -> str:
