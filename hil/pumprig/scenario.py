@@ -74,6 +74,7 @@ from pumprig.scenario_parts import (
 )
 from pumprig.scenario_patient import PatientSettings, loop_profiles, resting_profile
 from pumprig.scenario_problems import ARGUMENTS, line_of, problems_of, toml_problem
+from pumprig.therapy_profile import PROFILE_FORMATS, TherapyProfile
 from pumprig.toml_lines import Location, TomlLines
 from pumprig.trace import Trace, bundled_trace_path, load_trace
 
@@ -135,6 +136,7 @@ class Scenario(Part):
     _file: str = PrivateAttr(default="scenario")
     _lines: TomlLines | None = PrivateAttr(default=None)
     _folder: Path | None = PrivateAttr(default=None)
+    _profile: TherapyProfile | None = PrivateAttr(default=None)
 
     @field_validator("trace")
     @classmethod
@@ -286,7 +288,19 @@ class Scenario(Part):
         except ValidationError as error:
             raise ScenarioError(problems_of(error, raw, ARGUMENTS, None, type(self))) from None
         scenario._file, scenario._lines, scenario._folder = self._file, self._lines, self._folder
+        scenario._profile = self._profile
         scenario._judge_times()
+        return scenario
+
+    def with_profile(self, profile: TherapyProfile) -> Scenario:
+        """A copy with the basal, sensitivity, carbohydrate ratio and target of a wearer.
+
+        Raises:
+            ScenarioError: a value is out of its range.
+        """
+        given = {name: getattr(self.pump, name) for name in self.pump.model_fields_set}
+        scenario = self.changed(pump=PumpSettings.model_validate(given | profile.pump))
+        scenario._profile = profile
         return scenario
 
     @property
@@ -354,8 +368,19 @@ class Scenario(Part):
             ScenarioError: with one line for each.
         """
         found = [self.problem(place, message) for place, message in controller_problems(self, pump)]
+        lacks_profiles = self.controller_word in LOOPS and None in (
+            self.pump.isf_profile, self.pump.icho_profile, self.pump.target_profile
+        )  # fmt: skip
+        if lacks_profiles and self._lines is None:
+            raise UsageError(
+                f"controller {self.controller} needs the wearer's insulin sensitivity, carbohydrate ratio and target, "
+                "and a trace tells none",
+                where="--controller", allowed=f"beside a trace also --profile FILE, {PROFILE_FORMATS}",
+                remedy="Or write [pump] in a scenario; hil/SCENARIOS.md has its fields.",
+            )  # fmt: skip
         if found:
-            raise ScenarioError(found, remedy=_REMEDY)
+            also = f" --profile FILE gives them, too: {PROFILE_FORMATS}." if lacks_profiles else ""
+            raise ScenarioError(found, remedy=_REMEDY + also)
 
     def load_trace(self) -> Trace:
         """The part of the trace that the run replays; of a patient, when the samples will be taken.
@@ -374,6 +399,9 @@ class Scenario(Part):
 
     def problem(self, location: Location, message: str) -> str:
         """One line `file:line: field: message` for a mistake that shows only later."""
+        profile = self._profile
+        if profile is not None and location[0] == "pump" and location[1] in profile.pump:
+            return line_of(profile.file, profile, location[1:], message)
         return line_of(self._file, self._lines, location, message)
 
     def refuse_after(self, duration_s: int) -> None:

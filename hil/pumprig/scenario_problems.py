@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from pumprig.scenario_parts import START_ALLOWED, seconds_problem
 from pumprig.scenario_values import FieldProblem
-from pumprig.toml_lines import Location, TomlLines
+from pumprig.toml_lines import Lines, Location
 
 __all__ = ["ARGUMENTS", "line_of", "problems_of", "toml_problem"]
 
@@ -20,7 +20,7 @@ _OPTIONS = {name: name for name in ("controller", "seed", "hours", "start", "dat
 _OPTIONS |= {"patient.name": "patient", "patient.meals": "meals", "pump_profile": "pump", "cgm_profile": "cgm"}
 
 
-def line_of(file: str, lines: TomlLines | None, location: Location, message: str) -> str:
+def line_of(file: str, lines: Lines | None, location: Location, message: str) -> str:
     """One line for a mistake at a place: the option where a command line gave it, else `file:line: field: message`."""
     where = f"{file}:{lines.line_of(location)}" if lines else file
     field = ".".join(str(part + 1 if isinstance(part, int) else part) for part in location)
@@ -38,7 +38,7 @@ def toml_problem(file: str, message: str, text: str) -> str:
 
 
 def problems_of(
-    error: ValidationError, raw: dict[str, Any], file: str, lines: TomlLines | None, model: type[BaseModel]
+    error: ValidationError, raw: dict[str, Any], file: str, lines: Lines | None, model: type[BaseModel]
 ) -> list[str]:
     """One line for each mistake that a model found, in the order of the file.
 
@@ -61,7 +61,7 @@ def problems_of(
 
 # Without a known kind pydantic looks at no other field of that command or fault.
 def _time_of_unknown_kind(
-    item: dict[str, Any], location: Location, file: str, lines: TomlLines | None
+    item: dict[str, Any], location: Location, file: str, lines: Lines | None
 ) -> list[tuple[int, str]]:
     place = (*location, "at")
     message = seconds_problem(item["at"]) if "at" in item else "is missing"

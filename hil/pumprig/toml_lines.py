@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from typing import cast
+from typing import Protocol, cast
 
 Location = tuple[str | int, ...]
 
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
 _PATH = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*")
 _TABLE = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]\]?")
+
+
+class Lines(Protocol):
+    """Whatever knows the lines of a file."""
+
+    def line_of(self, location: Location) -> int:
+        """Line of a location, or of the nearest thing around it that has one."""
 
 
 class TomlLines:

@@ -17,6 +17,7 @@ from pumprig.rule_titles import GUARDRAIL_TITLES
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
 from pumprig.scenario_control import OWN_SUFFIX
+from pumprig.therapy_profile import load_profile
 from pumprig.verdict import Verdict
 
 __all__ = ["command"]
@@ -28,6 +29,10 @@ __all__ = ["command"]
 @click.option("--meals", metavar="FILE|none", help="What the patient eats; the pump is not told.  [default: none]")
 @click.option("--pump", metavar="NAME", help="The kind of pump; `pumprig devices` lists them.")
 @click.option("--cgm", metavar="NAME", help="The kind of sensor: the trace becomes what it would send.")
+@click.option(
+    "--profile", metavar="FILE.json",
+    help="The wearer's basal, ISF, I:CHO and target, which a loop needs beside a trace: a Nightscout or oref0 profile.",
+)  # fmt: skip
 @click.option("--announce-meals", is_flag=True, help="Tell the pump of each meal when the patient eats it.")
 @click.option(
     "--controller", metavar="manual|plgs|oref|FILE.py", help="On-pump controller, or one of your own.  [default: plgs]"
@@ -64,6 +69,7 @@ def command(
     patient: str | None,
     meals: str | None,
     announce_meals: bool,
+    profile: str | None,
     pump: str | None,
     cgm: str | None,
     controller: str | None,
@@ -91,6 +97,7 @@ def command(
       pumprig run
       pumprig run export.csv --controller plgs --hours 24
       pumprig run scenario.toml --clock scaled:60 --json
+      pumprig run export.csv --controller oref --profile profile.json
       pumprig run --patient adult#001 --meals meals.csv --hours 48
       pumprig run --patient adult#001 --meals meals.csv --announce-meals --controller oref
       pumprig run export.csv --pump omnipod_dash --cgm libre3
@@ -115,6 +122,8 @@ def command(
         scenario = _scenario(source, given)
     else:
         scenario = _patient_scenario(source, patient, meals, given, announce=announce_meals)
+    if profile is not None:
+        scenario = scenario.with_profile(load_profile(profile))
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
