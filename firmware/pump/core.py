@@ -322,7 +322,7 @@ class Pump(Automatic):
             self._end_tbr(s, _CANCELED, 0)
         if self.tbr.automatic and control.controller != controller:
             self._end_tbr(s, _CANCELED, 0)
-        self.control.prepare(self)
+        self._prepare_controller(s)
         return _SUCCESS
 
     # The settings of controller oref, in the order of the characteristic OrefSettings.

@@ -211,7 +211,7 @@ class Machine:
     def restart(self, basal_pulses, fast_pulses, extended_pulses, prime_pulses, in_doubt):
         self.advance(0)
         self.iob.scheduled.follow(0, self.basal.rate_mu_per_h)
-        self.control.prepare(self)
+        self._prepare_controller(0)
         delivery = self.delivery
         lost = -(basal_pulses + fast_pulses + extended_pulses + prime_pulses)
         since_filled = delivery.pulses() - self.filled_at_pulse & _PULSE_MASK
@@ -290,6 +290,11 @@ class Machine:
         old = self.reported_mu_per_h
         self._apply_rate()
         self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
+
+    # A controller that cannot be loaded is told at once, not with the next sample (D-1112).
+    def _prepare_controller(self, s):
+        if not self.control.prepare(self):
+            self.annunciations.announce(s, _SYSTEM_ISSUE)
 
     # Whatever is in force keeps to guardrail 1 (D-1202).
     def _apply_rate(self):

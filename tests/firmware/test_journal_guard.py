@@ -4,10 +4,12 @@ Method: a pump on a flash in memory that is booted again, also while a pulse wai
 """
 
 import struct
+import sys
 
 import pytest
 
 import settings as product
+from firmware.loop_bench import CONTROLLER
 from firmware.test_journal import again, running
 from journal import parts
 from journal.ring import PAYLOAD
@@ -52,6 +54,18 @@ def test_settings_of_an_older_firmware_do_not_survive(monkeypatch):
     kept, first = pump.control.settings, ControllerSettings(product)
     assert vars(kept) == vars(first)
     assert pump.max_bolus_mu == bench.pump.max_bolus_mu
+
+
+def test_a_controller_that_cannot_be_loaded_is_told_at_the_restart(monkeypatch):
+    """D-1112: the settings stand."""
+    bench = running()
+    assert bench.do(2, "configure", events.OWN, *CONTROLLER) == events.SUCCESS
+    monkeypatch.setitem(sys.modules, "pump.control.own", None)
+    monkeypatch.delattr("pump.control.own")
+    restarted = again(bench)
+    told = [event for event in restarted.events if event[0] == events.ANNUNCIATION]
+    assert [event[2] for event in told] == [events.SYSTEM_ISSUE]
+    assert restarted.pump.control.settings.controller == events.OWN
 
 
 def test_the_day_of_a_guardrail_goes_on_over_a_cut():

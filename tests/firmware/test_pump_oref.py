@@ -502,8 +502,13 @@ def test_a_controller_that_cannot_be_loaded_doses_nothing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pump.control.own", None)
     monkeypatch.delattr("pump.control.own")
     bench = loop(controller=events.OWN)
+    assert [(line[0], line[2]) for line in bench.all("ANNUNCIATION")] == [(0, events.SYSTEM_ISSUE)]
+    assert bench.pump.control.settings.controller == events.OWN
+    assert bench.do(1, "confirm", 1) == events.SUCCESS
     assert sample(bench, 5, 160) == (NONE, RULE)
     assert detail(bench)[0] == 1112
+    told = bench.all("ANNUNCIATION")
+    assert [(line[0], line[2]) for line in told if line[0] != 1] == [(0, events.SYSTEM_ISSUE), (300, events.SYSTEM_ISSUE)]
 
 
 def test_an_own_controller_decides(monkeypatch):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from pumplink.own_controller import OwnControllerError, own_firmware
+from pumprig.bench import write_trace
+from pumprig.bench_oref import LOOP_PROFILES
 from pumprig.cli import main
 
 EXAMPLE = Path(__file__).parent / "half_or_double.py"
@@ -53,6 +55,16 @@ def test_one_that_raises_decides_nothing(pumprig, tmp_path):
 def test_it_doses_a_patient_and_the_rig_passes_it(pumprig, tmp_path):
     """D-1104: delivery is judged, the decisions are its own."""
     arguments = ("--patient", "adult#001", "--hours", 3, "--controller", EXAMPLE, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 0, said
+    assert "PASS" in said
+
+
+def test_it_doses_on_a_trace(pumprig, tmp_path):
+    """D-1104: the profiles of a loop are the scenario's."""
+    write_trace(tmp_path / "trace.csv", 1)
+    (tmp_path / "scenario.toml").write_text('trace = "trace.csv"\n' + LOOP_PROFILES)
+    arguments = (tmp_path / "scenario.toml", "--hours", 3, "--controller", EXAMPLE, "--out", tmp_path, "--no-live")
     code, said = pumprig("run", *arguments)
     assert code == 0, said
     assert "PASS" in said

@@ -102,13 +102,15 @@ class Control:
             self._loop = Loop(pump)
         return self._loop
 
-    # Loads what the controller needs before the first sample asks for it. What fails then fails on the sample, too.
+    # Loads what the controller needs before the first sample asks for it; False when that fails, as it then will on the
+    # sample, too.
     def prepare(self, pump):
         if self.closes_loop():
             try:
                 self.loop(pump).prepare(self.settings.controller)
             except Exception:  # noqa: BLE001
-                self.failed = True
+                return False
+        return True
 
     # Decides on a sample.
     def sample(self, s, offset_minutes, glucose_mg_dl, status, pump):
