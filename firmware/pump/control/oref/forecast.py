@@ -14,6 +14,8 @@ _SHOWN_MOST = 401
 _NO_LOWEST = 999
 
 _FADING_POINTS = 12
+# What is left of the deviation at each point; nothing from the last one on.
+_FADING = tuple([1 - i / _FADING_POINTS for i in range(_FADING_POINTS + 1)])
 _UAM_FADING_POINTS = 36
 # What is dosed now works most after these points; a low before them cannot be helped any more.
 _WAIT_POINTS = 18
@@ -33,21 +35,21 @@ class Line:
         self.lowest = _NO_LOWEST
         self.lowest_later = _NO_LOWEST
 
-    # Takes the lowest points, and from which point on a low can be helped; then makes the points those that are shown.
-    def finish(self, steps, wait):
-        points = self.points
-        lowest = later = _NO_LOWEST
-        for i in range(1, steps + 1):
-            mg_dl = points[i]
-            if mg_dl < lowest:
-                lowest = mg_dl
-            if mg_dl < later and i >= wait:
-                later = mg_dl
+    # Takes the end, the lowest point, and the lowest of those where a low can be helped; then makes the points those
+    # that are shown.
+    def finish(self, end, lowest, later):
         self.lowest = nearest(lowest)
         self.lowest_later = greater(_SHOWN_LEAST, nearest(later))
-        self.end = points[steps]
+        self.end = end
+        points = self.points
         for i in range(self.count):
-            points[i] = nearest(lesser(_SHOWN_MOST, greater(_SHOWN_LEAST, points[i])))
+            mg_dl = points[i]
+            if mg_dl <= _SHOWN_LEAST:
+                points[i] = _SHOWN_LEAST
+            elif mg_dl >= _SHOWN_MOST:
+                points[i] = _SHOWN_MOST
+            else:
+                points[i] = nearest(mg_dl)
 
     # Leaves out the end along which nothing changes.
     def trim(self):
@@ -85,20 +87,25 @@ class Forecast:
         self.min_pred = 0
         self._cob_top = 0
 
-    # Draws the lines; eventual is what insulin and deviation alone lead to.
+    # Draws the lines; eventual is what insulin and deviation alone lead to. Lines that no rule reads are left out: each
+    # of their numbers would take heap.
     def draw(self, inputs, settings, targets, carbs, eventual):
         steps = inputs.iob.count
         mg_dl = inputs.glucose.mg_dl
+        self.cob_shown = inputs.meal.cob > 0 and carbs.rising()
+        self.uam_shown = settings.uam and carbs.rising()
+        self._cob_top = mg_dl
         self._insulin(mg_dl, inputs.iob, targets.isf, carbs.impact)
-        self._cob(mg_dl, steps, carbs)
-        self._uam(mg_dl, steps, carbs)
-        for line in (self.iob, self.zt, self.cob):
-            line.finish(steps, _WAIT_POINTS)
-        self.uam.finish(steps, _UAM_WAIT_POINTS)
+        if self.cob_shown or carbs.expected():
+            self._cob(mg_dl, steps, carbs)
+        if settings.uam:
+            self._uam(mg_dl, steps, carbs)
+        self._finish_insulin(steps)
         if steps == 0:
             self.iob.end = eventual
-        self._show(inputs.meal, settings.uam, targets.target, carbs, eventual)
+        self._show(targets.target, eventual)
 
+    # The two lines of insulin alone; the others need its points as they are.
     def _insulin(self, mg_dl, iob, isf, impact):
         steps = iob.count
         self.iob.start(mg_dl, steps)
@@ -106,49 +113,78 @@ class Forecast:
         points, zero_temp_points, bgi = self.iob.points, self.zt.points, self._bgi
         activities, zero_temp_activities = iob.activities, iob.zero_temp_activities
         zero_temp = mg_dl
+        fall = -isf
         for i in range(1, steps + 1):
-            bgi[i] = hundredth(-activities[i - 1] * isf * 5)
-            mg_dl = mg_dl + bgi[i] + impact * (1 - min(1, i / _FADING_POINTS))
+            change = hundredth(activities[i - 1] * fall * 5)
+            bgi[i] = change
+            if i <= _FADING_POINTS:
+                fading = impact * _FADING[i]
+            mg_dl = mg_dl + change + fading
             points[i] = mg_dl
-            zero_temp += hundredth(-zero_temp_activities[i - 1] * isf * 5)
+            zero_temp += hundredth(zero_temp_activities[i - 1] * fall * 5)
             zero_temp_points[i] = zero_temp
+
+    def _finish_insulin(self, steps):
+        for line in (self.iob, self.zt):
+            points = line.points
+            lowest = later = _NO_LOWEST
+            for i in range(1, steps + 1):
+                mg_dl = points[i]
+                if mg_dl < lowest:
+                    lowest = mg_dl
+                if mg_dl < later and i >= _WAIT_POINTS:
+                    later = mg_dl
+            line.finish(points[steps], lowest, later)
 
     # What carbs seen now still bring fades; what is not seen yet comes as a triangle over the hours that remain.
     def _cob(self, mg_dl, steps, carbs):
         self.cob.start(mg_dl, steps)
-        points, bgi = self.cob.points, self._bgi
+        points, bgi, iob_points = self.cob.points, self._bgi, self.iob.points
         seen = greater(0, carbs.impact)
         fading_points = greater(carbs.seen_points * 2, 1)
-        self._cob_top = iob_top = mg_dl
+        last, top, peak = carbs.hours * 12, carbs.hours / 2 * 12, carbs.unseen_peak
+        iob_top = mg_dl
         expected = carbs.expected()
+        lowest = later = _NO_LOWEST
         for i in range(1, steps + 1):
-            fading = min(0, carbs.impact * (1 - min(1, i / _FADING_POINTS)))
+            if i <= _FADING_POINTS:
+                fading = min(0, carbs.impact * _FADING[i])
             impact = greater(0, seen * (1 - i / fading_points))
-            edge = lesser(i, carbs.hours * 12 - i)
-            unseen = greater(0, over(edge, carbs.hours / 2 * 12) * carbs.unseen_peak)
+            unseen = greater(0, over(lesser(i, last - i), top) * peak)
             mg_dl = mg_dl + bgi[i] + fading + impact + unseen
             points[i] = mg_dl
-            if self.iob.points[i] > iob_top:
-                iob_top = self.iob.points[i]
+            if mg_dl < lowest:
+                lowest = mg_dl
+            if mg_dl < later and i >= _WAIT_POINTS:
+                later = mg_dl
+            iob = iob_points[i]
+            if iob > iob_top:
+                iob_top = iob
             if expected and mg_dl > iob_top:
                 self._cob_top = mg_dl
+        self.cob.finish(mg_dl, lowest, later)
 
     def _uam(self, mg_dl, steps, carbs):
         self.uam.start(mg_dl, steps)
-        points, bgi = self.uam.points, self._bgi
+        points, bgi, deviation, slope = self.uam.points, self._bgi, carbs.deviation, carbs.slope
+        lowest = later = _NO_LOWEST
         for i in range(1, steps + 1):
-            fading = min(0, carbs.impact * (1 - min(1, i / _FADING_POINTS)))
-            by_slope = greater(0, carbs.deviation + i * carbs.slope)
-            by_time = greater(0, carbs.deviation * (1 - i / _UAM_FADING_POINTS))
+            if i <= _FADING_POINTS:
+                fading = min(0, carbs.impact * _FADING[i])
+            by_slope = greater(0, deviation + i * slope)
+            by_time = greater(0, deviation * (1 - i / _UAM_FADING_POINTS))
             mg_dl = mg_dl + bgi[i] + fading + lesser(by_slope, by_time)
             points[i] = mg_dl
+            if mg_dl < lowest:
+                lowest = mg_dl
+            if mg_dl < later and i >= _UAM_WAIT_POINTS:
+                later = mg_dl
+        self.uam.finish(mg_dl, lowest, later)
 
     # Trims the lines, and raises the eventual glucose to where carbs lead.
-    def _show(self, meal, uam, target, carbs, eventual):
+    def _show(self, target, eventual):
         self.iob.trim()
         self.zt.trim_rising(target)
-        self.cob_shown = meal.cob > 0 and carbs.rising()
-        self.uam_shown = uam and carbs.rising()
         if self.cob_shown:
             self.cob.trim()
             eventual = greater(eventual, self.cob.last())

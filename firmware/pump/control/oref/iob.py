@@ -94,19 +94,25 @@ class Insulin:
 
     # U at one second.
     def left(self, doses, s):
-        self._take(doses, s)
-        units = 0
-        for n in range(self._count):
-            units += self._mu[n] / 1000 * self.curve.left[self._ages[n]]
-        return thousandth(units)
+        return thousandth(self._sum(doses, s, self.curve.left))
 
     # U/min at one second.
     def activity(self, doses, s):
+        return _rounded(self._sum(doses, s, self.curve.activity))
+
+    # Each number takes heap: a dose as large as the one before is not worked out again, and none adds nothing.
+    def _sum(self, doses, s, curve):
         self._take(doses, s)
-        units = 0
+        amounts_mu, ages = self._mu, self._ages
+        units = dose = last_mu = 0
         for n in range(self._count):
-            units += self._mu[n] / 1000 * self.curve.activity[self._ages[n]]
-        return _rounded(units)
+            mu = amounts_mu[n]
+            if mu:
+                if mu != last_mu:
+                    dose = mu / 1000
+                    last_mu = mu
+                units += dose * curve[ages[n]]
+        return units
 
     # Fills an Iob. scheduled is what a zero temp from s on would leave out: Doses at whole minutes after s, below zero.
     def fill(self, doses, scheduled, s, iob):
@@ -182,49 +188,65 @@ class Insulin:
             since += 1
         for n in range(doses.count - since, doses.count):
             at = (doses.first + n) % room
-            age = (s - seconds[at] + 30) // 60
-            self._add(counts[at] * doses.dose_mu / 1000, age, 0, kept, self._worked)
+            if counts[at]:
+                age = (s - seconds[at] + 30) // 60
+                self._add(counts[at] * doses.dose_mu / 1000, age, 0, kept, self._worked)
 
     # The points from the first on, of all doses that were taken.
     def _work_from(self, first):
         for i in range(first, POINTS):
             self._worked[i] = 0
+        units = last_mu = 0
         for n in range(self._count):
-            if self._mu[n]:
-                self._add(self._mu[n] / 1000, self._ages[n], first, POINTS, self._worked)
+            mu = self._mu[n]
+            if mu:
+                if mu != last_mu:
+                    units = mu / 1000
+                    last_mu = mu
+                self._add(units, self._ages[n], first, POINTS, self._worked)
 
     # What is left out of the points from the first on.
     def _leave_out(self, scheduled, s, first, activities):
+        units = last = 0
         for n in range(scheduled.first, scheduled.first + scheduled.count):
             n %= len(scheduled.seconds)
             after_s = scheduled.seconds[n] - s
-            units = scheduled.doses[n] * scheduled.dose_mu / 1000
+            if scheduled.doses[n] != last:
+                last = scheduled.doses[n]
+                units = last * scheduled.dose_mu / 1000
             self._add(units, (30 - after_s) // 60, max(first, (after_s + _POINT_S - 1) // _POINT_S), POINTS, activities)
 
     # The same for all points, into _left_out. While the pulses to come are those that were to come at the last look,
     # what it found holds but for those that have come.
     def _leave_out_since(self, scheduled, s, steps):
         left_out = self._left_out
-        if steps < POINTS and not self._as_foreseen(scheduled, s, steps):
+        come = self._come(scheduled, s, steps)
+        if steps < POINTS and not self._as_foreseen(scheduled, s, steps, come):
             steps = POINTS
         kept = POINTS - steps
         for i in range(kept):
             left_out[i] = left_out[i + steps]
-        n = 0
-        while kept and n < self._to_come_count and self._to_come[n] <= _POINT_MINUTES * steps:
-            units = self._to_come_doses[n] * scheduled.dose_mu / 1000
-            self._add(-units, _POINT_MINUTES * steps - self._to_come[n], 0, kept, left_out)
-            n += 1
+        if kept:
+            for n in range(come):
+                units = self._to_come_doses[n] * scheduled.dose_mu / 1000
+                self._add(-units, _POINT_MINUTES * steps - self._to_come[n], 0, kept, left_out)
         for i in range(kept, POINTS):
             left_out[i] = 0
         self._leave_out(scheduled, s, kept, left_out)
         self._foresee(scheduled, s)
 
-    # Whether the pulses to come are those of the last look that have not come yet.
-    def _as_foreseen(self, scheduled, s, steps):
+    # How many of the pulses that were to come at the last look have come. Minutes are rounded: what was to come in just
+    # this one may come yet.
+    def _come(self, scheduled, s, steps):
+        now = _POINT_MINUTES * steps
         n = 0
-        while n < self._to_come_count and self._to_come[n] <= _POINT_MINUTES * steps:
+        while n < self._to_come_count and self._to_come[n] < now:
             n += 1
+        yet = scheduled.count and scheduled.seconds[scheduled.first] == s
+        return n + 1 if n < self._to_come_count and self._to_come[n] == now and not yet else n
+
+    # Whether the pulses to come are those of the last look from the nth on.
+    def _as_foreseen(self, scheduled, s, steps, n):
         if self._to_come_count - n > scheduled.count:
             return False
         at = scheduled.first

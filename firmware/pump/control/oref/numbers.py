@@ -7,11 +7,12 @@ import math
 NOTHING = float("nan")
 # Beyond this a double has no fractions left; it also keeps what is no number away from math.ceil.
 _WHOLE_FROM = 1e15
+_WHOLE_TO = -1e15
 
 
 # To the nearest whole number, half up: -2.5 becomes -2.
 def nearest(x):
-    if not -_WHOLE_FROM < x < _WHOLE_FROM:
+    if not _WHOLE_TO < x < _WHOLE_FROM:
         return x
     above = math.ceil(x)
     return above - 1 if above - 0.5 > x else above
@@ -30,7 +31,7 @@ def thousandth(x):
 
 
 def whole_below(x):
-    return math.floor(x) if -_WHOLE_FROM < x < _WHOLE_FROM else x
+    return math.floor(x) if _WHOLE_TO < x < _WHOLE_FROM else x
 
 
 # NaN when either is NaN, whichever stands first.
