@@ -31,6 +31,7 @@ from pumprig.bench_boards import flashing
 from pumprig.bench_delivery import accuracy
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
+from pumprig.bench_loop import oref_inside, oref_memory
 from pumprig.bench_oref import LOOP_PROFILES, oref_decisions
 from pumprig.bench_patients import cohort, cohort_oref, patient_days
 from pumprig.fuzz.campaign import fuzz
@@ -271,8 +272,8 @@ def host_codec(rounds: int) -> list[Figure]:
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     measure.__name__: measure
     for measure in (
-        run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, att_read, history,
-        fuzzing, host_codec, firmware_codec, allocation, heap, modules,
+        run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, oref_inside,
+        oref_memory, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, modules,
         patient_days, cohort, flashing, cohort_oref, accuracy,
     )
 }  # fmt: skip

@@ -38,12 +38,13 @@ class BenchError(RuntimeError):
     """What is measured did not work, so there is no figure."""
 
 
-def on_micropython(program: str, what: str) -> str:
+def on_micropython(program: str, what: str, heap_bytes: int = 2 << 20) -> str:
     """What a program prints on MicroPython's unix port, which is one of 64 bits.
 
     Args:
         program: its source.
         what: that it measures, for the message.
+        heap_bytes: of the port.
 
     Raises:
         BenchError: it ended with an exception.
@@ -51,7 +52,7 @@ def on_micropython(program: str, what: str) -> str:
     with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
         script = Path(folder) / "measure.py"
         script.write_text(program, encoding="utf-8")
-        command = [*micropython_command(), "-X", "heapsize=2M", str(script)]
+        command = [*micropython_command(), "-X", f"heapsize={heap_bytes}", str(script)]
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SCRIPT_TIMEOUT_S)
     if run.returncode:
         raise BenchError(f"{what} did not run: {run.stdout.strip()[-500:]}")
