@@ -10,7 +10,7 @@ from math import floor, isnan
 from pumprig.oracle.oref.aim import Aim, Trend, aim_of, max_delta, trend_of, untrusted
 from pumprig.oracle.oref.forecast import Carbs, Forecast, carbs_of, forecast_of
 from pumprig.oracle.oref.inputs import Inputs, WantedTbr
-from pumprig.oracle.oref.numbers import NOTHING, given, greatest, least, rounded
+from pumprig.oracle.oref.numbers import NOTHING, given, greatest, least, quotient, rounded
 
 __all__ = ["Decision", "decide"]
 
@@ -114,7 +114,7 @@ class _Case:
 
     def minutes_to_target(self, glucose: float) -> float:
         """Minutes of a zero temp that bring a glucose to the target, rounded (D-1041)."""
-        return rounded(60 * ((self.aim.target - glucose) / self.aim.isf) / self.settings.basal)
+        return rounded(quotient(60 * ((self.aim.target - glucose) / self.aim.isf), self.settings.basal))
 
 
 def _chosen(case: _Case) -> bool:
@@ -283,7 +283,7 @@ def _low_beside(case: _Case, required: float, bolus: float) -> WantedTbr | None:
     if required > 0 and bolus < case.settings.bolus_increment:
         return None
     minutes = case.minutes_to_target((case.trend.naive + case.forecast.iob_later) / 2)
-    if minutes <= 0:
+    if not minutes > 0:
         return None
     if minutes >= _HALF_HOUR:
         return WantedTbr(0.0, _half_hours(minutes, 0, 60))

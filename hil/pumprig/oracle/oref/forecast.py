@@ -116,7 +116,8 @@ class Line:
 
 
 def _lowest(points: list[float]) -> float:
-    return min((rounded(point) for point in points if point < NO_POINTS), default=NO_POINTS)
+    lowest = min((point for point in points if point < NO_POINTS), default=NO_POINTS)
+    return rounded(lowest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +134,20 @@ def _iob_steps(inputs: Inputs, aim: Aim, carbs: Carbs) -> Iterator[tuple[int, fl
         yield i, bgi_of(point.activity, aim.isf), carbs.impact * (1 - min(1, i / 12))
 
 
-def _cob_rise(carbs: Carbs, i: int) -> tuple[float, float]:
-    """D-1034: what fades of the impact seen, and the triangle of what is not."""
-    seen = greatest(0, max(0, carbs.impact) * (1 - i / greatest(carbs.fading_points * 2, 1)))
+def _cob_rise(carbs: Carbs, i: int, fading: float, half: float) -> tuple[float, float]:
+    """D-1034: what fades of the impact seen over so many points, and the triangle, half of it so long, of the rest."""
+    seen = greatest(0, max(0, carbs.impact) * (1 - i / fading))
     side = min(i, carbs.hours * 12 - i)
-    return seen, greatest(0, quotient(side, carbs.hours / 2 * 12) * carbs.peak)
+    return seen, greatest(0, quotient(side, half) * carbs.peak)
 
 
-def _uam_rise(inputs: Inputs, carbs: Carbs, i: int) -> float:
+def _uam_slope(inputs: Inputs) -> float:
+    """D-1035: how fast the rise changes from point to point."""
+    return least(rounded(inputs.meal.slope_from_max, 2), -rounded(inputs.meal.slope_from_min, 2) / 3)
+
+
+def _uam_rise(carbs: Carbs, i: int, slope: float) -> float:
     """D-1035: along the slope, or fading over three hours, whichever is less."""
-    meal = inputs.meal
-    slope = least(rounded(meal.slope_from_max, 2), -rounded(meal.slope_from_min, 2) / 3)
     along, fading = carbs.rise + i * slope, carbs.rise * (1 - i / 36)
     return least(greatest(0, along), max(0, fading))
 
@@ -152,12 +156,13 @@ def _lines(inputs: Inputs, aim: Aim, carbs: Carbs) -> _Lines:
     """D-1033 to D-1035."""
     glucose = inputs.glucose.mg_dl
     lines = _Lines(Line(glucose), Line(glucose), Line(glucose), Line(glucose))
+    slope, fading, half = _uam_slope(inputs), greatest(carbs.fading_points * 2, 1), carbs.hours / 2 * 12
     for i, bgi, impact in _iob_steps(inputs, aim, carbs):
         lines.iob.extend(bgi, impact)
         lines.zero_temp.extend(bgi_of(inputs.points[i - 1].zero_temp_activity, aim.isf))
-        seen, unseen = _cob_rise(carbs, i)
+        seen, unseen = _cob_rise(carbs, i, fading, half)
         lines.cob.extend(bgi, min(0, impact), seen, unseen)
-        lines.uam.extend(bgi, min(0, impact), _uam_rise(inputs, carbs, i))
+        lines.uam.extend(bgi, min(0, impact), _uam_rise(carbs, i, slope))
     return lines
 
 

@@ -19,6 +19,9 @@ def rounded(value: float, digits: int = 0) -> float:
     """The floor of value x 10^digits + 1/2, divided by 10^digits (D-1002)."""
     if not isfinite(value):
         return value
+    if not digits:
+        whole = floor(value)
+        return float(whole + (value - whole >= 0.5))
     scale = 10.0**digits
     scaled = value * scale
     whole = floor(scaled)
@@ -26,14 +29,24 @@ def rounded(value: float, digits: int = 0) -> float:
     return (whole + (scaled - whole >= 0.5)) / scale
 
 
-def least(*values: float) -> float:
+def least(one: float, *others: float) -> float:
     """The lowest of some numbers; nothing when one is not there."""
-    return NOTHING if any(isnan(value) for value in values) else min(values)
+    for other in others:
+        if other < one:
+            one = other
+        elif isnan(other):
+            return NOTHING
+    return one
 
 
-def greatest(*values: float) -> float:
+def greatest(one: float, *others: float) -> float:
     """The highest of some numbers; nothing when one is not there."""
-    return NOTHING if any(isnan(value) for value in values) else max(values)
+    for other in others:
+        if other > one:
+            one = other
+        elif isnan(other):
+            return NOTHING
+    return one
 
 
 def quotient(value: float, by: float) -> float:
