@@ -36,6 +36,11 @@ CONTROLLERS = ("manual", "plgs", "oref")
 LOOPS = ("oref", "own")
 """Those that need profiles of sensitivity, carbohydrate ratio and target."""
 OWN_SUFFIX = ".py"
+_OWN = LOOPS[1]
+_UNSEEN = (
+    "what a controller of your own decides on the samples that the pump fetches afterwards cannot be seen; "
+    "let cgm_drop withhold them"
+)
 _LOW_LIMIT_MG_DL = 70
 
 
@@ -195,6 +200,10 @@ def controller_problems(scenario: Scenario, pump: OracleSettings) -> Iterator[tu
         for name, what in (("isf", "insulin sensitivity"), ("icho", "carbohydrate ratios"), ("target", "targets")):
             if getattr(scenario.pump, f"{name}_profile") is None:
                 yield ("pump", f"{name}_profile"), f"is missing: controller {scenario.controller} needs {what} of a day"
+    if scenario.controller_word == _OWN or any(getattr(one, "controller", "") == _OWN for one in scenario.commands):
+        for index, fault in enumerate(scenario.faults):
+            if fault.kind == "bearer_down":
+                yield ("fault", index, "kind"), _UNSEEN
     bounds = pump.guardrails
     rails = replace(bounds, **scenario.guardrails.given())
     if refusal := rails.refusal(bounds, pump.pulse_mu):

@@ -116,6 +116,25 @@ def test_settings_that_do_not_go_together(more, message):
     assert line.partition(": ")[2] == message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        OREF.replace("oref", "mine.py") + PROFILES,
+        OREF + PROFILES + '[[command]]\nat = "00:01:00"\nkind = "set_controller"\ncontroller = "own"\n',
+    ],
+)
+def test_what_is_decided_unseen_is_refused(text, tmp_path):
+    """D-617: the samples of a lost connection come together, and only the last one's numbers can be asked for."""
+    (tmp_path / "mine.py").touch()
+    down = '[[fault]]\nat = "00:10:00"\nkind = "bearer_down"\nfor_seconds = 600\n'
+    make_plan(Scenario.from_toml(text, folder=tmp_path))
+    with pytest.raises(ScenarioError) as caught:
+        make_plan(Scenario.from_toml(text + down, folder=tmp_path))
+    (line,) = caught.value.problems
+    assert "fault.1.kind: what a controller of your own decides" in line
+    make_plan(Scenario.from_toml(OREF + PROFILES + down))
+
+
 def test_how_a_loop_begins():
     """Profiles, settings and guardrails are written before the controller is chosen."""
     plan = make_plan(Scenario.from_toml(OREF + PROFILES + "[guardrails]\nhour_mu = 5000\n[oref]\nsmb = true"))
