@@ -331,3 +331,26 @@ def test_boards_show_build_and_holder(board, capsys, monkeypatch):
         assert f"process {os.getpid()}" in row["holder"] and row["build"] == "not asked: it is held"
         assert call(capsys, "run", "--board", "id:E1", "--clock", "realtime", "--hours", "0.01")[0] == 3
     assert "id:E1" in call(capsys, "boards")[1]
+
+
+def test_watching_flashes_again_whenever_the_firmware_changes(board, firmware, capsys, monkeypatch):
+    fails = ("settings.py", "\nraise RuntimeError('no pump')\n")
+    changes = iter([("pump/reservoir.py", "\n\nADDED = 1\n"), fails, None])
+
+    # The firmware changes while the command waits for that; after the last change somebody presses Ctrl-C.
+    def wait(_seconds: float) -> None:
+        found = next(changes)
+        if found is None:
+            raise KeyboardInterrupt
+        name, text = found
+        with (firmware / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    monkeypatch.setattr("pumprig.commands.flash.wait", wait)
+    words = ("flash", "--board", f"port:{board.device}", "--firmware", str(firmware), "--watch")
+    code, out, err = call(capsys, *words)
+    assert code == 130
+    assert out.count("runs build") == 2 and "copied 3 files" in out
+    # A firmware that does not start is said, and the next change awaited.
+    assert "no pump" in err
+    assert holder_of(str(board.device)) is None

@@ -16,6 +16,7 @@ from pumprig.errors import BlockedError, BuildMismatch, UsageError
 __all__ = ["command"]
 
 _LOOK_EVERY_S = 0.5
+wait = time.sleep
 
 
 @click.command("flash")
@@ -53,7 +54,7 @@ def command(board: str, kind: str | None, firmware: Path | None, watch: bool, dr
         if not as_json:
             click.echo(f"watching {folder}; Ctrl-C ends it")
         while firmware_hash(folder) == seen:
-            time.sleep(_LOOK_EVERY_S)
+            wait(_LOOK_EVERY_S)
         try:
             _once(board, kind, folder, dry_run, as_json)
         except (BlockedError, BuildMismatch) as error:
