@@ -44,12 +44,52 @@ def test_it_decides_on_a_given_input(pumprig):
     assert json.loads(said) == {"rate": 1.6, "duration": 30, "reason": "own controller"}
 
 
-def test_one_that_raises_decides_nothing(pumprig, tmp_path):
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return 1 / 0", "line 2: ZeroDivisionError: divide by zero"),
+        ("import numpy", "line 2: ImportError: no module named 'numpy'"),
+        ("decision.set('lots', 30)", "TypeError: decision.rate is 'lots', no number"),
+        ("decision.set(66, 30)", "ValueError: 66 U/h for 30 min, small bolus 0 U: no dose"),
+        ("decision.set(1, 1441)", "ValueError: 1 U/h for 1441 min, small bolus 0 U: no dose"),
+        ("decision.set(-1, 30)", "ValueError: -1 U/h for 30 min, small bolus 0 U: no dose"),
+        ("decision.smb = float('nan')", "ValueError: 0 U/h for 0 min, small bolus nan U: no dose"),
+    ],
+)
+def test_one_that_fails_decides_nothing_and_says_where(pumprig, tmp_path, body, reason):
+    """D-1112: as on the pump, with the error and its line."""
+    bad = tmp_path / "bad.py"
+    bad.write_text(f"def decide(inputs, settings, decision):\n    {body}\n")
+    code, said = pumprig("decide", "--controller", bad, text=2 * f"{json.dumps(INPUT)}\n")
+    assert [json.loads(line) for line in said.splitlines()] == [{"reason": f"D-1112: {reason}"}] * 2
+    assert code == 0
+
+
+def test_one_that_cannot_be_loaded_says_where(pumprig, tmp_path):
     """D-1112."""
     bad = tmp_path / "bad.py"
-    bad.write_text("def decide(inputs, settings, decision):\n    return 1 / 0\n")
+    bad.write_text("import numpy\ndef decide(inputs, settings, decision):\n    pass\n")
     _, said = pumprig("decide", "--controller", bad, text=json.dumps(INPUT))
-    assert json.loads(said) == {"reason": "D-1112: the controller raised"}
+    assert json.loads(said) == {"reason": "D-1112: line 1: ImportError: no module named 'numpy'"}
+
+
+def test_one_that_never_ends_is_given_up(pumprig, tmp_path, monkeypatch):
+    """Otherwise the command would hang without a word."""
+    monkeypatch.setattr("pumprig.decide.board._PATIENCE_S", 1)
+    bad = tmp_path / "bad.py"
+    bad.write_text("def decide(inputs, settings, decision):\n    while True:\n        pass\n")
+    code, said = pumprig("decide", "--controller", bad, text=json.dumps(INPUT))
+    assert (code, "no decision within 1 s" in said) == (2, True)
+
+
+def test_a_run_says_that_its_controller_fails(pumprig, tmp_path):
+    """D-1112: a PASS of the pump, but nobody should take it for one of the controller."""
+    bad = tmp_path / "bad.py"
+    bad.write_text("def decide(inputs, settings, decision):\n    return 1 / 0\n")
+    arguments = ("--patient", "adult#001", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 0, said
+    assert "the controller failed at 12 of 12 decisions, which dosed nothing (D-1112)" in said
 
 
 def test_it_doses_a_patient_and_the_rig_passes_it(pumprig, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -294,8 +295,16 @@ def _shown_own(answer: Answer) -> dict[str, Any]:
         said["units"] = _plain(of["decision.smb"])
     if of["decision.acts"]:
         said |= {"rate": _plain(of["decision.rate"]), "duration": _plain(of["decision.minutes"])}
-    failed = of["decision.rule"] == _RULE_FAILED
-    return said | {"reason": "D-1112: the controller raised" if failed else "own controller"}
+    if of["decision.rule"] == _RULE_FAILED:
+        return {"reason": f"D-1112: {_of_traceback(answer.error)}"}
+    return said | {"reason": "own controller"}
+
+
+# The error and its line in the file, without the rest of the traceback.
+def _of_traceback(text: str) -> str:
+    lines = text.strip().splitlines()
+    places = re.findall(r'own\.py", line (\d+)', text)
+    return (f"line {places[-1]}: " if places else "") + (lines[-1] if lines else "the controller raised")
 
 
 def _shown(request: Request, answer: Answer) -> dict[str, Any]:
