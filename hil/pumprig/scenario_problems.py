@@ -145,8 +145,14 @@ def _plain_message(details: ErrorDetails, name: str, model: type[BaseModel]) -> 
 def _parts(location: tuple[int | str, ...], model: type[BaseModel]) -> list[dict[str, dict[str, Any]]]:
     schema = model.model_json_schema(by_alias=True)
     parts = [schema.get("properties", {}), *(part.get("properties", {}) for part in schema.get("$defs", {}).values())]
+    # A table of its own, such as [guardrails], has names that others have, too.
+    own = [
+        schema["$defs"][str(at["$ref"]).rpartition("/")[2]].get("properties", {})
+        for at in (schema.get("properties", {}).get(part, {}) for part in location[:1])
+        if "$ref" in at
+    ]
     parts.sort(key=lambda part: part.get("kind", {}).get("const") not in location)
-    return parts
+    return own + parts
 
 
 def _nearest(name: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:

@@ -213,3 +213,13 @@ def test_settings_of_oref_have_the_names_of_the_wire():
     wire = {item.name for item in OREF_SETTINGS.fields if item.name != "oref_flags"}
     flags = {flag.name.lower() for flag in OrefFlags}
     assert set(OrefSettings.model_fields) == wire | flags
+
+
+def test_the_range_of_a_guardrail_is_not_that_of_a_setting_of_its_name():
+    """stale_minutes is a field of [settings], too, up to 60."""
+    assert refused('trace = "bundled"\n[guardrails]\nstale_minutes = 4') == [
+        "scenario.toml:3: guardrails.stale_minutes: must be from 5 to 240"
+    ]
+    assert refused('trace = "bundled"\n[settings]\nstale_minutes = 61') == [
+        "scenario.toml:3: settings.stale_minutes: must be from 5 to 60"
+    ]
