@@ -67,6 +67,15 @@ def test_low_is_raised_once_when_the_level_is_reached():
     ]
 
 
+def test_a_level_above_the_capacity_is_refused():
+    """D-814: the capacity itself is none; nothing changes and nothing is recorded."""
+    oracle = running()
+    assert code(oracle, 10, SetReservoir(6001)) == 0xFF
+    assert take(oracle) == [] and oracle.state().reservoir_pulses == 6000
+    assert code(oracle, 11, SetReservoir(6000)) == 0
+    assert take(oracle) == [ReservoirChanged(at_s=11, remaining_mu=300_000)]
+
+
 def test_setting_a_low_level_raises_nothing():
     """D-814, D-812: only a pulse that crosses the level does."""
     oracle = running()

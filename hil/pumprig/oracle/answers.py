@@ -301,6 +301,8 @@ def _inject_occlusion(pump: Machine, at_s: int, command: c.InjectOcclusion) -> E
 
 
 def _set_reservoir(pump: Machine, at_s: int, command: c.SetReservoir) -> Expected:
+    if command.pulses * pump.settings.pulse_mu > pump.settings.reservoir_capacity_mu:
+        return reply(ATT_VALUE_REFUSED, "D-814")
     pump.set_reservoir(at_s, command.pulses, pump.reservoir_attached)
     return reply(ATT_OK, "D-814")
 

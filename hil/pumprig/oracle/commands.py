@@ -337,7 +337,7 @@ class InjectOcclusion(Command):
 
 @dataclass(frozen=True)
 class SetReservoir(Command):
-    """Fill level set to a number of pulses (D-814)."""
+    """Fill level set to a number of pulses (D-814): ATT error 0xFF above the capacity, else 0."""
 
     pulses: int
 
