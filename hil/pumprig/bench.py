@@ -32,7 +32,7 @@ from pumprig.bench_delivery import accuracy
 from pumprig.bench_figures import BenchError, Figure
 from pumprig.bench_firmware import allocation, firmware_codec, modules
 from pumprig.bench_loop import oref_inside, oref_memory
-from pumprig.bench_oref import LOOP_PROFILES, oref_decisions
+from pumprig.bench_oref import LOOP_PROFILES, begin, oref_decisions
 from pumprig.bench_patients import cohort, cohort_oref, patient_days
 from pumprig.fuzz.campaign import fuzz
 from pumprig.trace.synthetic import readings
@@ -205,6 +205,22 @@ def heap(_rounds: int) -> list[Figure]:
     return figures
 
 
+def heap_oref(_rounds: int) -> list[Figure]:
+    """The same after a day under oref, with carbs every six hours."""
+    samples = [mg_dl for _, mg_dl in readings(seed=0)]
+    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as folder:
+        probed = _Probed(Path(folder))
+        with _pump(probed.board) as (pump, sensor):
+            begin(pump)
+            start_s = int(pump.now_s) + 1
+            for number in range(24 * HOUR_S // SAMPLE_S):
+                pump.run_until(start_s + number * SAMPLE_S + 0.5)
+                if number % 72 == 36:
+                    pump.announce_carbs(40)
+                sensor.send(number * SAMPLE_S // 60, samples[number % len(samples)])
+            return probed.figures(pump, "day_of_oref")
+
+
 def history(rounds: int) -> list[Figure]:
     """Reading 5,000 history records from the flash: host time in lockstep, and the pump's own time."""
     with _pump(VirtualBoard(clock=Lockstep())) as (pump, _):
@@ -273,7 +289,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     measure.__name__: measure
     for measure in (
         run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, oref_inside,
-        oref_memory, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, modules,
+        oref_memory, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, heap_oref, modules,
         patient_days, cohort, flashing, cohort_oref, accuracy,
     )
 }  # fmt: skip

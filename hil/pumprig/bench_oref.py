@@ -14,7 +14,7 @@ from pumprig.bench_figures import BenchError, Figure
 from pumprig.trace.synthetic import readings
 from pumpwire.enums import Controller
 
-__all__ = ["LOOP_PROFILES", "oref_decisions"]
+__all__ = ["LOOP_PROFILES", "begin", "oref_decisions"]
 
 LOOP_PROFILES = """
 [pump]
@@ -51,7 +51,7 @@ def _decision_ms(carbs: bool) -> float:
         link = Link(board.bearer())
         sensor = CgmServer(link, _START)
         with Pump(link) as pump:
-            _begin(pump)
+            begin(pump)
             start_s = int(pump.now_s) + 1
             glucose = [mg_dl for _, mg_dl in readings(seed=0)]
             for number in range(_BEFORE + _MEASURED):
@@ -71,7 +71,8 @@ def _decision_ms(carbs: bool) -> float:
     return statistics.median(taken) * 1000
 
 
-def _begin(pump: Pump) -> None:
+def begin(pump: Pump) -> None:
+    """Have a pump run under oref, with a profile of each kind."""
     pump.set_clock(_START)
     pump.write_basal_profile([(1440, 1)], _BASAL)
     pump.write_isf_profile([(1440, 45)], _ISF)
