@@ -60,6 +60,15 @@ def rule_sets() -> dict[str, dict[str, Any]]:
     return tomllib.loads(text)
 
 
+def _none_or_at_least(least: int) -> AfterValidator:
+    def judged(value: int) -> int:
+        if 0 < value < least:
+            raise ValueError(f"must be 0 for none, or at least {least}")
+        return value
+
+    return AfterValidator(judged)
+
+
 class WrittenSettings(Part):
     """Controller settings as the wire can carry them: each in its range, whether they agree or not."""
 
@@ -141,11 +150,11 @@ class OrefSettings(Part):
     flat_cgm: Literal["detected", "ignored"] = "detected"
     max_iob_mu: Annotated[int, Field(ge=0, le=65535)] = 3000
     max_basal_mu_per_h: Annotated[int, Field(ge=0, le=65535)] = 4000
-    autosens_thousandths: Annotated[int, Field(ge=0, le=2000)] = 0
+    autosens_thousandths: Annotated[int, Field(ge=0, le=2000), _none_or_at_least(500)] = 0
     autosens_max_thousandths: Annotated[int, Field(ge=1000, le=2000)] = 1200
-    temp_target_mg_dl: Annotated[int, Field(ge=0, le=250)] = 0
+    temp_target_mg_dl: Annotated[int, Field(ge=0, le=250), _none_or_at_least(60)] = 0
     half_basal_target_mg_dl: Annotated[int, Field(ge=101, le=250)] = 160
-    smb_high_bg_mg_dl: Annotated[int, Field(ge=0, le=400)] = 110
+    smb_high_bg_mg_dl: Annotated[int, Field(ge=0, le=400), _none_or_at_least(100)] = 110
     smb_basal_minutes: Annotated[int, Field(ge=0, le=120)] = 30
     uam_smb_basal_minutes: Annotated[int, Field(ge=0, le=120)] = 30
     smb_interval_minutes: Annotated[int, Field(ge=1, le=10)] = 3
@@ -162,13 +171,6 @@ class OrefSettings(Part):
     def written(self) -> dict[str, Any]:
         """The values by the names that the oracle gives them: flags by name."""
         return self.model_dump()
-
-    @model_validator(mode="after")
-    def _judge(self) -> OrefSettings:
-        for name, least in (("autosens_thousandths", 500), ("temp_target_mg_dl", 60), ("smb_high_bg_mg_dl", 100)):
-            if 0 < getattr(self, name) < least:
-                raise FieldProblem(name, f"must be 0 for none, or at least {least}")
-        return self
 
 
 class GuardrailSettings(Part):

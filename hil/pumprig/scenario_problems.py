@@ -160,7 +160,8 @@ def _nearest(name: str, location: tuple[int | str, ...], model: type[BaseModel])
         near = difflib.get_close_matches(name, part, n=1)
         if near and part.get("kind", {}).get("const") in location:
             return near[0]
-    names = sorted({name for part in _parts(location, model) for name in part})
+    # A field of that very name elsewhere is no help here.
+    names = sorted({one for part in _parts(location, model) for one in part} - {name})
     return next(iter(difflib.get_close_matches(name, names, n=1)), "")
 
 

@@ -116,6 +116,24 @@ def test_settings_that_do_not_go_together(more, message):
     assert line.partition(": ")[2] == message
 
 
+def test_every_mistake_of_a_table_is_told():
+    """One run of the command is enough to mend them all."""
+    wrong = "[oref]\ntemp_target_mg_dl = 59\nautosens_thousandths = 100\nsmb_high_bg_mg_dl = 99"
+    lines = refused(OREF + PROFILES + wrong)
+    assert [line.partition(": ")[2] for line in lines] == [
+        "oref.temp_target_mg_dl: must be 0 for none, or at least 60",
+        "oref.autosens_thousandths: must be 0 for none, or at least 500",
+        "oref.smb_high_bg_mg_dl: must be 0 for none, or at least 100",
+    ]
+
+
+def test_a_field_of_another_table_is_not_offered_in_its_own_name():
+    """A command writes what the wire carries, so it has no rule set."""
+    command = '[[command]]\nat = "00:01:00"\nkind = "set_controller"\ncontroller = "plgs"\n'
+    (line,) = refused(OREF + PROFILES + command + 'settings = { rule_set = "basal_iq" }')
+    assert line.partition(": ")[2] == "command.1.settings.rule_set: unknown field"
+
+
 @pytest.mark.parametrize(
     "text",
     [
