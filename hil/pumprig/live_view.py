@@ -307,12 +307,15 @@ class Frame:
 
     def _bolus_marks(self, state: LiveState, window: tuple[float, float]) -> Text:
         cells = [" "] * self.across
-        for at_s, amount, automatic in state.boluses:
-            column = round((at_s - window[0]) / (window[1] - window[0]) * (self.across - 1))
-            label = (self._sign("▽", "a") if automatic else self._sign("▼", "v")) + f"{amount:g}"
+        span = window[1] - window[0]
+        columns = [round((at_s - window[0]) / span * (self.across - 1)) for at_s, _, _ in state.boluses]
+        followings = [*columns[1:], self.across]
+        for (_, amount, automatic), column, following in zip(state.boluses, columns, followings, strict=False):
+            sign, told = self._sign("▽", "a") if automatic else self._sign("▼", "v"), f"{amount:g}"
+            # Half an amount would be read as another one.
+            label = sign + (told if column + len(told) < following else "")
             if 0 <= column < self.across:
-                for offset, sign in enumerate(label[: self.across - column]):
-                    cells[column + offset] = sign
+                cells[column : column + len(label)] = label
         return Text("".join(cells), "cyan")
 
     def _hours(self, state: LiveState, window: tuple[float, float]) -> Text:

@@ -65,6 +65,16 @@ def test_a_frame_of_80_by_24_shows_everything_that_matters():
         assert part in text, part
 
 
+def test_an_amount_that_has_no_room_is_left_out():
+    """Half of it would be read as another one; the last bolus of a close row has room."""
+    state = state_after(0.5, hours=24)
+    state.boluses.clear()
+    state.boluses.extend((at_s, 0.15, True) for at_s in (7200, 7500, 7800, 8100))
+    (row,) = (line for line in drawn(state, 80, 24) if line.lstrip().startswith("bolus"))
+    assert row.count("0.15") == 1 and row.rstrip().endswith("▽0.15")
+    assert set(row.replace("bolus", "").replace("0.15", "")) <= {"▽", " "}
+
+
 def test_a_patients_plasma_and_last_meal_stand_beside_the_sensor():
     state = state_after(0.5, hours=24)
     for at_s in range(60, 9000, 300):

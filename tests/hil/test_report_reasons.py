@@ -52,6 +52,11 @@ def test_a_row_has_the_numbers_of_its_decision(tmp_path):
         assert f">{text}<" in row, text
 
 
+def test_the_tile_counts_what_a_loop_set(tmp_path):
+    """A loop neither suspends nor resumes."""
+    assert "1 TBR set or canceled" in str(body(record(tmp_path, decision())))
+
+
 def test_the_chart_says_why(tmp_path):
     data = chart_data(record(tmp_path, decision()))
     assert data["glucose"]["why"] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import PurePath
@@ -115,10 +116,12 @@ def key_figures(record: Record) -> Html:
     counts = summary.pulse_counts(record)
     spans, holes = summary.suspensions(record), summary.gaps(record)
     suspended_s = sum(span.seconds for span in spans)
-    actions = {"suspend": 0, "resume": 0}
+    actions: Counter[str] = Counter()
     for action, _, times in summary.decisions(record):
-        if action in actions:
-            actions[action] += times
+        actions[action] += times
+    acted = f"{actions['suspend']} suspend, {actions['resume']} resume"
+    if loops := actions["set_tbr"] + actions["cancel_tbr"]:
+        acted = f"{count(loops, 'TBR')} set or canceled"
     dut, host = summary.latency(record, "latency_dut_ms"), summary.latency(record, "latency_host_ms")
     boluses = {event.get("id") for event in record.of("bolus")}
     run_s = max(record.end_s - record.start_s, 1)
@@ -151,7 +154,7 @@ def key_figures(record: Record) -> Html:
     tiles = [
         _tile("CGM samples", f"{len(record.of('sample')):,}", gap_note),
         _tile("Decisions", f"{len(record.of('decision')):,}",
-              f"{actions['suspend']} suspend, {actions['resume']} resume"),
+              acted),
         _tile("Basal", join([iu(in_iu.get("basal", 0)), unit]), by_rule.format(count(counts["basal"], "pulse"))),
         _tile("Bolus", join([iu(in_iu.get("bolus", 0)), unit]),
               f"{count(len(boluses), 'bolus', 'boluses')}, {by_rule.format(count(counts['bolus'], 'pulse'))}"),

@@ -5,7 +5,7 @@
   // A run that never began has nothing to draw.
   if (!chart) return;
   const readout = document.getElementById("readout");
-  const HOUR_MS = 3600e3, LEFT = 74, RIGHT = 14, NEAR_MS = 48 * HOUR_MS;
+  const HOUR_MS = 3600e3, LEFT = 74, RIGHT = 14, NEAR_MS = 48 * HOUR_MS, LABELS_MOST = 24;
   const atMs = (s) => data.wall_ms + (s - data.start_s) * 1000;
   const toS = (ms) => (ms - data.wall_ms) / 1000 + data.start_s;
   const run = [atMs(data.first_s), atMs(Math.max(data.end_s, data.start_s + 60))];
@@ -214,7 +214,8 @@
       low: readings((v) => v < 70),
       high: near ? readings((v) => v > 180) : { x: [], y: [] },
       ...Object.fromEntries(PULSES.map((source, row) => [source + " pulses", strokes(thin(data.pulses[source] || []), row + 0.12, row + 0.88)])),
-      bolus: { mode: near ? "markers+text" : "markers" },
+      // Amounts that would lie over each other say nothing; hovering tells each.
+      bolus: { mode: near && within(data.boluses.map((b) => b.s)).length <= 3 * LABELS_MOST ? "markers+text" : "markers" },
     };
   }
 
