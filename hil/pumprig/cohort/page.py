@@ -93,13 +93,13 @@ def _tile(label: str, value: object, note: str) -> Html:
 
 
 def _tiles(cohort: Cohort) -> Html:
-    sensor = [outcome.sensor for outcome in cohort.outcomes if outcome.sensor is not None]
-    mean = mean_of(sensor)
     shares = [
         (controller, mean_of([outcome.sensor for outcome in part if outcome.sensor is not None]))
         for controller, part in by_controller(cohort.outcomes).items()
     ]
     in_range = " / ".join(f"{one.in_range_percent:.1f}" if one else "-" for _, one in shares)
+    means = " / ".join(f"{one.mean_mg_dl:.0f}" if one else "-" for _, one in shares)
+    gmi = " / ".join(f"{one.gmi_percent:.1f}" if one else "-" for _, one in shares)
     whose = "" if len(shares) == 1 else f" ({' / '.join(controller for controller, _ in shares)})"
     worst = min(cohort.outcomes, key=lambda one: one.sensor.in_range_percent if one.sensor else 101)
     minima = ((min(one.plasma_mg_dl), cohort.label(one)) for one in cohort.outcomes if one.plasma_mg_dl)
@@ -112,8 +112,7 @@ def _tiles(cohort: Cohort) -> Html:
     tiles = [
         _tile("In range", f"{in_range} %", f"mean of all patients, 70 to 180 mg/dL{whose}"),
         _tile("Least in range", f"{worst.sensor.in_range_percent:.1f} %" if worst.sensor else "-", cohort.label(worst)),
-        _tile("Mean glucose", f"{mean.mean_mg_dl:.0f} mg/dL" if mean else "-",
-              f"GMI {mean.gmi_percent:.1f} %" if mean else ""),
+        _tile("Mean glucose", f"{means} mg/dL", f"GMI {gmi} %{whose}"),
         _tile("Lowest plasma", f"{lowest[0]:.0f} mg/dL", lowest[1]),
         _tile("Motor pulses", f"{pulses:,}", "each compared"),
         _tile("Judgements", f"{judged:,}", "that held"),
