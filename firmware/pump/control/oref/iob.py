@@ -192,18 +192,24 @@ class Insulin:
                 age = (s - seconds[at] + 30) // 60
                 self._add(counts[at] * doses.dose_mu / 1000, age, 0, kept, self._worked)
 
-    # The points from the first on, of all doses that were taken.
+    # The points from the first on, of all doses that were taken. Point by point, so that a sum takes less heap; what
+    # works no more at a point works at none after it.
     def _work_from(self, first):
+        curve, end, amounts_mu, ages = self.curve.activity, self.curve.minutes, self._mu, self._ages
+        units_of = {}
+        working = 0
         for i in range(first, POINTS):
-            self._worked[i] = 0
-        units = last_mu = 0
-        for n in range(self._count):
-            mu = self._mu[n]
-            if mu:
-                if mu != last_mu:
-                    units = mu / 1000
-                    last_mu = mu
-                self._add(units, self._ages[n], first, POINTS, self._worked)
+            later = _POINT_MINUTES * i
+            while working < self._count and ages[working] + later >= end:
+                working += 1
+            units = 0
+            for n in range(working, self._count):
+                mu = amounts_mu[n]
+                if mu:
+                    if mu not in units_of:
+                        units_of[mu] = mu / 1000
+                    units += units_of[mu] * curve[ages[n] + later]
+            self._worked[i] = units
 
     # What is left out of the points from the first on.
     def _leave_out(self, scheduled, s, first, activities):
