@@ -7,7 +7,7 @@ comes of it is judged: pulses, steps, guardrails, records and deadlines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from pumplink.pump import Pump
@@ -24,6 +24,8 @@ __all__ = ["LoopWatch", "compare_detail", "told_detail"]
 
 # What an own controller tells that could not decide (D-1112).
 _FAILED = 1112
+_NUMBERS = [field.name for field in fields(ExpectedDetail)]
+_TOLD = [field.name for field in fields(ControllerDetail)]
 _Tell = Callable[[Wanted | None, Heard | None], None]
 
 
@@ -94,7 +96,7 @@ def _decided(seen: ControllerDetail) -> Wanted:
 
 def told_detail(seen: ControllerDetail) -> dict[str, Any]:
     """The numbers that a pump has told, by the names of the wire, without those that are none."""
-    values = asdict(seen)
+    values = {name: getattr(seen, name) for name in _TOLD}
     values["decision_sequence"] = values.pop("sequence")
     return {name: value for name, value in values.items() if value is not None}
 
@@ -103,7 +105,7 @@ def compare_detail(checks: CheckBook, at_s: int, due: ExpectedDetail, seen: Cont
     """Judge the numbers behind the last decision (D-1110)."""
     got = told_detail(seen)
     # What tells of nothing by a 0 is not there.
-    right = {name: value for name, value in asdict(due).items() if value is not None}
+    right = {name: value for name in _NUMBERS if (value := getattr(due, name)) is not None}
     for number in ("rule", "guardrail", "small_bolus_mu"):
         for values in (right, got):
             values.setdefault(number, 0)

@@ -177,10 +177,22 @@ class Forecast:
     min_guard: float
     min_pred: float
     iob_later: float
-    iob_line: list[float]
-    zero_temp_line: list[float]
     cob_line: list[float] | None
     uam_line: list[float] | None
+    # Nothing is decided by the other two as they are shown, so they wait until somebody looks.
+    iob: Line
+    zero_temp: Line
+    target: float
+
+    @property
+    def iob_line(self) -> list[float]:
+        """IOB as shown."""
+        return self.iob.shown()
+
+    @property
+    def zero_temp_line(self) -> list[float]:
+        """The zero temp as shown."""
+        return self.zero_temp.shown_above(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +313,9 @@ def forecast_of(inputs: Inputs, aim: Aim, trend: Trend, carbs: Carbs) -> Forecas
         min_guard=min_guard,
         min_pred=pred if isnan(peak) else min(pred, peak),
         iob_later=read.iob_later,
-        iob_line=lines.iob.shown(),
-        zero_temp_line=lines.zero_temp.shown_above(aim.target),
         cob_line=cob_line,
         uam_line=uam_line,
+        iob=lines.iob,
+        zero_temp=lines.zero_temp,
+        target=aim.target,
     )

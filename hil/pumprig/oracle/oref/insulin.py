@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import exp
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +112,9 @@ class Doses:
 
 def _aged(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> list[tuple[int, float]]:
     """Age in minutes at a second, rounded, and U of each dose that works then or later (D-1013)."""
-    aged = ((at_s - dose_s + 30) // 60 for dose_s, _ in doses)
-    return [(age, mu / 1000) for age, (_, mu) in zip(aged, doses, strict=True) if age < curve.minutes]
+    # The oldest come first: those that work no more are passed over at once.
+    first = bisect_left(doses, at_s + 31 - 60 * curve.minutes, key=itemgetter(0))
+    return [((at_s - dose_s + 30) // 60, mu / 1000) for dose_s, mu in doses[first:]]
 
 
 def activity_of(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> float:
