@@ -13,8 +13,10 @@ from pumprig.fuzz.steps import Step
 from pumpwire import att, database, e2e
 from pumpwire.att import AttErrorCode, AttOpcode
 from pumpwire.cgms import CGM_FEATURE, CGM_SESSION_START_TIME
+from pumpwire.controller import CONTROLLER_SETTINGS
 from pumpwire.database import Characteristic, Protection
 from pumpwire.declare import TO_CLIENT, TO_PUMP
+from pumpwire.enums import Controller
 from pumpwire.errors import E2EError, FrameError
 from pumpwire.frame import Decoder, Frame, FrameType, body, encode, parse_body
 from pumpwire.registry import MESSAGES, decode
@@ -180,6 +182,7 @@ class Peer:
         self._muted = False
         if self._authority is None:
             self._authority = Authority(self._pulse_mu())
+            self._load_loop()
 
     def _pulse_mu(self) -> int:
         self._att(bytes((AttOpcode.EXCHANGE_MTU_REQUEST, _PUMP_MTU, 0)))
@@ -188,6 +191,14 @@ class Peer:
         if not self._pump_data:
             raise Broken("it does not tell its pump data")
         return int(self._pump_data[0]["pulse_mu"])
+
+    # What a pump loads when a closed loop is first chosen stays on its heap, and is no leak.
+    def _load_loop(self) -> None:
+        settings = CONTROLLER_SETTINGS.examples[0].fields
+        for controller in (Controller.OREF, Controller.MANUAL):
+            value = CONTROLLER_SETTINGS.build(**settings | {"controller": controller})
+            self._write_value(database.CONTROLLER_SETTINGS.handle, value)
+            self._until(self.now_s + ANSWER_S, lambda: not self._awaited)
 
     def _subscribe(self) -> None:
         for handle, item in _CONFIGURATIONS.items():
