@@ -118,9 +118,11 @@ def test_ledger_over_power_cuts(script, data):
     lost = data.draw(st.integers(0, min(3, len(given_pulses))))
     kept = given_pulses[: len(given_pulses) - lost]
     groups = oracle.records_stored()
-    # What a client was answered is durable, so no bolus or priming is lost whose pulses left (D-926).
-    started = [event for event in oracle.take_events() if isinstance(event, (BolusStarted, PrimingStarted))]
-    answered = max((event.sequence + len(event.codes) for event in started), default=1)
+    # What a client was answered is durable, so no bolus or priming is lost whose pulses left (D-926); with it goes all
+    # that its second recorded.
+    events = [event for event in oracle.take_events() if event.codes]
+    began = {event.at_s for event in events if isinstance(event, (BolusStarted, PrimingStarted))}
+    answered = max((event.sequence + len(event.codes) for event in events if event.at_s in began), default=1)
     records = data.draw(st.sampled_from([last + 1 for _, last in groups[-5:] if last + 1 >= answered]))
     counted = {source: kept.count(source) for source in set(given_pulses)}
     after = oracle.power_cut(counted, doubt=data.draw(st.sampled_from([None, "basal", "bolus"])), records=records)
