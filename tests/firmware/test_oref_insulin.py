@@ -65,3 +65,17 @@ def test_another_curve_is_that_of_the_next_look():
         insulin.follow(kind, dia_minutes, peak_minutes)
         fresh = Insulin(Curve(kind, dia_minutes, peak_minutes), 16)
         assert seen(insulin, doses, to_come, 900) == seen(fresh, doses, to_come, 900)
+
+
+@pytest.mark.parametrize(("old_s", "oldest"), [(181, 2), (180, 1)])
+def test_a_full_store_joins_the_oldest_while_it_works(old_s, oldest):
+    """D-1103: an entry works until it is old_s old; also after the store has begun again at its beginning."""
+    doses = Doses(3)
+    doses.old_s = old_s
+    for s in (9000, 9060, 9120, 9180):
+        doses.add(s, 1)
+    rows = [(doses.first + n) % 3 for n in range(3)]
+    assert [(doses.seconds[row], doses.doses[row]) for row in rows] == [(9060, oldest), (9120, 1), (9180, 1)]
+    for s in (9240, 9300, 9360):
+        doses.add(s, 1)
+    assert doses.count == 3
