@@ -6,8 +6,7 @@ code as `pumprig decide`, to the firmware on MicroPython. Every key of the answe
 
 import pytest
 
-from oref0.cases import case
-from oref0.reference import Reference
+from oref0.reference import rules_without_difference
 from pumprig.decide.oref import OrefDecider
 
 QUICK = range(500)
@@ -19,31 +18,14 @@ RULES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
-
-
 def compare(reference, seeds, exact=False):
-    """Returns the rules that decided; fails with the first differences and their number."""
-    differences, rules = [], set()
     with OrefDecider(exact=exact) as decider:
-        for seed in seeds:
-            asked = case(seed)
-            there = reference.ask("determine", exact=exact, **asked)
+
+        def decide(asked):
             here = decider.decide_on(asked)
-            rules.add(here.pop("reason").partition(":")[0])
-            there.pop("reason")
-            if there.get("reservoir", 0) is None:
-                del there["reservoir"]
-            if here != there:
-                keys = sorted(key for key in here | there if here.get(key) != there.get(key))
-                differences.append((seed, {key: (here.get(key), there.get(key)) for key in keys}))
-    print(f"{len(seeds)} inputs, {len(differences)} differences")
-    assert not differences, f"{len(differences)} of {len(seeds)} differ; the first: {differences[:3]}"
-    return rules
+            return here.pop("reason").partition(":")[0], here
+
+        return rules_without_difference(reference, seeds, decide, exact)
 
 
 def test_decides_as_oref0(reference):

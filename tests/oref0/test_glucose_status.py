@@ -12,7 +12,6 @@ from random import Random
 import pytest
 
 from oref0.cases import NOW_MS
-from oref0.reference import Reference
 from oref0.replay import Replay
 from pump.control.oref.glucose import CALIBRATION, COUNTED, LEFT_OUT, Readings, status
 from pump.control.oref.inputs import Glucose
@@ -23,13 +22,6 @@ TRACES = {
     "dexcom_clarity_8_days.csv": 2148, "librelink_68_days.csv": 4302, "loop_capture_2023.csv": 120,
     "loop_suspend_2023.csv": 120, "oref0_rig_2018/glucose.json": 288,
 }  # fmt: skip
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def firmware_status(readings):

@@ -11,20 +11,12 @@ from random import Random
 import pytest
 
 from oref0.cases import NOW_MS
-from oref0.reference import Reference
 from pump.control.oref.inputs import POINTS, Iob
 from pump.control.oref.iob import BILINEAR, EXPONENTIAL, Curve, Insulin
 from pump.doses import Doses
 
 ROOM = 2000
 HOUR_S = 3600
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def curve_of(r):

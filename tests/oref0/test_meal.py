@@ -12,7 +12,6 @@ from random import Random
 import pytest
 
 from oref0.cases import NOW_MS
-from oref0.reference import Reference
 from pump.control.oref.buckets import Buckets
 from pump.control.oref.inputs import Meal, Settings
 from pump.control.oref.iob import EXPONENTIAL, Curve, Insulin
@@ -22,13 +21,6 @@ from pump.doses import Doses
 
 HOUR_S = 3600
 ROOM = 4000
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def iso(s):

@@ -7,9 +7,8 @@ but the text of the reason. Without the package the oracle still decides on all 
 
 import pytest
 
-from oref0.cases import case
 from oref0.oracle_reading import decision_of, said_of
-from oref0.reference import Reference
+from oref0.reference import rules_without_difference
 
 QUICK = range(3_000_000, 3_000_400)
 SLOW = range(1_000_000, 1_020_000)
@@ -18,31 +17,12 @@ EXACT = range(2_000_000, 2_004_000)
 RULES = {1014, 1025, 1026, 1041, 1042, 1043, 1044, 1045, 1046, 1049, 1050}
 
 
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
-
-
 def compare(reference, seeds, exact=False):
-    """Returns the rules that decided; fails with the first differences and their number."""
-    differences, rules = [], set()
-    for seed in seeds:
-        asked = case(seed)
-        there = reference.ask("determine", exact=exact, **asked)
+    def decide(asked):
         decision = decision_of(asked, exact=exact)
-        here = said_of(asked, decision)
-        rules.add(decision.rule)
-        there.pop("reason")
-        if there.get("reservoir", 0) is None:
-            del there["reservoir"]
-        if here != there:
-            keys = sorted(key for key in here | there if here.get(key) != there.get(key))
-            differences.append((seed, {key: (here.get(key), there.get(key)) for key in keys}))
-    print(f"{len(seeds)} inputs, {len(differences)} differences")
-    assert not differences, f"{len(differences)} of {len(seeds)} differ; the first: {differences[:3]}"
-    return rules
+        return decision.rule, said_of(asked, decision)
+
+    return rules_without_difference(reference, seeds, decide, exact)
 
 
 def test_decides_as_oref0(reference):

@@ -10,18 +10,10 @@ from random import Random
 import pytest
 
 from oref0.cases import NOW_MS
-from oref0.reference import Reference
 from pumprig.oracle.oref.glucose import Reading, status_of
 from pumprig.oracle.oref.insulin import bilinear, exponential, points_of
 
 HOUR_S = 3600
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def readings_of(r):

@@ -11,19 +11,11 @@ from random import Random
 import pytest
 
 from oref0.cases import NOW_MS
-from oref0.reference import Reference
 from pumprig.oracle.oref.insulin import exponential, points_of
 from pumprig.oracle.oref.meal import Buckets, Carbs, MealSettings, meal_of
 
 HOUR_S = 3600
 DAY_MINUTES = 1440
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def iso(s):

@@ -16,7 +16,6 @@ import pumprig.oracle.decisions as decisions
 from hil.oracle_bench import MIDNIGHT, accept, running
 from oref0.cases import NOW_MS
 from oref0.oracle_reading import FLAGS, NOT_ZERO, NUMBERS, said_of
-from oref0.reference import Reference
 from pumprig.oracle import OracleSettings, OrefSettings
 from pumprig.oracle.commands import ActivateTemplates, AnnounceCarbs, OpenCgmSession, WriteProfile
 from pumprig.trace.loader import load_trace
@@ -28,13 +27,6 @@ TRACES = {
 MINUTE_MS = 60000
 TEMP = OrefSettings(uam=False, max_iob_mu=6000)
 SMB = OrefSettings(smb=True, smb_always=True, max_iob_mu=6000)
-
-
-@pytest.fixture
-def reference():
-    process = Reference()
-    yield process
-    process.close()
 
 
 def profile_of(settings):
