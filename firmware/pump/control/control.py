@@ -76,8 +76,8 @@ class Control:
         self._inputs.suspensions = self.suspensions
         # What closes the loop, from the first time on that a controller needs it or that carbs are announced.
         self._loop = None
-        # Whether the controller failed on the last sample, and what it wants: a TBR with its minutes (0: that what runs
-        # ends; below 0: no other), and a small bolus.
+        # Whether the controller failed on the last sample, and what it wants: a TBR with its minutes (0 ends what runs,
+        # below 0 leaves it), and a small bolus.
         self.failed = False
         self.wanted_mu_per_h = 0
         self.wanted_minutes = -1
