@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 COPIED = ("protocol", "host", "hil", "firmware", "boards")
 VENDOR = "protocol/pumpwire/vendor.py"
 LAST_FIELD = re.compile(r'("EmulatorPumpData", .*?)(\n    \),\n    examples=\[)', re.DOTALL)
-EXAMPLE = re.compile(r'("EmulatorPumpData", .*? \+ "05")(, pulse_mu=50, .*?motor_pulse_ms=5)', re.DOTALL)
+EXAMPLE = re.compile(r'("EmulatorPumpData", .*? \+ "[0-9a-f]+")(, pulse_mu=50,)', re.DOTALL)
 BROKEN = 6
 FIELD = "pulses_per_burst"
 FOLLOW = (
