@@ -10,6 +10,7 @@ from bearer.serial import ATT_MTU_MAX, SerialBearer
 from clock import Clock
 from flash import Flash, device
 from gatt.peripheral import Peripheral
+from gatt.radio import NoRadio
 from gatt.recorder import Recorder
 from journal.history import History
 from journal.ring import Ring
@@ -66,7 +67,7 @@ class Firmware:
         self.pump = Pump(settings, recorder.emit, self.motor, self.store)
         self.store.connect(self.pump, history)
         peripheral = Peripheral(
-            self.clock, self.bearer, self.pump, history, recorder, settings, Identity(), ATT_MTU_MAX
+            self.clock, self.bearer, self.pump, history, recorder, settings, Identity(), ATT_MTU_MAX, NoRadio()
         )
         self.server = peripheral.server
         self.client = peripheral.client

@@ -2523,6 +2523,75 @@ types:
         type: "sfloat"
       - id: "confirmed_extended_correction_amount_iu"
         type: "sfloat"
+  emulator_radio:
+    doc: "vendor service: emulator."
+    seq:
+      - id: "radio_state"
+        type: "u1"
+        enum: "radio_state"
+      - id: "radio_stack"
+        type: "u1"
+        enum: "radio_stack"
+        doc: "none: this board has no radio, or leaves it off"
+      - id: "radio_flags"
+        type: "u1"
+      - id: "passkey"
+        type: "u4"
+        doc: "that the pump shows now, 0 to 999999; 4294967295: none"
+      - id: "bonds"
+        type: "u1"
+        doc: "that the pump keeps"
+      - id: "failed_pairings"
+        type: "u1"
+        doc: "wrong passkeys one after another"
+      - id: "locked_s"
+        type: "u2"
+        doc: "until the pump pairs again"
+      - id: "radio_address"
+        size: 6
+        doc: "of the pump, the high octet first"
+      - id: "radio_mtu"
+        type: "u2"
+        doc: "ATT_MTU of the connection, 0 without one"
+    instances:
+      radio_flags_authenticated_pairing:
+        value: "(radio_flags & 0x1) != 0"
+      radio_flags_lab_only:
+        value: "(radio_flags & 0x2) != 0"
+      radio_flags_lab_allowed:
+        value: "(radio_flags & 0x4) != 0"
+      radio_flags_pairing_locked:
+        value: "(radio_flags & 0x8) != 0"
+      radio_flags_peer_authenticated:
+        value: "(radio_flags & 0x10) != 0"
+      radio_flags_peer_bonded:
+        value: "(radio_flags & 0x20) != 0"
+  emulator_radio_command:
+    doc: "vendor service: emulator. Lab use lets a peer that is not authenticated command therapy."
+    seq:
+      - id: "radio_command"
+        type: "u1"
+        enum: "radio_command"
+      - id: "bond_index"
+        type: "u1"
+        doc: "forget bond: which one, from 0; otherwise ignored"
+      - id: "board_name_octets"
+        type: "u1"
+        valid:
+          min: 0
+          max: 16
+      - id: "board_name"
+        size: "(board_name_octets + 0) / 1"
+        doc: "allow lab: the name of this very board in UTF-8; otherwise ignored"
+  emulator_write_result:
+    doc: "vendor service: emulator. Tells what became of a write of a characteristic that has no answer of its own."
+    seq:
+      - id: "written_handle"
+        type: "u2"
+        doc: "of the written value, as on the serial bearer"
+      - id: "written_error"
+        type: "u1"
+        doc: "what the ATT error would be over serial; 0: done"
   manufacturer_name:
     doc: "DIS 1.1, 3.1."
     seq:
@@ -3373,6 +3442,22 @@ enums:
     85: "reservoir_detached"
     90: "battery_level"
     102: "annunciation"
+  radio_state:
+    51: "off"
+    60: "advertising_bonded"
+    85: "advertising"
+    90: "connected"
+    102: "encrypted"
+  radio_stack:
+    15: "none"
+    51: "nimble"
+    60: "btstack"
+  radio_command:
+    51: "allow_lab"
+    60: "forbid_lab"
+    85: "forget_bond"
+    90: "forget_all_bonds"
+    102: "disconnect"
   vendor_id_source:
     1: "bluetooth_sig"
     2: "usb_implementers_forum"

@@ -64,6 +64,10 @@ local WORDS = {
     ResetCause = { [0x0F] = "undetermined", [0x33] = "power on", [0x3C] = "hard", [0x55] = "watchdog", [0x5A] = "deep sleep", [0x66] = "soft" },
     PulseSource = { [0x0F] = "none", [0x33] = "basal", [0x3C] = "bolus", [0x55] = "extended", [0x5A] = "prime" },
     FaultKind = { [0x33] = "occlusion", [0x3C] = "reservoir level", [0x55] = "reservoir detached", [0x5A] = "battery level", [0x66] = "annunciation" },
+    RadioState = { [0x33] = "off", [0x3C] = "advertising bonded", [0x55] = "advertising", [0x5A] = "connected", [0x66] = "encrypted" },
+    RadioStack = { [0x0F] = "none", [0x33] = "nimble", [0x3C] = "btstack" },
+    RadioFlags = { { 1, "authenticated_pairing", "authenticated pairing" }, { 2, "lab_only", "lab only" }, { 4, "lab_allowed", "lab allowed" }, { 8, "pairing_locked", "pairing locked" }, { 16, "peer_authenticated", "peer authenticated" }, { 32, "peer_bonded", "peer bonded" } },
+    RadioCommand = { [0x33] = "allow lab", [0x3C] = "forbid lab", [0x55] = "forget bond", [0x5A] = "forget all bonds", [0x66] = "disconnect" },
     VendorIdSource = { [0x01] = "bluetooth sig", [0x02] = "usb implementers forum" },
     CgmMeasurementFlags = { { 1, "trend_present", "trend present" }, { 2, "quality_present", "quality present" }, { 32, "warning_present", "warning present" }, { 64, "calibration_temperature_present", "calibration temperature present" }, { 128, "status_present", "status present" } },
     CgmStatusFlags = { { 1, "session_stopped", "session stopped" }, { 2, "device_battery_low", "device battery low" }, { 4, "sensor_type_incorrect", "sensor type incorrect" }, { 8, "sensor_malfunction", "sensor malfunction" }, { 16, "device_specific_alert", "device specific alert" }, { 32, "general_device_fault", "general device fault" } },
@@ -1017,6 +1021,57 @@ local CHARACTERISTICS = {
                 { name = "confirmed_fast_correction_amount_iu", label = "Confirmed fast correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
                 { name = "confirmed_extended_meal_amount_iu", label = "Confirmed extended meal amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
                 { name = "confirmed_extended_correction_amount_iu", label = "Confirmed extended correction amount", kind = "sfloat", octets = 2, low = 0, high = 500000, unit = "IU" },
+            } },
+        },
+    },
+    {
+        name = "Emulator Radio", short = "emulator_radio",
+        handle = 0x0064, uuid = "96:5f:34:62:71:77:44:83:a1:d5:88:c0:f6:21:08:5e",
+        protection = "trailer", on_pump = true,
+        opcode_octets = 0,
+        header = {
+        },
+        messages = {
+            { name = "EmulatorRadio", short = "emulator_radio", direction = "to_client", fields = {
+                { name = "radio_state", label = "Radio state", kind = "u8", octets = 1, values = WORDS.RadioState },
+                { name = "radio_stack", label = "Radio stack", kind = "u8", octets = 1, values = WORDS.RadioStack },
+                { name = "radio_flags", label = "Radio flags", kind = "u8", octets = 1, flags = WORDS.RadioFlags },
+                { name = "passkey", label = "Passkey", kind = "u32", octets = 4 },
+                { name = "bonds", label = "Bonds", kind = "u8", octets = 1 },
+                { name = "failed_pairings", label = "Failed pairings", kind = "u8", octets = 1 },
+                { name = "locked_s", label = "Locked", kind = "u16", octets = 2, unit = "s" },
+                { name = "radio_address", label = "Radio address", kind = "octets", octets = 6 },
+                { name = "radio_mtu", label = "Radio mtu", kind = "u16", octets = 2 },
+            } },
+        },
+    },
+    {
+        name = "Emulator Radio Command", short = "emulator_radio_command",
+        handle = 0x0067, uuid = "96:5f:34:63:71:77:44:83:a1:d5:88:c0:f6:21:08:5e",
+        protection = "trailer", on_pump = true,
+        opcode_octets = 0,
+        header = {
+        },
+        messages = {
+            { name = "EmulatorRadioCommand", short = "emulator_radio_command", direction = "to_pump", fields = {
+                { name = "radio_command", label = "Radio command", kind = "u8", octets = 1, values = WORDS.RadioCommand },
+                { name = "bond_index", label = "Bond index", kind = "u8", octets = 1 },
+                { name = "board_name_octets", label = "Board name", kind = "u8", octets = 1, low = 0, high = 16, unit = "octets" },
+                { name = "board_name", label = "Board name", kind = "octets", octets = 16, entries = { field = "board_name_octets", per_octet = 1 } },
+            } },
+        },
+    },
+    {
+        name = "Emulator Write Result", short = "emulator_write_result",
+        handle = 0x006A, uuid = "96:5f:34:64:71:77:44:83:a1:d5:88:c0:f6:21:08:5e",
+        protection = "trailer", on_pump = true,
+        opcode_octets = 0,
+        header = {
+        },
+        messages = {
+            { name = "EmulatorWriteResult", short = "emulator_write_result", direction = "to_client", fields = {
+                { name = "written_handle", label = "Written handle", kind = "u16", octets = 2 },
+                { name = "written_error", label = "Written error", kind = "u8", octets = 1 },
             } },
         },
     },

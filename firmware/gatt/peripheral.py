@@ -6,6 +6,7 @@ from gatt.current_time import CurrentTime
 from gatt.device import Battery, device_information
 from gatt.procedures import Procedures
 from gatt.racp import HistoryData, RecordAccess
+from gatt.radio import EmulatorRadio, EmulatorRadioCommand
 from gatt.reader import StatusReader
 from gatt.server import Server
 from gatt.status import AnnunciationStatus, Features, Status, StatusChanged
@@ -28,8 +29,8 @@ from gatt.vendor import (
 
 class Peripheral:
     # recorder: what the pump emits to; it is connected here. identity: has firmware_hash (8 octets), reset_cause (a
-    # word of the wire), motor_pulse_ms, the board's name and its unique_id.
-    def __init__(self, clock, bearer, pump, history, recorder, settings, identity, mtu_max):
+    # word of the wire), motor_pulse_ms, the board's name and its unique_id. radio: see gatt/radio.py.
+    def __init__(self, clock, bearer, pump, history, recorder, settings, identity, mtu_max, radio):
         codec = Codec()
         self.server = Server(clock, bearer, pump, mtu_max)
         self.client = CgmsClient(self.server, codec, pump, clock)
@@ -53,6 +54,7 @@ class Peripheral:
                 codec, clock, bearer, identity.reset_cause, self.server, self.client, pump.delivery
             ),
             CurrentTime(codec, pump, self.client.clock_set), battery,
+            EmulatorRadio(codec, radio), EmulatorRadioCommand(codec, pump, radio),
         ):  # fmt: skip
             self.server.add(characteristic)
         for characteristic in device_information(settings, identity):

@@ -16,13 +16,13 @@ _FIRMWARE_HASH_OCTETS = const(8)
 
 
 # Puts a number below 2**32 into the two slots of a u32.
-def _put_u32(fields, low_slot, value):
+def put_u32(fields, low_slot, value):
     fields[low_slot] = value & 0xFFFF
     fields[low_slot + 1] = value >> 16 & 0xFFFF
 
 
 # A protected characteristic that is written as one message.
-class _Setting(Characteristic):
+class Setting(Characteristic):
     def __init__(self, handle, properties, codec, program, pump):
         self._codec = codec
         self._program = program
@@ -45,7 +45,7 @@ class _Setting(Characteristic):
         return SUCCESS
 
 
-class ControllerSettings(_Setting):
+class ControllerSettings(Setting):
     octets_max = att.LONG_VALUE_OCTETS_MAX
 
     def __init__(self, codec, pump):
@@ -82,7 +82,7 @@ class ControllerSettings(_Setting):
         )  # fmt: skip
 
 
-class ControllerGuardrails(_Setting):
+class ControllerGuardrails(Setting):
     def __init__(self, codec, pump):
         super().__init__(handles.CONTROLLER_GUARDRAILS, READ | WRITE, codec, tables.CONTROLLER_GUARDRAILS, pump)
 
@@ -93,7 +93,7 @@ class ControllerGuardrails(_Setting):
         fields[tables.GUARD_BOLUS_MU] = guardrails.bolus_mu
         fields[tables.GUARD_IOB_MU] = guardrails.iob_mu
         fields[tables.GUARD_HOUR_MU] = guardrails.hour_mu
-        _put_u32(fields, tables.GUARD_DAY_MU_LOW, guardrails.day_mu)
+        put_u32(fields, tables.GUARD_DAY_MU_LOW, guardrails.day_mu)
         fields[tables.GUARD_INTERVAL_MINUTES] = guardrails.interval_minutes
         fields[tables.GUARD_STALE_MINUTES] = guardrails.stale_minutes
         fields[tables.GUARD_DECISION_MINUTES] = guardrails.decision_minutes
@@ -120,7 +120,7 @@ _OREF_FIELDS = (
 )  # fmt: skip
 
 
-class OrefSettings(_Setting):
+class OrefSettings(Setting):
     octets_max = att.LONG_VALUE_OCTETS_MAX
 
     def __init__(self, codec, pump):
@@ -137,7 +137,7 @@ class OrefSettings(_Setting):
         return self._pump.configure_oref(s, *[fields[slot] for slot in _OREF_FIELDS])
 
 
-class CarbAnnouncement(_Setting):
+class CarbAnnouncement(Setting):
     def __init__(self, codec, pump):
         super().__init__(handles.CARB_ANNOUNCEMENT, WRITE, codec, tables.CARB_ANNOUNCEMENT, pump)
 
@@ -180,7 +180,7 @@ class ControllerDecision(Characteristic):
         decision = self._decision
         fields[tables.DECISION_SEQUENCE] = decision.sequence
         fields[tables.TIME_OFFSET_MINUTES] = decision.offset_minutes
-        _put_u32(fields, tables.AT_S_LOW, decision.at_s)
+        put_u32(fields, tables.AT_S_LOW, decision.at_s)
         fields[tables.GLUCOSE_MG_DL] = decision.glucose_mg_dl
         fields[tables.PREDICTED_MG_DL] = decision.predicted_mg_dl
         fields[tables.IOB_MU] = decision.iob_mu
@@ -215,7 +215,7 @@ class EmulatorPumpData(Characteristic):
         settings = self._settings
         fields[tables.PULSE_MU] = settings.PULSE_MU
         fields[tables.BOLUS_SPEED_MU_PER_MINUTE] = settings.BOLUS_SPEED_MU_PER_MINUTE
-        _put_u32(fields, tables.RESERVOIR_CAPACITY_MU_LOW, settings.RESERVOIR_CAPACITY_MU)
+        put_u32(fields, tables.RESERVOIR_CAPACITY_MU_LOW, settings.RESERVOIR_CAPACITY_MU)
         fields[tables.BASAL_RATE_LIMIT_MU_PER_H] = settings.BASAL_LIMIT_MU_PER_H
         fields[tables.BOLUS_LIMIT_MU] = settings.BOLUS_LIMIT_MU
         fields[tables.MOTOR_PULSE_MS] = self._motor_pulse_ms
@@ -253,9 +253,9 @@ class EmulatorHealth(Characteristic):
         fields = self._codec.fields
         failures = self._server.e2e_failures() + self._client.e2e_failures
         fields[tables.RESET_CAUSE] = self._reset_cause
-        _put_u32(fields, tables.UPTIME_S_LOW, self._clock.s)
+        put_u32(fields, tables.UPTIME_S_LOW, self._clock.s)
         fields[tables.UPTIME_MS] = self._clock.ms
-        _put_u32(fields, tables.FREE_HEAP_OCTETS_LOW, self._free_heap())
+        put_u32(fields, tables.FREE_HEAP_OCTETS_LOW, self._free_heap())
         fields[tables.DROPPED_FRAMES] = min(self._bearer.dropped_frames, _U16_MAX)
         fields[tables.E2E_FAILURES] = min(failures, _U16_MAX)
         fields[tables.PULSES_IN_DOUBT] = min(self._delivery.pulses_in_doubt, _U8_MAX)
@@ -272,14 +272,14 @@ class EmulatorCounters(Characteristic):
     def encode(self, s, buf, start):
         fields = self._codec.fields
         delivery = self._pump.delivery
-        _put_u32(fields, tables.BASAL_PULSES_LOW, delivery.basal_pulses)
-        _put_u32(fields, tables.BOLUS_PULSES_LOW, delivery.bolus_pulses)
-        _put_u32(fields, tables.PRIME_PULSES_LOW, delivery.prime_pulses)
-        _put_u32(fields, tables.RESERVOIR_PULSES_LOW, self._pump.reservoir.remaining_pulses)
+        put_u32(fields, tables.BASAL_PULSES_LOW, delivery.basal_pulses)
+        put_u32(fields, tables.BOLUS_PULSES_LOW, delivery.bolus_pulses)
+        put_u32(fields, tables.PRIME_PULSES_LOW, delivery.prime_pulses)
+        put_u32(fields, tables.RESERVOIR_PULSES_LOW, self._pump.reservoir.remaining_pulses)
         return encode(self._codec, tables.EMULATOR_COUNTERS, buf, start)
 
 
-class EmulatorFault(_Setting):
+class EmulatorFault(Setting):
     # battery: its level is notified when it changes.
     def __init__(self, codec, pump, server, battery):
         self._server = server
@@ -297,7 +297,7 @@ class EmulatorFault(_Setting):
 
 
 # The pump's own bolus calculator, of which the emulator takes the part (D-909).
-class EmulatorBolusCalculation(_Setting):
+class EmulatorBolusCalculation(Setting):
     def __init__(self, codec, pump):
         program = tables.EMULATOR_BOLUS_CALCULATION
         super().__init__(handles.EMULATOR_BOLUS_CALCULATION, WRITE, codec, program, pump)

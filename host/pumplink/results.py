@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,9 @@ from pumpwire.enums import (
     OrefFlags,
     PlgsFlags,
     PulseSource,
+    RadioFlags,
+    RadioStack,
+    RadioState,
     ResetCause,
     TbrKindsFlags,
     TbrType,
@@ -58,6 +61,7 @@ __all__ = [
     "Procedure",
     "PulseCounters",
     "PumpData",
+    "Radio",
     "Status",
     "TargetBlock",
     "Tbr",
@@ -440,6 +444,25 @@ class Health:
     e2e_failures: int
     pulses_in_doubt: int
     doubt_source: PulseSource
+
+
+@dataclass(frozen=True)
+class Radio:
+    """How the pump's radio stands, as it tells over the serial bearer alone.
+
+    `passkey` is None while none is shown; it belongs in no log and in no record. `address` has the high octet first,
+    `locked_s` are seconds until the pump pairs again, `mtu` is 0 without a connection.
+    """
+
+    state: RadioState
+    stack: RadioStack
+    flags: RadioFlags
+    passkey: int | None = field(repr=False)
+    bonds: int
+    failed_pairings: int
+    locked_s: int
+    address: bytes
+    mtu: int
 
 
 @dataclass(frozen=True)

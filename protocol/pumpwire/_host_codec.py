@@ -309,6 +309,16 @@ _class_FaultKind = enums.FaultKind
 _pack_BI = Struct('<BI').pack
 _unpack_HHHHHHHH__from = Struct('<HHHHHHHH').unpack_from
 _pack_HHHHHHHH = Struct('<HHHHHHHH').pack
+_unpack_BBBIBBH6sH__from = Struct('<BBBIBBH6sH').unpack_from
+_members_RadioState = words(enums.RadioState)
+_members_RadioStack = words(enums.RadioStack)
+_flags_RadioFlags = Flags(enums.RadioFlags, ())
+_class_RadioState = enums.RadioState
+_class_RadioStack = enums.RadioStack
+_types_int_RadioFlags = frozenset((int, enums.RadioFlags))
+_pack_BBBIBBH6sH = Struct('<BBBIBBH6sH').pack
+_members_RadioCommand = words(enums.RadioCommand)
+_class_RadioCommand = enums.RadioCommand
 _unpack_5s3s__from = Struct('<5s3s').unpack_from
 _pack_5s3s = Struct('<5s3s').pack
 _members_VendorIdSource = words(enums.VendorIdSource)
@@ -5420,6 +5430,92 @@ def build_EmulatorBolusCalculation(declared):
     return build
 
 
+def parse_EmulatorRadio(data):
+    size = len(data)
+    if size != 19: return None
+    raw_radio_state, raw_radio_stack, raw_radio_flags, passkey, bonds, failed_pairings, locked_s, radio_address, radio_mtu = _unpack_BBBIBBH6sH__from(data, 0)
+    radio_state = _members_RadioState.get(raw_radio_state)
+    if radio_state is None: return None
+    radio_stack = _members_RadioStack.get(raw_radio_stack)
+    if radio_stack is None: return None
+    radio_flags = _flags_RadioFlags[raw_radio_flags]
+    return {'radio_state': radio_state, 'radio_stack': radio_stack, 'radio_flags': radio_flags, 'passkey': passkey, 'bonds': bonds, 'failed_pairings': failed_pairings, 'locked_s': locked_s, 'radio_address': radio_address, 'radio_mtu': radio_mtu}
+
+
+def build_EmulatorRadio(declared):
+    def build(*, radio_state=None, radio_stack=None, radio_flags=None, passkey=None, bonds=None, failed_pairings=None, locked_s=None, radio_address=None, radio_mtu=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(radio_state) is not _class_RadioState and (
+                type(radio_state) is not int or radio_state not in _members_RadioState): raise _Refused
+            raw_radio_state = radio_state
+            if type(radio_stack) is not _class_RadioStack and (
+                type(radio_stack) is not int or radio_stack not in _members_RadioStack): raise _Refused
+            raw_radio_stack = radio_stack
+            if type(radio_flags) not in _types_int_RadioFlags: raise _Refused
+            raw_radio_flags = int(radio_flags)
+            if raw_radio_flags & -64: raise _Refused
+            if type(radio_address) is not bytes or len(radio_address) != 6: raise _Refused
+            out = _pack_BBBIBBH6sH(raw_radio_state, raw_radio_stack, raw_radio_flags, passkey, bonds, failed_pairings, locked_s, radio_address, radio_mtu)
+            return out
+        except _REFUSALS: pass
+        return declared(radio_state=radio_state, radio_stack=radio_stack, radio_flags=radio_flags, passkey=passkey, bonds=bonds, failed_pairings=failed_pairings, locked_s=locked_s, radio_address=radio_address, radio_mtu=radio_mtu, **unknown)
+    return build
+
+
+def parse_EmulatorRadioCommand(data):
+    size = len(data)
+    if size < 3: return None
+    raw_radio_command, bond_index, board_name_octets = _unpack_BBB__from(data, 0)
+    radio_command = _members_RadioCommand.get(raw_radio_command)
+    if radio_command is None: return None
+    if not 0 <= board_name_octets <= 16: return None
+    at = 3
+    n = -(-board_name_octets // 1)
+    if n > 16 or size < at + n: return None
+    board_name = bytes(data[at:at + n])
+    at += n
+    if at != size: return None
+    return {'radio_command': radio_command, 'bond_index': bond_index, 'board_name_octets': board_name_octets, 'board_name': board_name}
+
+
+def build_EmulatorRadioCommand(declared):
+    def build(*, radio_command=None, bond_index=None, board_name_octets=None, board_name=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            if type(radio_command) is not _class_RadioCommand and (
+                type(radio_command) is not int or radio_command not in _members_RadioCommand): raise _Refused
+            raw_radio_command = radio_command
+            if type(board_name_octets) is not int or not 0 <= board_name_octets <= 16: raise _Refused
+            out = _pack_BBB(raw_radio_command, bond_index, board_name_octets)
+            if type(board_name_octets) is not int or type(board_name) is not bytes: raise _Refused
+            n = len(board_name)
+            if n > 16 or n != -(-board_name_octets // 1): raise _Refused
+            out += board_name
+            return out
+        except _REFUSALS: pass
+        return declared(radio_command=radio_command, bond_index=bond_index, board_name_octets=board_name_octets, board_name=board_name, **unknown)
+    return build
+
+
+def parse_EmulatorWriteResult(data):
+    size = len(data)
+    if size != 3: return None
+    written_handle, written_error = _unpack_HB__from(data, 0)
+    return {'written_handle': written_handle, 'written_error': written_error}
+
+
+def build_EmulatorWriteResult(declared):
+    def build(*, written_handle=None, written_error=None, **unknown):
+        try:
+            if unknown: raise _Refused
+            out = _pack_HB(written_handle, written_error)
+            return out
+        except _REFUSALS: pass
+        return declared(written_handle=written_handle, written_error=written_error, **unknown)
+    return build
+
+
 def parse_ManufacturerName(data):
     size = len(data)
     if size < 0: return None
@@ -5785,6 +5881,9 @@ CODEC: dict[str, tuple[str, Any, Any]] = {
     'EmulatorCounters': ('b10b5bada770a090', parse_EmulatorCounters, build_EmulatorCounters),
     'EmulatorFault': ('241d432fb17c95eb', parse_EmulatorFault, build_EmulatorFault),
     'EmulatorBolusCalculation': ('5ecd21d193efac65', parse_EmulatorBolusCalculation, build_EmulatorBolusCalculation),
+    'EmulatorRadio': ('b319a4a2ca302414', parse_EmulatorRadio, build_EmulatorRadio),
+    'EmulatorRadioCommand': ('5db7f43687f2c65a', parse_EmulatorRadioCommand, build_EmulatorRadioCommand),
+    'EmulatorWriteResult': ('2bddad72a8423927', parse_EmulatorWriteResult, build_EmulatorWriteResult),
     'ManufacturerName': ('a22d5968d5933423', parse_ManufacturerName, build_ManufacturerName),
     'ModelNumber': ('8cdea889be858365', parse_ModelNumber, build_ModelNumber),
     'SerialNumber': ('a9e021aef5dac0d5', parse_SerialNumber, build_SerialNumber),

@@ -16,8 +16,10 @@ from construct import Int16ul, Int32ul
 __all__ = [
     "ATT_LONG_VALUE_OCTETS_MAX",
     "ATT_VALUE_OCTETS_MAX",
+    "BLE",
     "CHARACTERISTICS",
     "RIG_HANDLES_FROM",
+    "SERIAL",
     "SERVICES",
     "Characteristic",
     "Protection",
@@ -28,6 +30,9 @@ __all__ = [
 ATT_VALUE_OCTETS_MAX = 20
 # What is written as a whole, so that it takes effect as a whole, needs an ATT_MTU that was exchanged before.
 ATT_LONG_VALUE_OCTETS_MAX = 62
+# The bearers on which a characteristic can exist; a USB line is a serial one.
+SERIAL = "serial"
+BLE = "ble"
 # Handles below are the pump's.
 RIG_HANDLES_FROM = 0x0100
 
@@ -59,6 +64,7 @@ class Characteristic:
         header: fields between opcode and operand, as (name, construct) pairs.
         prohibited: opcode range that is neither processed nor answered.
         value_octets_max: octets that a value has at most, protection included.
+        bearers: on which it exists, of SERIAL and BLE. Its handle is its own on both.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Characteristic:
     header: tuple[Any, ...] = ()
     prohibited: tuple[int, int] | None = None
     value_octets_max: int = ATT_VALUE_OCTETS_MAX
+    bearers: tuple[str, ...] = (SERIAL, BLE)
 
     @property
     def handle(self) -> int:
@@ -209,6 +216,20 @@ EMULATOR_BOLUS_CALCULATION = Characteristic(
     "Emulator Bolus Calculation", "EMULATOR_BOLUS_CALCULATION", UUID("965f3461-7177-4483-a1d5-88c0f621085e"),
     ("write",), Protection.TRAILER, "vendor service: emulator",
 )  # fmt: skip
+# What a rig learns of the radio and does to it goes by the cable that it holds, never over the air.
+EMULATOR_RADIO = Characteristic(
+    "Emulator Radio", "EMULATOR_RADIO", UUID("965f3462-7177-4483-a1d5-88c0f621085e"), ("read",),
+    Protection.TRAILER, "vendor service: emulator", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX, bearers=(SERIAL,),
+)  # fmt: skip
+EMULATOR_RADIO_COMMAND = Characteristic(
+    "Emulator Radio Command", "EMULATOR_RADIO_COMMAND", UUID("965f3463-7177-4483-a1d5-88c0f621085e"), ("write",),
+    Protection.TRAILER, "vendor service: emulator", value_octets_max=ATT_LONG_VALUE_OCTETS_MAX, bearers=(SERIAL,),
+)  # fmt: skip
+# Over the air a board's stack takes every write by itself; over serial the write is answered.
+EMULATOR_WRITE_RESULT = Characteristic(
+    "Emulator Write Result", "EMULATOR_WRITE_RESULT", UUID("965f3464-7177-4483-a1d5-88c0f621085e"), ("notify",),
+    Protection.TRAILER, "vendor service: emulator", bearers=(BLE,),
+)  # fmt: skip
 
 CGM_MEASUREMENT = Characteristic(
     "CGM Measurement", "CGM_MEASUREMENT", _assigned(0x2AA7), ("notify",), Protection.RECORD, "CGMS 1.0.2, 3.1"
@@ -278,7 +299,7 @@ SERVICES: tuple[Service, ...] = (
         "Emulator", UUID("965f345b-7177-4483-a1d5-88c0f621085e"), "pump", 0x0050,
         (
             EMULATOR_IDENTITY, EMULATOR_PUMP_DATA, EMULATOR_HEALTH, EMULATOR_COUNTERS, EMULATOR_FAULT,
-            EMULATOR_BOLUS_CALCULATION,
+            EMULATOR_BOLUS_CALCULATION, EMULATOR_RADIO, EMULATOR_RADIO_COMMAND, EMULATOR_WRITE_RESULT,
         ),
     ),
     Service(

@@ -72,6 +72,7 @@ def characteristic(declared: Characteristic) -> dict[str, Any]:
         "configuration_handle": declared.configuration_handle, "properties": list(declared.properties),
         "protection": declared.protection.name.lower(), "opcode_octets": declared.opcode_octets,
         "prohibited": None if declared.prohibited is None else list(declared.prohibited), "clause": declared.clause,
+        "bearers": list(declared.bearers),
     }  # fmt: skip
 
 

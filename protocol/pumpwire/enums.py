@@ -19,6 +19,10 @@ from pumpwire.enums_own import FlatCgm as FlatCgm
 from pumpwire.enums_own import OrefFlags as OrefFlags
 from pumpwire.enums_own import PlgsFlags as PlgsFlags
 from pumpwire.enums_own import PulseSource as PulseSource
+from pumpwire.enums_own import RadioCommand as RadioCommand
+from pumpwire.enums_own import RadioFlags as RadioFlags
+from pumpwire.enums_own import RadioStack as RadioStack
+from pumpwire.enums_own import RadioState as RadioState
 from pumpwire.enums_own import ResetCause as ResetCause
 from pumpwire.enums_own import TbrKindsFlags as TbrKindsFlags
 from pumpwire.enums_plain import CgmCalibrationStatusFlags as CgmCalibrationStatusFlags

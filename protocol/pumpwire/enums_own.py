@@ -128,3 +128,42 @@ class FaultKind(IntEnum):
     RESERVOIR_DETACHED = 0x55
     BATTERY_LEVEL = 0x5A
     ANNUNCIATION = 0x66
+
+
+class RadioState(IntEnum):
+    """What the radio of the pump is doing."""
+
+    OFF = 0x33
+    ADVERTISING_BONDED = 0x3C
+    ADVERTISING = 0x55
+    CONNECTED = 0x5A
+    ENCRYPTED = 0x66
+
+
+class RadioStack(IntEnum):
+    """The Bluetooth stack of the board."""
+
+    NONE = 0x0F
+    NIMBLE = 0x33
+    BTSTACK = 0x3C
+
+
+class RadioFlags(IntFlag):
+    """What the radio can do, and how it stands with its peer."""
+
+    AUTHENTICATED_PAIRING = 1 << 0
+    LAB_ONLY = 1 << 1
+    LAB_ALLOWED = 1 << 2
+    PAIRING_LOCKED = 1 << 3
+    PEER_AUTHENTICATED = 1 << 4
+    PEER_BONDED = 1 << 5
+
+
+class RadioCommand(IntEnum):
+    """What a rig asks of the radio."""
+
+    ALLOW_LAB = 0x33
+    FORBID_LAB = 0x3C
+    FORGET_BOND = 0x55
+    FORGET_ALL_BONDS = 0x5A
+    DISCONNECT = 0x66

@@ -15,6 +15,7 @@ from pumpwire import (
     history,
     history_further,
     history_own,
+    radio,
     reader,
     records,
     status,
@@ -27,7 +28,7 @@ from pumpwire.errors import DeclarationError
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
     status, reader, command, templates, records, history, history_further, history_own, cgms, cgms_control, clock,
-    controller, vendor, device,
+    controller, vendor, radio, device,
 )  # fmt: skip
 
 

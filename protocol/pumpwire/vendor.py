@@ -12,7 +12,7 @@ from pumpwire.enums import FaultKind, PulseSource, ResetCause, TbrKindsFlags
 from pumpwire.fields import Bits, InRange, Int8ul, Int16ul, Int32ul, Octets, Word
 from pumpwire.reader import AMOUNT_IU
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 
 EMULATOR_IDENTITY = Message(
     "EmulatorIdentity", on=database.EMULATOR_IDENTITY, direction=TO_CLIENT, clause="vendor service: emulator",
@@ -20,7 +20,7 @@ EMULATOR_IDENTITY = Message(
         "wire_version" / Int16ul,
         "firmware_hash" / Octets(8) * "first octets of SHA-256 over the firmware's files",
     ),
-    examples=[Example("0200" + "0123456789abcdef", wire_version=2, firmware_hash=bytes.fromhex("0123456789abcdef"))],
+    examples=[Example("0300" + "0123456789abcdef", wire_version=3, firmware_hash=bytes.fromhex("0123456789abcdef"))],
 )  # fmt: skip
 EMULATOR_PUMP_DATA = Message(
     "EmulatorPumpData", on=database.EMULATOR_PUMP_DATA, direction=TO_CLIENT, clause="vendor service: emulator",

@@ -28,7 +28,11 @@ ATTRIBUTE_NOT_FOUND = 0x0A
 SOON_S = 0.02
 ANSWER_S = 1
 SERVED = [
-    c for service in database.SERVICES if service.owner == "pump" for c in service.characteristics if is_served(c)
+    c
+    for service in database.SERVICES
+    if service.owner == "pump"
+    for c in service.characteristics
+    if is_served(c) and database.SERIAL in c.bearers
 ]
 _BY_HANDLE = {c.handle: c for c in database.CHARACTERISTICS.values()}
 

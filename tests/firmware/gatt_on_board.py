@@ -15,6 +15,7 @@ from clock import Clock
 from gatt.codec import crc16
 from gatt.handles import CONTROLLER_DECISION
 from gatt.peripheral import Peripheral
+from gatt.radio import NoRadio
 from gatt.recorder import Recorder
 from gatt.wire_tables import WIRE_VERSION
 from pump.core import Pump
@@ -103,7 +104,7 @@ def build():
     history = History(100)
     recorder = Recorder(history)
     pump = Pump(settings, recorder.emit, Motor())
-    peripheral = Peripheral(clock, bearer, pump, history, recorder, settings, Identity(), 247)
+    peripheral = Peripheral(clock, bearer, pump, history, recorder, settings, Identity(), 247, NoRadio())
     pump.advance(0)
     pump.write_block(0, 0x33, 1, 1, 1440, 1000, 0)
     pump.complete_profile(0, 0x33, 1)

@@ -17,7 +17,7 @@ def test_from_octets_to_decision_nothing_is_allocated():
     if found is None:
         pytest.skip("no MicroPython unix port beside this Python: there is no wheel for this platform")
     run = subprocess.run(
-        [found, "-X", "heapsize=256K", str(HERE / "gatt_on_board.py")],
+        [found, "-X", "heapsize=288K", str(HERE / "gatt_on_board.py")],
         env={"MICROPYPATH": f"{FIRMWARE}:.frozen"}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

@@ -20,8 +20,8 @@ from pumpwire.frame import Decoder, Frame, FrameType, OpenStatus
 
 SEED = 0x1D5
 FRAMES = [
-    Frame(FrameType.OPEN, frame.body(FrameType.OPEN, nonce=0xFFFFFFFF, wire_version=2, keep_alive_ms=0)),
-    Frame(FrameType.OPEN_ACK, frame.body(FrameType.OPEN_ACK, nonce=0, wire_version=2, status=OpenStatus.OK)),
+    Frame(FrameType.OPEN, frame.body(FrameType.OPEN, nonce=0xFFFFFFFF, wire_version=3, keep_alive_ms=0)),
+    Frame(FrameType.OPEN_ACK, frame.body(FrameType.OPEN_ACK, nonce=0, wire_version=3, status=OpenStatus.OK)),
     Frame(FrameType.CLOSE, b""),
     Frame(FrameType.KEEP_ALIVE, b""),
     Frame(FrameType.ATT, bytes.fromhex("1221004b11143319f0000000003301")),

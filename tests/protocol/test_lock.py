@@ -180,6 +180,13 @@ CHANGES = {
         lambda w: w["characteristics"]["IDD_FEATURES"].update(properties=["read", "indicate"]), WIRE, False,
         "IDD_FEATURES", "indicate",
     ),
+    "a bearer goes": (
+        lambda w: w["characteristics"]["IDD_STATUS"].update(bearers=["serial"]), WIRE, True, "IDD_STATUS", "ble",
+    ),
+    "a bearer comes": (
+        lambda w: w["characteristics"]["EMULATOR_RADIO"].update(bearers=["serial", "ble"]), WIRE, False,
+        "EMULATOR_RADIO", "ble",
+    ),
     "a characteristic goes": (
         lambda w: w["characteristics"].pop("EMULATOR_FAULT"), WIRE, True, "EMULATOR_FAULT", "gone",
     ),

@@ -55,7 +55,10 @@ def test_every_declaration_is_complete_and_fits_its_characteristic(message):
 
 def test_what_the_standards_have_fits_the_smallest_mtu():
     long = {c.constant for c in CHARACTERISTICS.values() if c.value_octets_max > database.ATT_VALUE_OCTETS_MAX}
-    assert long == {"CONTROLLER_SETTINGS", "OREF_SETTINGS", "CONTROLLER_DETAIL", "EMULATOR_PUMP_DATA"}
+    assert long == {
+        "CONTROLLER_SETTINGS", "OREF_SETTINGS", "CONTROLLER_DETAIL", "EMULATOR_PUMP_DATA", "EMULATOR_RADIO",
+        "EMULATOR_RADIO_COMMAND",
+    }  # fmt: skip
     assert all(CHARACTERISTICS[name].clause.startswith("vendor service") for name in long)
 
 

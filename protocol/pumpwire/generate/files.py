@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pumpwire import describe
 from pumpwire.errors import FieldError
+from pumpwire.generate.ble import ble_database
 from pumpwire.generate.dissector import dissector
 from pumpwire.generate.enumerations import enumerations
 from pumpwire.generate.host import host_codec
@@ -45,6 +46,7 @@ def generated() -> dict[str, str]:
     return {
         "firmware/gatt/wire_tables.py": tables.wire_tables(),
         "firmware/gatt/handles.py": handles(),
+        "firmware/gatt/ble_database.py": ble_database(),
         "protocol/SPEC.md": specification(),
         "protocol/pumpwire/_host_codec.py": host_codec(MESSAGES),
         "protocol/wire.lock.json": lock,

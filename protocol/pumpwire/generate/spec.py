@@ -121,9 +121,10 @@ def _parts(declared: Any) -> str:
 
 def _handles() -> list[str]:
     lines = ["", "## Services, characteristics and handles", ""]
-    lines += ["On the serial bearer the handles are fixed; on BLE they are discovered.", ""]
-    lines += ["| Service | Characteristic | UUID | Properties | Value | Configuration | Protection | Served | Source |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    lines += ["On the serial bearer the handles are fixed; on BLE they are discovered by UUID. What is on one bearer"]
+    lines += ["alone is an unknown handle on the other one.", ""]
+    columns = ("Service", "Characteristic", "UUID", "Properties", "Value", "Configuration", "Protection", "Bearers")
+    lines += ["| " + " | ".join((*columns, "Served", "Source")) + " |", "|---" * (len(columns) + 2) + "|"]
     for service in database.SERVICES:
         for item in service.characteristics:
             configuration = item.configuration_handle
@@ -131,7 +132,8 @@ def _handles() -> list[str]:
             lines.append(
                 f"| {service.name} ({service.owner}) | {item.name} | `{_uuid(item.uuid)}` "
                 f"| {', '.join(item.properties)} | 0x{item.handle:04X} | {configured} "
-                f"| {item.protection.value} | {'yes' if is_served(item) else 'no'} | {item.clause} |"
+                f"| {item.protection.value} | {', '.join(item.bearers)} | {'yes' if is_served(item) else 'no'} "
+                f"| {item.clause} |"
             )
     lines += ["", "| Service | UUID | Handle |", "|---|---|---|"]
     lines += [f"| {item.name} | `{_uuid(item.uuid)}` | 0x{item.first_handle:04X} |" for item in database.SERVICES]

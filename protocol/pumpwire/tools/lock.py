@@ -110,7 +110,7 @@ def _tables(kind: str, old: Description, new: Description, wired: tuple[str, ...
             before, after = was[key], now.get(key)
             if before == after or key == "characteristics":
                 continue
-            if key == "properties":
+            if key in ("properties", "bearers"):
                 yield from _properties(name, before, after)
             elif key in wired:
                 yield Change(Level.WIRE, True, name, f"{key} was {_shown(before)}, is {_shown(after)}")

@@ -1,0 +1,77 @@
+"""The module that registers the database with a board's Bluetooth stack says what the declarations say.
+
+Method: the generated module runs here, with a UUID class that keeps its octets; the numbers of MicroPython's flags
+stand here once more.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from types import ModuleType
+from uuid import UUID
+
+import pytest
+
+from pumpwire import database
+from pumpwire.generate.files import checkout
+from pumpwire.registry import is_served
+
+READ, WRITE, NOTIFY, INDICATE = 0x0002, 0x0008, 0x0010, 0x0020
+ENCRYPTED, AUTHENTICATED = {"read": 0x0200, "write": 0x1000}, {"read": 0x0400, "write": 0x2000}
+BITS = {"read": READ, "write": WRITE, "notify": NOTIFY, "indicate": INDICATE}
+BASE = UUID("00000000-0000-1000-8000-00805f9b34fb").bytes
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """The names of the generated module."""
+    micropython = ModuleType("micropython")
+    micropython.const = lambda value: value
+    monkeypatch.setitem(sys.modules, "micropython", micropython)
+    return runpy.run_path(str(checkout() / "firmware/gatt/ble_database.py"))
+
+
+def whole(octets: bytes) -> UUID:
+    """A UUID as a stack gets it, low octet first, of 2 or 16 octets."""
+    return UUID(bytes=octets[::-1] if len(octets) == 16 else BASE[:2] + octets[::-1] + BASE[4:])
+
+
+def on_air(service):
+    return [item for item in service.characteristics if is_served(item) and "ble" in item.bearers]
+
+
+PUMP = [service for service in database.SERVICES if service.owner == "pump"]
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_services_characteristics_and_what_they_ask_of_the_link(module, authenticated):
+    expected = []
+    for service in PUMP:
+        items = []
+        for item in on_air(service):
+            flags = sum(BITS[name] for name in item.properties)
+            for name, bit in ENCRYPTED.items():
+                if name in item.properties:
+                    flags |= bit | (AUTHENTICATED[name] if authenticated else 0)
+            items.append((item.uuid, flags))
+        expected.append((service.uuid, tuple(items)))
+    assert module["services"](whole, authenticated) == tuple(expected)
+
+
+def test_handles_come_in_the_order_of_the_registration(module):
+    assert list(module["table_handles"]()) == [item.handle for service in PUMP for item in on_air(service)]
+
+
+def test_what_is_on_one_bearer_alone():
+    alone = {item.constant: item.bearers for item in database.CHARACTERISTICS.values() if len(item.bearers) == 1}
+    assert alone == {
+        "EMULATOR_RADIO": ("serial",), "EMULATOR_RADIO_COMMAND": ("serial",), "EMULATOR_WRITE_RESULT": ("ble",),
+    }  # fmt: skip
+
+
+def test_assigned_numbers_go_in_two_octets_and_others_in_sixteen(module):
+    lengths = set()
+    for own, characteristics in module["services"](bytes, True):
+        lengths.add((len(own), *{len(uuid) for uuid, _ in characteristics}))
+    assert lengths == {(2, 2), (16, 16)}
