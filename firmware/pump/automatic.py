@@ -24,31 +24,49 @@ class Automatic(Machine):
     # Does what the control wants after a sample.
     def _carry_out(self, s):
         control, decision = self.control, self.decision
+        guardrails = self.guardrails
+        guardrails.limited = 0
         if control.failed:
             self.annunciations.announce(s, _SYSTEM_ISSUE)
-            return
-        decision.action = _ACTION_KEEP
-        limited = 0
-        if control.wanted_minutes >= 0:
-            if not control.wanted_minutes:
-                allowed = False
-                self.guardrails.limited = 0
-            else:
-                allowed = self.guardrails.judge_tbr(
-                    s, control.wanted_mu_per_h, control.wanted_minutes, self.basal.rate_mu_per_h, self.iob.total_mu(s)
-                )
-            limited = self.guardrails.limited
-            if allowed:
-                self._set_automatic_tbr(s)
-                decision.action = _ACTION_SET_TBR
-            elif self.tbr.active and (not control.wanted_minutes or self.tbr.automatic):
-                self._end_tbr(s, _CANCELED, 0)
-                decision.action = _ACTION_CANCEL_TBR
+            self._end_forbidden_tbr(s)
+        else:
+            decision.action = self._carry_out_tbr(s)
+        limited = guardrails.limited
         if control.wanted_bolus_mu:
-            self.guardrails.limited = 0
+            guardrails.limited = 0
             self._give_automatic_bolus(s, control.wanted_bolus_mu)
-            limited = limited or self.guardrails.limited
+            limited = limited or guardrails.limited
         decision.detail[DETAIL_GUARDRAIL] = limited
+
+    # What becomes of the TBR, as the word of the decision.
+    def _carry_out_tbr(self, s):
+        control = self.control
+        if control.wanted_minutes < 0:
+            return _ACTION_CANCEL_TBR if self._end_forbidden_tbr(s) else _ACTION_KEEP
+        if control.wanted_minutes:
+            if self.guardrails.judge_tbr(
+                s, control.wanted_mu_per_h, control.wanted_minutes, self.basal.rate_mu_per_h, self.iob.total_mu(s)
+            ):
+                self._set_automatic_tbr(s)
+                return _ACTION_SET_TBR
+            ends = self.tbr.automatic
+        else:
+            ends = self.tbr.active
+        if ends:
+            self._end_tbr(s, _CANCELED, 0)
+            return _ACTION_CANCEL_TBR
+        return _ACTION_KEEP
+
+    # Its own TBR above the profile's rate does not go on when guardrail 3 would not let it start (D-1204).
+    def _end_forbidden_tbr(self, s):
+        if (
+            not self.tbr.automatic
+            or self.delivery.rate_mu_per_h <= self.basal.rate_mu_per_h
+            or not self.guardrails.stops_tbr(s, self.iob.total_mu(s))
+        ):
+            return False
+        self._end_tbr(s, _CANCELED, 0)
+        return True
 
     # Its own TBR is changed, a client's ends.
     def _set_automatic_tbr(self, s):

@@ -70,7 +70,7 @@ class Guardrails:
         bounds = self._bounds
         pulse_mu = self._pulse_mu
         if not (
-            pulse_mu <= basal_mu_per_h <= bounds.GUARD_BASAL_MU_PER_H
+            max(pulse_mu, bounds.BASAL_MIN_MU_PER_H) <= basal_mu_per_h <= bounds.GUARD_BASAL_MU_PER_H
             and pulse_mu <= bolus_mu <= bounds.GUARD_BOLUS_MU
             and pulse_mu <= iob_mu <= bounds.GUARD_IOB_MU
             and pulse_mu <= hour_mu <= bounds.GUARD_HOUR_MU
@@ -217,11 +217,17 @@ class Guardrails:
         self.tbr_minutes = min(minutes, self.decision_minutes)
         if mu_per_h > self.basal_mu_per_h:
             self._tell(s, _BASAL, _AP_CONTROLLER, mu_per_h, self.basal_mu_per_h)
-        if self.tbr_mu_per_h > profile_mu_per_h and iob_mu > self.iob_mu:
-            self._tell(s, _IOB, _AP_CONTROLLER, iob_mu, self.iob_mu)
+        if self.tbr_mu_per_h > profile_mu_per_h and self.stops_tbr(s, iob_mu):
             return False
         if minutes > self.decision_minutes:
             self._tell(s, _DURATION, _AP_CONTROLLER, minutes, self.decision_minutes)
+        return True
+
+    # A TBR above the profile's rate.
+    def stops_tbr(self, s, iob_mu):
+        if iob_mu <= self.iob_mu:
+            return False
+        self._tell(s, _IOB, _AP_CONTROLLER, iob_mu, self.iob_mu)
         return True
 
     # A bolus: the amount that is allowed, 0 for none; to be asked when nothing else forbids it. remaining_mu: what

@@ -73,11 +73,13 @@ class LoopWatch:
             compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
         return sent
 
-
     def _held(self, held: Held) -> bool:
-        """Whether guardrail 3 held the TBR or the bolus of the last decision, both being right (D-1204)."""
+        """Whether guardrail 3 held TBR, running TBR or bolus of the last decision, both being right (D-1204)."""
         if held is Held.TBR:
             return self._pump.decision().action is not ControllerAction.SET_TBR
+        if held is Held.RUNNING_TBR:
+            basal = self._pump.active_basal()
+            return basal is None or basal.tbr is None
         # The fast place was free, or nobody would ask: a bolus that is there is that of the decision.
         return not any(
             self._pump.active_bolus(number).type is BolusType.FAST for number in self._pump.active_bolus_ids()

@@ -53,6 +53,13 @@ def test_only_tighter_values_can_be_written(name, value, code):
     assert recorded(bench) == []
 
 
+def test_the_least_rate_is_the_least_guardrail():
+    """D-1202: one that would leave nothing of any rate is refused, so that no basal stops without a word."""
+    bench = Bench({"BASAL_MIN_MU_PER_H": 100, "BASAL_STEPS": ((35001, 50),)}).dose(1000)
+    assert [guard(bench, 1, basal=rate) for rate in (99, 100)] == [OUT, OK]
+    assert bench.pump.delivered_rate_mu_per_h() == 100
+
+
 def test_a_refused_write_changes_nothing():
     """D-1201: one value out of its range keeps all others from taking effect."""
     bench = guarded()

@@ -274,6 +274,28 @@ def test_guardrail_3_ends_the_loops_own_tbr_alone():
         assert detail(bench)[15] == 3
 
 
+@pytest.mark.parametrize("limit_mu", [5000, 1000])
+def test_guardrail_3_ends_the_loops_own_high_tbr_whatever_is_decided(monkeypatch, limit_mu):
+    """D-1204: of decisions that keep or fail; a TBR of the profile's rate goes on."""
+    bench = loop(controller=events.OWN)
+    decided = []
+    monkeypatch.setattr(own, "decide", lambda inputs, settings, it: decided.pop(0)(it))
+    bench.bolus(2, fast_mu=3000)
+    assert bench.do(200, "guard", 30000, 25000, 50000, 60000, 300000, 1, 60, 240) == events.SUCCESS
+    seen = []
+    for number, (rate, then) in enumerate(((1, lambda it: None), (2, lambda it: None), (2, lambda it: 1 / 0))):
+        decided += [lambda it, rate=rate: it.set(rate, 30), then]
+        sample(bench, 10 * number, 160, s=600 * number + 300)
+        bench.do(600 * number + 400, "guard", 30000, 25000, limit_mu, 60000, 300000, 1, 60, 240)
+        action, _ = sample(bench, 10 * number + 5, 160, s=600 * number + 600)
+        seen.append((action, bench.pump.tbr.active, detail(bench)[15]))
+        bench.do(600 * number + 601, "guard", 30000, 25000, 50000, 60000, 300000, 1, 60, 240)
+    goes_on = limit_mu == 5000
+    assert seen[0] == (KEEP, True, 0)
+    assert seen[1:] == ([(KEEP, True, 0), (NONE, True, 0)] if goes_on else [(CANCEL, False, 3), (NONE, False, 3)])
+    assert len(bench.all("GUARDRAIL")) == (0 if goes_on else 2)
+
+
 # --- small bolus, D-1105 ---
 
 

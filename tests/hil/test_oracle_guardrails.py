@@ -391,6 +391,13 @@ def test_after_a_power_cut_the_day_goes_on_and_the_hour_is_empty():
     assert code(again, 3, SetBolus(U("0.5"))) == 0x0F
 
 
+def test_the_least_rate_is_the_least_guardrail():
+    """D-1202: one that would leave nothing of any rate is refused."""
+    oracle = running(settings=OracleSettings(basal_min_mu_per_h=100, basal_steps=((30_001, 50),)))
+    assert [code(oracle, 1, SetGuardrails(basal_mu_per_h=rate)) for rate in (99, 100)] == [0xFF, 0x00]
+    assert oracle.state().rate_in_force_mu_per_h == 100
+
+
 # --- a controller's own ---
 
 

@@ -401,6 +401,38 @@ def test_an_own_controller_that_fails_doses_nothing():
     assert oracle.state().tbr is not None
 
 
+@pytest.mark.parametrize(("own", "action"), [(Wanted(), "cancel TBR"), (Wanted(failed=True), "none")])
+@pytest.mark.parametrize(("limit_mu", "ends"), [(1990, True), (2010, False)])
+def test_a_high_tbr_goes_on_only_while_iob_allows_it(own, action, limit_mu, ends):
+    """D-1204: looked for at each decision, one that keeps or fails, too; recorded before the end."""
+    oracle = looped(controller="own")
+    oracle.sample(1, 0, 160, own=Wanted(1500, 30))
+    accept(oracle, 2, SetBolus(Decimal("2.0")))
+    accept(oracle, 3, SetGuardrails(iob_mu=limit_mu))
+    oracle.advance(120)
+    oracle.take_events()
+    decision = oracle.sample(120, 2, 160, own=own)
+    assert str(decision.action) == (action if ends else "none" if own.failed else "keep")
+    assert decision.detail.guardrail == (3 if ends else 0)
+    events = take(oracle, GuardrailHeld, TbrEnded)
+    assert [type(one) for one in events] == ([GuardrailHeld, TbrEnded] if ends else [])
+    assert not ends or (events[0].asked, events[0].allowed, events[1].reason) == (1999, limit_mu, "canceled")
+
+
+@pytest.mark.parametrize("rate", ["1.0", "1.5"])
+def test_what_is_not_above_the_profile_or_the_clients_goes_on_whatever_is_on_board(rate):
+    """D-1204, D-1107: the controller's own at the profile's rate, and what a client has changed."""
+    oracle = looped(controller="own")
+    oracle.sample(1, 0, 160, own=Wanted(1000, 30))
+    if rate != "1.0":
+        accept(oracle, 2, SetTbr(Decimal(rate), 30, change=True))
+    accept(oracle, 3, SetBolus(Decimal("2.0")))
+    accept(oracle, 4, SetGuardrails(iob_mu=100))
+    decision = oracle.sample(60, 1, 160, own=Wanted())
+    assert (str(decision.action), decision.detail.guardrail) == ("keep", 0)
+    assert oracle.state().tbr is not None
+
+
 def test_settings_that_are_written_hold_and_survive_a_cut():
     """D-1102, D-921: recorded as a pointer event."""
     oracle = looped()

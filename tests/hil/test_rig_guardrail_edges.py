@@ -58,8 +58,12 @@ def test_a_client_beyond_the_tolerance(bench, tmp_path, line):
 
 # The fifth sample of a rise: what is on board then, and the small bolus that is decided at a limit of both.
 NUMBER, SMALL_MU = 4, 250
-# Without and with small boluses: the table, what is on board, and what comes.
-ON_BOARD = {"TBR": ("[oref]", 594, 0), "bolus": (SMB, 1040, SMALL_MU)}
+# A TBR that is set, one that goes on, and a small bolus: the table, what is on board, and what comes.
+ON_BOARD = {
+    "TBR": ("[oref]", 594, 0), "running TBR": ("[oref]\nmax_basal_mu_per_h = 1500", 445, 0),
+    "bolus": (SMB, 1040, SMALL_MU),
+}  # fmt: skip
+TBR_LINE = "if iob_mu <= self.iob_mu:"
 
 
 def looped(bench, table, limit_mu, firmware=None):
@@ -79,11 +83,11 @@ def test_a_loop_near_the_limit(bench, what, off_mu):
     assert told == (3 if off_mu < 0 else None)
 
 
-@pytest.mark.parametrize(("what", "line"), [("TBR", "and iob_mu > self.iob_mu:"), ("bolus", LINE)])
+@pytest.mark.parametrize(("what", "line"), [("TBR", TBR_LINE), ("running TBR", TBR_LINE), ("bolus", LINE)])
 def test_a_loop_beyond_the_tolerance(bench, tmp_path, what, line):
     """D-1204: a pump that counts three milliunits too few goes on where it must not."""
     table, left_mu, coming_mu = ON_BOARD[what]
-    wrong = firmware_copy(tmp_path, pump__guardrails=(line, line.replace(" >", " - 3 >")))
+    wrong = firmware_copy(tmp_path, pump__guardrails=(line, line.replace("iob_mu ", "iob_mu - 3 ", 1)))
     run = looped(bench, table, left_mu + coming_mu - 2, wrong)
     assert run.verdict is Verdict.FAIL
     assert {reason.check for reason in run.outcome.reasons} & {"decision", "reasons"}

@@ -12,7 +12,7 @@ from pumprig.oracle import questions as q
 from pumprig.oracle.bolus import BolusPlan
 from pumprig.oracle.commands import Command, Expected
 from pumprig.oracle.events import BolusCalculated, CarbsAnnounced, MaxBolusChanged, SettingsWritten
-from pumprig.oracle.guardrails import CLIENT, Guardrail, bolus_total_held, client_held, tbr_on_iob_held
+from pumprig.oracle.guardrails import Guardrail, Held, bolus_total_held, client_held, tbr_on_iob_held
 from pumprig.oracle.judgement import amount_held, judge_bolus, judge_tbr, rate_held
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.profile import WallClock
@@ -93,7 +93,7 @@ def _set_tbr(pump: Machine, at_s: int, command: c.SetTbr) -> Expected:
         return reply(OUT_OF_RANGE, "D-1202")
     if pump.therapy is not _RUN or command.change != (pump.tbr is not None):
         return reply(NOT_APPLICABLE, "D-301")
-    if tbr_on_iob_held(pump, at_s, pump.tbr_rate_mu_per_h(plan.tbr_type, plan.value), CLIENT):
+    if tbr_on_iob_held(pump, at_s, pump.tbr_rate_mu_per_h(plan.tbr_type, plan.value), Held.COMMAND):
         return reply(NOT_COMPLETED, "D-1204")
     context = command.context or Context.REMOTE_CONTROL
     if command.change:
@@ -271,7 +271,7 @@ def _announce_carbs(pump: Machine, at_s: int, command: c.AnnounceCarbs) -> Expec
 def _set_guardrails(pump: Machine, at_s: int, command: c.SetGuardrails) -> Expected:
     given = {item.name: getattr(command, item.name) for item in fields(command)}
     wanted = replace(pump.guardrails, **{name: value for name, value in given.items() if value is not None})
-    if wanted.refusal(pump.settings.guardrails, pump.settings.pulse_mu):
+    if wanted.refusal(pump.settings.guardrails, pump.settings.pulse_mu, pump.settings.basal_min_mu_per_h):
         return reply(ATT_VALUE_REFUSED, "D-1201")
     pump.history.add(SettingsWritten, at_s, "D-1201")
     pump.guard(at_s, wanted)

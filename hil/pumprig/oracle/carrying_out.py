@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pumprig.oracle.bolus import BolusPlan
-from pumprig.oracle.guardrails import automatic_bolus, automatic_tbr, whole_bolus_mu
+from pumprig.oracle.guardrails import Held, automatic_bolus, automatic_tbr, tbr_on_iob_held, whole_bolus_mu
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.oref import Decision
 from pumprig.oracle.oref.numbers import rounded
 from pumprig.oracle.templates import TbrPlan
 from pumprig.oracle.terms import Action, Activation, BolusType, Context, EndReason, TbrType
 
-__all__ = ["Done", "Wanted", "carry_out", "wanted_of"]
+__all__ = ["Done", "Wanted", "carry_out", "end_held_tbr", "wanted_of"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def carry_out(pump: Machine, at_s: int, wanted: Wanted) -> Done:
 def _tbr(pump: Machine, at_s: int, wanted: Wanted) -> tuple[Action, int]:
     """D-1104."""
     if wanted.rate_mu_per_h is None:
-        return Action.KEEP, 0
+        held = end_held_tbr(pump, at_s)
+        return Action.CANCEL_TBR if held else Action.KEEP, held
     if wanted.minutes == 0:
         if pump.tbr is None:
             return Action.KEEP, 0
@@ -81,6 +82,22 @@ def _tbr(pump: Machine, at_s: int, wanted: Wanted) -> tuple[Action, int]:
     else:
         pump.start_tbr(at_s, plan, Context.AP_CONTROLLER, automatic=True)
     return Action.SET_TBR, allowed.guardrail
+
+
+def end_held_tbr(pump: Machine, at_s: int) -> int:
+    """End a running TBR of the controller's own when IOB lets it go on no longer; the guardrail, 0 for none (D-1204).
+
+    Args:
+        pump: the machine in Run, advanced to `at_s`.
+        at_s: the second of a decision that sets and cancels nothing.
+    """
+    tbr = pump.tbr
+    if tbr is None or not tbr.automatic:
+        return 0
+    held = tbr_on_iob_held(pump, at_s, pump.tbr_rate_mu_per_h(tbr.tbr_type, tbr.value), Held.RUNNING_TBR)
+    if held:
+        pump.end_automatic_tbr(at_s, "D-1204")
+    return held
 
 
 def _bolus(pump: Machine, at_s: int, amount_mu: int) -> int:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import floor
 
 from pumprig.oracle import oref
-from pumprig.oracle.carrying_out import Wanted, carry_out, wanted_of
+from pumprig.oracle.carrying_out import Wanted, carry_out, end_held_tbr, wanted_of
 from pumprig.oracle.detail import ExpectedDetail, detail_of
 from pumprig.oracle.machine import Machine
 from pumprig.oracle.plgs import Glucose, Prediction, Situation, decide, whole_glucose
@@ -128,7 +128,7 @@ def _of_own(pump: Machine, at_s: int, inputs: oref.Inputs, wanted: Wanted) -> tu
     """What comes of an own controller's decision, or of its failure (D-1110, D-1112)."""
     if wanted.failed:
         pump.annunciations.raise_one(AnnunciationType.SYSTEM_ISSUE, at_s, "D-1112")
-        pump.detail = ExpectedDetail(pump.decisions, _FAILED)
+        pump.detail = ExpectedDetail(pump.decisions, _FAILED, guardrail=end_held_tbr(pump, at_s))
         return Action.NONE, Reason.CONTROLLER_RULE
     done = carry_out(pump, at_s, wanted)
     tbr = None if wanted.rate_mu_per_h is None else oref.WantedTbr(wanted.rate_mu_per_h / 1000, wanted.minutes)

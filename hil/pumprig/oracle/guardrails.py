@@ -62,10 +62,11 @@ class Guardrail(IntEnum):
 
 
 class Held(Enum):
-    """What guardrail 3 may hold: a client's command, or of a decision the TBR or the small bolus."""
+    """What guardrail 3 may hold: a command, or of a decision the TBR, the one that goes on, or the small bolus."""
 
     COMMAND = "command"
     TBR = "TBR"
+    RUNNING_TBR = "running TBR"
     BOLUS = "bolus"
 
 
@@ -194,17 +195,17 @@ def bolus_total_held(pump: Machine, at_s: int, amount_mu: int) -> Guardrail:
 
 
 def tbr_on_iob_held(
-    pump: Machine, at_s: int, rate_mu_per_h: int, asked_by: str, *, unrecorded: bool = False
+    pump: Machine, at_s: int, rate_mu_per_h: int, held: Held, *, unrecorded: bool = False
 ) -> Guardrail:
     """Whether IOB forbids a TBR of a rate above the profile's, which is recorded unless told otherwise (D-1204)."""
     if rate_mu_per_h <= pump.profile_rate_mu_per_h:
         return Guardrail.NONE
     iob = pump.iob.at(at_s)
-    held = Held.COMMAND if asked_by == CLIENT else Held.TBR
     if not _above_iob(pump, held, Fraction(iob.mu), iob):
         return Guardrail.NONE
     if unrecorded:
         return Guardrail.IOB
+    asked_by = CLIENT if held is Held.COMMAND else CONTROLLER
     return _held(pump, at_s, Guardrail.IOB, asked_by, floor(iob.mu), pump.guardrails.iob_mu, iob.tolerance_mu)
 
 
@@ -255,7 +256,7 @@ def automatic_tbr(pump: Machine, at_s: int, rate_mu_per_h: int, minutes: int) ->
     rate = cut_down(min(rate_mu_per_h, settings.basal_limit_mu_per_h, rails.basal_mu_per_h), least, steps)
     if rate_mu_per_h > rails.basal_mu_per_h:
         held = _held(pump, at_s, Guardrail.BASAL, CONTROLLER, rate_mu_per_h, rails.basal_mu_per_h)
-    on_iob = tbr_on_iob_held(pump, at_s, rate, CONTROLLER, unrecorded=bool(held))
+    on_iob = tbr_on_iob_held(pump, at_s, rate, Held.TBR, unrecorded=bool(held))
     if on_iob:
         return AutomaticTbr(rate, minutes, False, held or on_iob)
     if minutes > rails.decision_minutes:

@@ -114,9 +114,18 @@ class Guardrails:
     stale_minutes: int = 60
     decision_minutes: int = 240
 
-    def refusal(self, bounds: Guardrails, pulse_mu: int) -> str:
-        """Say which value a pump of these bounds refuses to a client, or nothing when all are allowed."""
-        least = {"interval_minutes": bounds.interval_minutes, "stale_minutes": 5, "decision_minutes": 5}
+    def refusal(self, bounds: Guardrails, pulse_mu: int, basal_least_mu_per_h: int) -> str:
+        """Say which value a pump of these bounds refuses to a client, or nothing when all are allowed.
+
+        Args:
+            bounds: the values that the pump has at first.
+            pulse_mu: pulse size P.
+            basal_least_mu_per_h: least basal rate beside 0 (D-1202).
+        """
+        least = {
+            "basal_mu_per_h": max(pulse_mu, basal_least_mu_per_h),
+            "interval_minutes": bounds.interval_minutes, "stale_minutes": 5, "decision_minutes": 5,
+        }  # fmt: skip
         for item in fields(self):
             low, most = least.get(item.name, pulse_mu), getattr(bounds, item.name)
             if item.name == "interval_minutes":
