@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pumplink import errors
 from pumplink.boards import board_module, board_names, firmware_hash, load_board
+from pumplink.stacks import CANNOT, STACKS, limits_of, stack_of
 from pumplink.virtual import Lockstep, Realtime, Scaled, parse_clock
 
 GOOD = """
@@ -65,6 +67,30 @@ def test_wrong_data_is_named_with_file_and_key(tmp_path: Path, text: str, messag
     with pytest.raises(ValueError, match=message) as caught:
         load_board(folder)
     assert str(folder / "board.toml") in str(caught.value)
+
+
+def test_boards_with_the_same_stack_have_the_same_limits_each_with_its_reason() -> None:
+    seen: dict[str, set[str]] = {}
+    for name in board_names():
+        board = load_board(name)
+        limits = limits_of(board)
+        assert limits == {key: CANNOT[key] for key in limits}
+        assert seen.setdefault(stack_of(board), set(limits)) == set(limits), name
+    assert set(seen) == set(STACKS)
+    assert seen["none"] == set() and "passkey" in seen["btstack"] - seen["nimble"]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('ble_stack = "NimBLE"', "ble_stack: is 'NimBLE'; allowed are none, nimble, btstack"),
+    ('ble_cannot = ["no passkey"]', "ble_cannot: is 'no passkey'; allowed are write_error, "),
+    ('ble_cannot = "passkey"', "ble_cannot: is 'passkey'; allowed are write_error, "),
+])  # fmt: skip
+def test_a_stack_or_a_limit_that_is_none_is_named(tmp_path: Path, text: str, message: str) -> None:
+    board = load_board(write_board(tmp_path / "bad", f"{GOOD}[limits]\n{text}\n"))
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        stack_of(board)
+        limits_of(board)
+    assert str(board.folder / "board.toml") in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

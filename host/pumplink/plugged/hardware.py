@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pumplink.boards import BoardData, board_names, load_board
+from pumplink.stacks import limits_of, stack_of
 
 __all__ = ["Hardware", "hardware_of", "real_boards"]
 
@@ -64,6 +65,8 @@ def hardware_of(data: BoardData) -> Hardware:
         for key, kind in keys.items():
             if not isinstance(table.get(key), kind):
                 raise ValueError(f"{path}: {section}.{key}: {_KINDS[kind]} is needed; boards/README.md says for what")
+    stack_of(data)
+    limits_of(data)
     texts, budget = data.sections, data.sections["budget"]
     ids = texts["usb"]["ids"]
     assert isinstance(ids, list)
