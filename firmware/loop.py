@@ -1,6 +1,8 @@
 # The firmware, wired: one loop that does what is due and sleeps until the next thing is due or an octet comes.
 import gc
+import io
 import select
+import sys
 
 import board
 
@@ -74,6 +76,8 @@ class Firmware:
         self._waiting = (self.motor, self.bearer, self.server, self.client)
         self._poller = select.poll()
         self._poller.register(stream, select.POLLIN)
+        # What was told of a controller that failed.
+        self._told = ""
 
     def run(self):
         gc.collect()
@@ -100,8 +104,27 @@ class Firmware:
         self.client.run()
         self.bearer.receive()
         self.server.run()
+        if self.pump.control.trouble is not None:
+            self._tell_trouble()
         if not self.motor.busy():
             self.store.tend()
+
+    # What a controller raised goes to the board's output, unless that is the line, and not again while it is the same.
+    def _tell_trouble(self):
+        control = self.pump.control
+        error = control.trouble
+        control.trouble = None
+        try:
+            trace = io.StringIO()
+            sys.print_exception(error, trace)
+            lines = trace.getvalue().strip().split("\n")
+            told = "pumprig: the controller failed: " + lines[-1] + ", " + lines[-2].strip()
+            if told != self._told and not board.USB_LINE:
+                print(told)
+            self._told = told
+        except MemoryError:
+            # There may be no room to tell it, and the pump goes on without.
+            pass
 
     # Milliseconds until something is due; the watchdog is fed at half its period at the latest.
     def _wait_ms(self):

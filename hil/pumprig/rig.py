@@ -40,6 +40,7 @@ from pumprig.line import Line
 from pumprig.lives import Lives
 from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
+from pumprig.own_trouble import controller_errors, with_its_name
 from pumprig.pace import Pace, Unfit, no_collector_pauses
 from pumprig.plan import BRING_UP_S, RunPlan
 from pumprig.power import PowerCuts
@@ -172,8 +173,9 @@ class Rig:
         self._dead = is_dead(error)
         if self._dead or self.dut.board is not None:
             self.checks.expect(
-                "alive", False, self.pace.now_s, message=str(error), expected="running", observed=type(error).__name__
-            )
+                "alive", False, self.pace.now_s, message=with_its_name(str(error), self.plan.scenario.own_controller),
+                expected="running", observed=type(error).__name__,
+            )  # fmt: skip
             return
         # A port that went away names itself.
         named = self.dut.name.partition(":")[2] in str(error)
@@ -196,6 +198,7 @@ class Rig:
             "violations": sum(self.checks.missed(check) for check in CHECKS if not CHECKS[check].fitness),
             **totals.counts(),
             "own_controller": own.name if (own := self.plan.scenario.own_controller) is not None else None,
+            "controller_errors": controller_errors(self.dut.output, own),
             "latency_dut_ms_max": round(totals.latency_dut_ms_max, 3),
             "latency_host_ms_max": round(totals.latency_host_ms_max, 3),
             "lateness_ms_max": round(self.pace.lateness_s_max * 1000, 3),

@@ -25,6 +25,7 @@ Bad arguments are `ValueError`, as everywhere in Python.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pumpwire.att import AttErrorCode
@@ -53,6 +54,8 @@ __all__ = [
 
 RESET_CAUSES = {1: "power on", 2: "reset by the firmware", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
 _SHOWN_LINES = 12
+# A line of a traceback.
+_PLACE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 class PumpLinkError(Exception):
@@ -125,12 +128,26 @@ class BoardReset(BoardDied):
 
 
 class BoardHung(BearerError):
-    """The board neither went idle nor said anything."""
+    """The board neither went idle nor said anything.
+
+    Attributes:
+        output: the last lines that the board printed, those about the interrupt included that shows where it hangs.
+        where: the function, file and line in which it was interrupted, empty when it did not say.
+    """
 
     def __init__(self, reason: str, output: Sequence[str] = ()) -> None:
         self.output = list(output)
-        tail = "\nThe board's last output:\n  " + "\n  ".join(self.output[-_SHOWN_LINES:]) if self.output else ""
-        super().__init__(f"the virtual board hangs: {reason}{tail}")
+        shown = self.output
+        self.where = ""
+        if shown and shown[-1].startswith("KeyboardInterrupt"):
+            shown = shown[:-1]
+            places = _PLACE.findall("\n".join(_last_traceback(shown)))
+            # What stands in for the hardware is called from where it hangs.
+            if own := [place for place in places if not place[0].startswith("/shims/")] or places:
+                self.where = "in {2}, {0} line {1}".format(*own[-1])
+        tail = "\nThe board's last output:\n  " + "\n  ".join(shown[-_SHOWN_LINES:]) if shown else ""
+        place = f" {self.where}" if self.where else ""
+        super().__init__(f"the virtual board hangs{place}: {reason}{tail}")
 
 
 class PowerCut(BearerError):

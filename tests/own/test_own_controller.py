@@ -48,6 +48,7 @@ def test_it_decides_on_a_given_input(pumprig):
     ("body", "reason"),
     [
         ("return 1 / 0", "line 2: ZeroDivisionError: divide by zero"),
+        ("raise SystemExit", "line 2: SystemExit:"),
         ("import numpy", "line 2: ImportError: no module named 'numpy'"),
         ("decision.set('lots', 30)", "TypeError: decision.rate is 'lots', no number"),
         ("decision.set(66, 30)", "ValueError: 66 U/h for 30 min, small bolus 0 U: no dose"),
@@ -89,7 +90,36 @@ def test_a_run_says_that_its_controller_fails(pumprig, tmp_path):
     arguments = ("--patient", "adult#001", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
     code, said = pumprig("run", *arguments)
     assert code == 0, said
-    assert "the controller failed at 12 of 12 decisions, which dosed nothing (D-1112)" in said
+    assert "the controller failed at 12 of 12 decisions, which dosed nothing (D-1112): ZeroDivisionError: " in said
+    assert 'File "bad.py", line 2, in decide' in said
+    [folder] = [path for path in tmp_path.iterdir() if path.is_dir()]
+    [error] = json.loads((folder / "run.json").read_text())["controller_errors"]
+    assert error in said
+    log = (folder / "dut.log").read_text().splitlines()
+    assert [line.startswith("pumprig: the controller failed: ZeroDivisionError") for line in log] == [True]
+    assert "ZeroDivisionError" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("body", ["raise SystemExit", "inputs.cgm.stale = True", "inputs.suspensions.end(0)"])
+def test_nothing_that_it_does_reaches_the_pump(pumprig, tmp_path, body):
+    """D-1112: it is handed numbers of its own, and whatever it raises ends with its decision."""
+    bad = tmp_path / "bad.py"
+    bad.write_text(f"def decide(inputs, settings, decision):\n    {body}\n")
+    arguments = ("--patient", "adult#001", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 0, said
+    assert "the controller failed at 12 of 12 decisions" in said
+
+
+def test_a_run_says_where_its_controller_hangs(pumprig, tmp_path):
+    """D-954: in the name of its file, with the line."""
+    bad = tmp_path / "bad.py"
+    bad.write_text("def decide(inputs, settings, decision):\n    while True:\n        pass\n")
+    arguments = ("--patient", "adult#001", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 1
+    assert "FAIL: the virtual board hangs in decide, bad.py line 3: no sign of life" in said
+    assert "KeyboardInterrupt" not in said
 
 
 def test_it_doses_a_patient_and_the_rig_passes_it(pumprig, tmp_path):

@@ -82,6 +82,8 @@ class Control:
         self.wanted_mu_per_h = 0
         self.wanted_minutes = -1
         self.wanted_bolus_mu = 0
+        # What it raised last, for whoever tells it; None when there is nothing to tell.
+        self.trouble = None
 
     # The second at which CGM becomes stale.
     def stale_s(self):
@@ -108,7 +110,10 @@ class Control:
         if self.closes_loop():
             try:
                 self.loop(pump).prepare(self.settings.controller)
-            except Exception:  # noqa: BLE001
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001
+                self.trouble = error
                 return False
         return True
 
@@ -149,7 +154,7 @@ class Control:
             self._close_loop(s, pump)
 
     # The action follows when what is wanted is carried out. A controller that raises or decides what is no number doses
-    # nothing: whatever it raises ends here.
+    # nothing: whatever it raises ends here, but for the interrupt key.
     def _close_loop(self, s, pump):
         decision = self.decision
         decision.act(_ACTION_NONE, _REASON_CONTROLLER_RULE)
@@ -163,8 +168,11 @@ class Control:
                 loop.decide(s, self.settings.controller)
                 loop.tell(decision.detail, self.settings.controller)
                 self.wanted_mu_per_h, self.wanted_minutes, self.wanted_bolus_mu = loop.wanted()
-        except Exception:  # noqa: BLE001
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
             self.failed = True
+            self.trouble = error
             self.wanted_minutes = -1
             self.wanted_bolus_mu = 0
             decision.begin()

@@ -69,8 +69,10 @@ class Loop:
         self._curve = (EXPONENTIAL, 300, 75)
         self._insulin = Insulin(Curve(*self._curve), _ROOM)
         self._oref = None
-        self.inputs.cgm = pump.control.cgm
-        self.inputs.suspensions = pump.control.suspensions
+        self._decided = _OREF
+        # Net IOB and carbs on board of the last look, in the units of ControllerDetail.
+        self._net_iob_mu = 0
+        self._cob_tenths = 0
         self._session = pump.control.cgm.sessions
         self._follow_curve()
         pump.iob.scheduled.advance(pump.now_s)
@@ -126,10 +128,18 @@ class Loop:
                 return False
         return True
 
-    # Decides at s.
+    # Decides at s. What a controller is handed belongs to it alone, and nothing of it to the pump: whatever it changes
+    # there, the next controller gets others.
     def decide(self, s, controller):
         decide = self.prepare(controller)
+        if controller != self._decided:
+            self._decided = controller
+            self.inputs = Inputs()
+            self.settings = Settings()
+            self.decision = Decision()
         self._look(s)
+        self._net_iob_mu = _s16(1000 * self.inputs.iob.iob)
+        self._cob_tenths = _u16(10 * self.inputs.meal.cob)
         self.decision.clear()
         decide(self.inputs, self.settings, self.decision)
 
@@ -139,7 +149,7 @@ class Loop:
         decision = self.decision
         rate, minutes, smb = decision.rate, decision.minutes, decision.smb
         if not (0 <= rate <= _RATE_MOST and 0 <= minutes <= _MINUTES_MOST and 0 <= smb <= _BOLUS_MOST):
-            raise ValueError("no dose")
+            raise ValueError("%s U/h for %s min, small bolus %s U: no dose" % (rate, minutes, smb))
         minutes = int(nearest(minutes)) if decision.acts else -1
         return int(nearest(1000 * rate)), minutes, int(nearest(1000 * smb))
 
@@ -152,8 +162,8 @@ class Loop:
             detail[12] = _u16(1000 * decision.rate)
             detail[13] = _u16(decision.minutes)
         detail[14] = _u16(1000 * decision.smb)
-        detail[9] = _s16(1000 * self.inputs.iob.iob)
-        detail[10] = _u16(10 * self.inputs.meal.cob)
+        detail[9] = self._net_iob_mu
+        detail[10] = self._cob_tenths
 
     def _tell_reasons(self, detail):
         decision = self.decision

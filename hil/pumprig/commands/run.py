@@ -197,10 +197,8 @@ def _notes(summary: dict[str, Any]) -> Iterator[str]:
         )
     if failed := summary.get("decisions_by_rule", {}).get("D-1112"):
         of_all = f"{failed} of {count(sum(summary['decisions'].values()), 'decision')}"
-        yield (
-            f"the controller failed at {of_all}, which dosed nothing (D-1112): it raised, or decided no dose; `pumprig "
-            "decide` says what is wrong"
-        )
+        why = "; ".join(summary.get("controller_errors", [])) or "the board did not tell why"
+        yield f"the controller failed at {of_all}, which dosed nothing (D-1112): {why}"
     if summary.get("small_boluses"):
         amount = summary["small_bolus_mu"] / 1000
         yield f"{count(summary['small_boluses'], 'small bolus', 'small boluses')} by the controller, {amount:g} U"

@@ -49,7 +49,9 @@ broken = None
 if {own!r}:
     try:
         from pump.control.own import decide
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         broken = error
 def refuse_no_dose():
     for name in ("rate", "minutes", "smb"):
@@ -84,7 +86,9 @@ while sys.stdin.buffer.readinto(frame):
         decide(inputs, settings, decision)
         if {own!r}:
             refuse_no_dose()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if not {own!r}:
             raise
         decision.clear()

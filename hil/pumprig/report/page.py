@@ -67,6 +67,8 @@ def head(record: Record) -> Html:
         facts.insert(0, ("Patient", patient))
     if own := record.text("own_controller"):
         facts.insert(1, ("Decisions", f"of {own}, not judged"))
+    if errors := record.info.get("controller_errors"):
+        facts.insert(2, ("It failed", "; ".join(errors)))
     claim, limit = proven(record.text("clock"), sees_pulses(record))
     if verdict not in ("PASS", "RUNNING"):
         broken = "The pump broke a rule of its specification."
