@@ -10,12 +10,13 @@ _READ_ENCRYPTED = const(0x0200)
 _READ_AUTHENTICATED = const(0x0400)
 _WRITE_ENCRYPTED = const(0x1000)
 _WRITE_AUTHENTICATED = const(0x2000)
+_ROOMY = const(0x80)
 _ROW_OCTETS = const(5)
 # Where a long UUID of these services has the two octets in which those of its characteristics differ.
 _VARYING = const(12)
 
 # Each service: its UUID, low octet first, then five octets for each characteristic: table handle u16, the UUID or the
-# two octets in which a long one differs u16, properties u8.
+# two octets in which a long one differs u16, properties u8, with _ROOMY for what a small stack has no room for.
 _SERVICES = (
     # Insulin Delivery
     (
@@ -38,34 +39,34 @@ _SERVICES = (
     # Controller
     (
         b"\x66\x62\x56\x1e\xa2\xfd\x33\x8d\x22\x47\x59\xe3\x7a\x2e\x83\xcb",
-        b"\xa2\x00\x7b\x2e\x0a"  # Controller Settings
-        b"\xa5\x00\x7c\x2e\x12"  # Controller Decision
-        b"\xa8\x00\x7d\x2e\x0a"  # Oref Settings
-        b"\xab\x00\x7e\x2e\x08"  # Carb Announcement
-        b"\xae\x00\x7f\x2e\x0a"  # Controller Guardrails
-        b"\xb1\x00\x80\x2e\x02",  # Controller Detail
+        b"\xa2\x00\x7b\x2e\x8a"  # Controller Settings
+        b"\xa5\x00\x7c\x2e\x92"  # Controller Decision
+        b"\xa8\x00\x7d\x2e\x8a"  # Oref Settings
+        b"\xab\x00\x7e\x2e\x88"  # Carb Announcement
+        b"\xae\x00\x7f\x2e\x8a"  # Controller Guardrails
+        b"\xb1\x00\x80\x2e\x82",  # Controller Detail
     ),
     # Emulator
     (
         b"\x5e\x08\x21\xf6\xc0\x88\xd5\xa1\x83\x44\x77\x71\x5b\x34\x5f\x96",
-        b"\x52\x00\x5c\x34\x02"  # Emulator Identity
-        b"\x55\x00\x5d\x34\x02"  # Emulator Pump Data
-        b"\x58\x00\x5e\x34\x02"  # Emulator Health
-        b"\x5b\x00\x5f\x34\x02"  # Emulator Counters
-        b"\x5e\x00\x60\x34\x08"  # Emulator Fault
-        b"\x61\x00\x61\x34\x08"  # Emulator Bolus Calculation
-        b"\x6a\x00\x64\x34\x10",  # Emulator Write Result
+        b"\x52\x00\x5c\x34\x82"  # Emulator Identity
+        b"\x55\x00\x5d\x34\x82"  # Emulator Pump Data
+        b"\x58\x00\x5e\x34\x82"  # Emulator Health
+        b"\x5b\x00\x5f\x34\x82"  # Emulator Counters
+        b"\x5e\x00\x60\x34\x88"  # Emulator Fault
+        b"\x61\x00\x61\x34\x88"  # Emulator Bolus Calculation
+        b"\x6a\x00\x64\x34\x90",  # Emulator Write Result
     ),
     # Device Information
     (
         b"\x0a\x18",
         b"\x72\x00\x29\x2a\x02"  # Manufacturer Name String
         b"\x75\x00\x24\x2a\x02"  # Model Number String
-        b"\x78\x00\x25\x2a\x02"  # Serial Number String
-        b"\x7b\x00\x27\x2a\x02"  # Hardware Revision String
-        b"\x7e\x00\x26\x2a\x02"  # Firmware Revision String
+        b"\x78\x00\x25\x2a\x82"  # Serial Number String
+        b"\x7b\x00\x27\x2a\x82"  # Hardware Revision String
+        b"\x7e\x00\x26\x2a\x82"  # Firmware Revision String
         b"\x81\x00\x23\x2a\x02"  # System ID
-        b"\x84\x00\x50\x2a\x02",  # PnP ID
+        b"\x84\x00\x50\x2a\x82",  # PnP ID
     ),
     # Battery
     (
@@ -81,7 +82,7 @@ def _uuid(uuid, base, own):
 
 # What a value asks of the link. Without `authenticated`, for stacks that cannot show a passkey, encryption is enough.
 def _flags(properties, authenticated):
-    flags = properties
+    flags = properties & ~_ROOMY
     if properties & _READ:
         flags |= _READ_ENCRYPTED | (_READ_AUTHENTICATED if authenticated else 0)
     if properties & _WRITE:
@@ -89,22 +90,28 @@ def _flags(properties, authenticated):
     return flags
 
 
+# Where the rows begin that a stack takes: BTstack, which cannot authenticate, has little room, too.
+def _taken(rows, authenticated):
+    return [at for at in range(0, len(rows), _ROW_OCTETS) if authenticated or not rows[at + 4] & _ROOMY]
+
+
 # What gatts_register_services takes. uuid: the class bluetooth.UUID.
 def services(uuid, authenticated):
     out = []
     for base, rows in _SERVICES:
         characteristics = []
-        for at in range(0, len(rows), _ROW_OCTETS):
+        for at in _taken(rows, authenticated):
             flags = _flags(rows[at + 4], authenticated)
             characteristics.append((_uuid(uuid, base, rows[at + 2 : at + 4]), flags))
-        out.append((uuid(base), tuple(characteristics)))
+        if characteristics:
+            out.append((uuid(base), tuple(characteristics)))
     return tuple(out)
 
 
 # Table handles of the values, in the order in which gatts_register_services returns those of the stack.
-def table_handles():
+def table_handles(authenticated):
     out = array("H")
     for _, rows in _SERVICES:
-        for at in range(0, len(rows), _ROW_OCTETS):
+        for at in _taken(rows, authenticated):
             out.append(rows[at] | rows[at + 1] << 8)
     return out

@@ -20,6 +20,8 @@ CANNOT: Final[Mapping[str, str]] = {
     "cccd_known": "the board's stack keeps the client configurations to itself",
     "cccd_kept": "the board's stack keeps one client configuration for all connections",
     "read_counted": "the board's stack answers reads by itself and does not tell of them, so no counter goes up",
+    "vendor_services": "the board's stack has room for 512 octets of attributes, which the standard's services fill",
+    "bonds_kept": "the board's stack keeps bonds in memory, so that they are gone when it starts",
     "passkey": "the board's stack can show no passkey, so that nobody can be authenticated",
     "accept_list": "the board's stack takes no accept list, so that strangers connect before they are sent away",
 }

@@ -341,17 +341,19 @@ def commands():
 
 
 def test_a_pump_that_cannot_authenticate_says_so_and_does_nothing_for_a_stranger(lab):
-    """D-1515: each message of the Command Control Point, deletes, and writes that feed a controller."""
+    """D-1515: each message of the Command Control Point, and deletes; vendor services are not on the air (D-1501)."""
     assert any("lab only" in line for line in lab.board.output)
     assert RadioFlags.LAB_ONLY in lab.cable.radio().flags
     central = lab.central.secured()
-    central.subscribe(*POINTS, RESULT, database.COMMAND_DATA, database.HISTORY_DATA)
+    assert database.EMULATOR_FAULT not in central.values and RESULT not in central.values
+    central.subscribe(*POINTS, database.COMMAND_DATA, database.HISTORY_DATA)
     for message, looks in commands():
         told = central.ask(message.name, **message.examples[0].fields)
         assert (told.get("response_code") == NOT_COMPLETED) != looks, message.name
     assert central.ask("RacpDeleteStoredRecords", operator=0x33)["response_code"] == 0x08
-    assert central.tell("EmulatorFault", fault_kind=FaultKind.BATTERY_LEVEL, fault_value=50) == 0
-    assert central.result() == (database.EMULATOR_FAULT.handle, 0x08)
+    before = lab.cable.clock()
+    central.tell("CurrentTime", **MESSAGES["CurrentTime"].examples[0].fields)
+    assert lab.cable.clock() == before
     assert central.ask("GetTotalDailyInsulinStatus")
     assert lab.cable.pulse_counters().bolus == 0
 

@@ -10,6 +10,12 @@ from pumpwire.registry import is_served
 
 # Bits of a characteristic's properties (Bluetooth Core 5.4, Vol 3, Part G, 3.3.1.1), which MicroPython uses, too.
 _PROPERTY_BITS = {"read": 0x02, "write": 0x08, "notify": 0x10, "indicate": 0x20}
+# Set beside them for what is left out where the stack's table is small: BTstack has 512 octets in MicroPython. The
+# services of the standards fill them, with the three values of Device Information that IDP 1.0.2, 3 asks for.
+_ROOMY = 0x80
+_SPARED = (
+    database.SERIAL_NUMBER, database.HARDWARE_REVISION, database.FIRMWARE_REVISION, database.PNP_ID,
+)  # fmt: skip
 _ASSIGNED_TAIL = UUID("00000000-0000-1000-8000-00805f9b34fb").bytes[4:]
 
 _HEAD = """\
@@ -25,12 +31,13 @@ _READ_ENCRYPTED = const(0x0200)
 _READ_AUTHENTICATED = const(0x0400)
 _WRITE_ENCRYPTED = const(0x1000)
 _WRITE_AUTHENTICATED = const(0x2000)
+_ROOMY = const(0x80)
 _ROW_OCTETS = const(5)
 # Where a long UUID of these services has the two octets in which those of its characteristics differ.
 _VARYING = const(12)
 
 # Each service: its UUID, low octet first, then five octets for each characteristic: table handle u16, the UUID or the
-# two octets in which a long one differs u16, properties u8.
+# two octets in which a long one differs u16, properties u8, with _ROOMY for what a small stack has no room for.
 _SERVICES = (
 """
 
@@ -44,7 +51,7 @@ def _uuid(uuid, base, own):
 
 # What a value asks of the link. Without `authenticated`, for stacks that cannot show a passkey, encryption is enough.
 def _flags(properties, authenticated):
-    flags = properties
+    flags = properties & ~_ROOMY
     if properties & _READ:
         flags |= _READ_ENCRYPTED | (_READ_AUTHENTICATED if authenticated else 0)
     if properties & _WRITE:
@@ -52,23 +59,29 @@ def _flags(properties, authenticated):
     return flags
 
 
+# Where the rows begin that a stack takes: BTstack, which cannot authenticate, has little room, too.
+def _taken(rows, authenticated):
+    return [at for at in range(0, len(rows), _ROW_OCTETS) if authenticated or not rows[at + 4] & _ROOMY]
+
+
 # What gatts_register_services takes. uuid: the class bluetooth.UUID.
 def services(uuid, authenticated):
     out = []
     for base, rows in _SERVICES:
         characteristics = []
-        for at in range(0, len(rows), _ROW_OCTETS):
+        for at in _taken(rows, authenticated):
             flags = _flags(rows[at + 4], authenticated)
             characteristics.append((_uuid(uuid, base, rows[at + 2 : at + 4]), flags))
-        out.append((uuid(base), tuple(characteristics)))
+        if characteristics:
+            out.append((uuid(base), tuple(characteristics)))
     return tuple(out)
 
 
 # Table handles of the values, in the order in which gatts_register_services returns those of the stack.
-def table_handles():
+def table_handles(authenticated):
     out = array("H")
     for _, rows in _SERVICES:
-        for at in range(0, len(rows), _ROW_OCTETS):
+        for at in _taken(rows, authenticated):
             out.append(rows[at] | rows[at + 1] << 8)
     return out
 """
@@ -101,6 +114,8 @@ def on_the_radio(service: Service) -> list[Characteristic]:
 
 def _row(service: Service, item: Characteristic) -> bytes:
     bits = sum(_PROPERTY_BITS[name] for name in item.properties)
+    if item in _SPARED or not _is_assigned(service.uuid):
+        bits |= _ROOMY
     # A service's characteristics have its UUID but for two octets, or assigned numbers as it has.
     assert (item.uuid.bytes[:2], item.uuid.bytes[4:]) == (service.uuid.bytes[:2], service.uuid.bytes[4:]), item
     return item.handle.to_bytes(2, "little") + item.uuid.bytes[2:4][::-1] + bytes((bits,))
