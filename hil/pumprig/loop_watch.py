@@ -42,6 +42,7 @@ class LoopWatch:
     def __init__(self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace) -> None:
         self._pump, self._judge, self._checks, self._pace = pump, judge, checks, pace
         self._waiting: list[_Tell] | None = None
+        self._unread = False
 
     def sample_left(self, tell: _Tell) -> None:
         """A sample has left; `tell` lets the oracle know, with what the pump decided where that must be asked."""
@@ -49,6 +50,23 @@ class LoopWatch:
             self._waiting.append(tell)
         else:
             tell(None, None)
+            self._unread = True
+
+    def forget(self) -> None:
+        """The pump has lost its power, and its last decision with it."""
+        self._unread = False
+
+    def catch_up(self, at_s: int) -> None:
+        """Ask for the numbers behind the last decision, when nobody has: of stored samples the last one's can be read.
+
+        Args:
+            at_s: the pump second of the question.
+        """
+        if self._unread:
+            self._unread = False
+            seen = self._pump.controller_detail()
+            self._pace.in_time(at_s)
+            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
 
     def decide(self, at_s: int, send: Callable[[], bool]) -> bool:
         """Send a sample, and ask for the numbers behind the decision on it.

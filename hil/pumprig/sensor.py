@@ -78,6 +78,7 @@ class Sensor:
         self._server = None
         self._samples.clear()
         self._owed.clear()
+        self._loop.forget()
         self._newest_minutes = -1
 
     def before_connection(self, missed: Iterable[Sample]) -> None:
@@ -115,7 +116,7 @@ class Sensor:
             self._live_s = None
 
     def settle(self, at_s: int) -> None:
-        """Judge whether the pump has asked for all that it missed."""
+        """Judge whether the pump has asked for all that it missed, and the numbers behind the last decision on it."""
         if self._server is None or self._server.busy:
             return
         self._checks.expect(
@@ -124,6 +125,8 @@ class Sensor:
             observed=[], rule="D-617",
         )  # fmt: skip
         self._owed.clear()
+        if self._judge.oracle.controller in LOOPS:
+            self._loop.catch_up(at_s)
 
     def _measure(self, server: CgmServer, sample: Sample | CgmSample) -> bool:
         self._samples[sample.offset_minutes] = sample
