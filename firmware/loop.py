@@ -47,9 +47,17 @@ class NoForce:
         return 0
 
 
+# What a person at the console wants to know. Where frames travel on the console's line it is not for persons.
+def say(text):
+    if not board.USB_LINE:
+        print(text)
+
+
 class Firmware:
     def __init__(self):
         self.clock = Clock()
+        # Before the line is taken, as what cannot be had from this radio is said on it.
+        self.radio = self._new_radio()
         pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
         force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN)) if board.FORCE_ADC_PIN >= 0 else NoForce()
         flash = Flash(device(board), board.FLASH_BLOCKS, board.FLASH_BLOCK_BYTES, board.FLASH_PROGRAM_BYTES)
@@ -68,8 +76,10 @@ class Firmware:
         recorder = Recorder(history)
         self.pump = Pump(settings, recorder.emit, self.motor, self.store)
         self.store.connect(self.pump, history)
+        identity = Identity()
+        security = self.radio.security if self.radio else NoRadio()
         peripheral = Peripheral(
-            self.clock, self.bearer, self.pump, history, recorder, settings, Identity(), ATT_MTU_MAX, NoRadio()
+            self.clock, self.bearer, self.pump, history, recorder, settings, identity, ATT_MTU_MAX, security
         )
         self.server = peripheral.server
         self.client = peripheral.client
@@ -78,10 +88,35 @@ class Firmware:
         self._poller.register(stream, select.POLLIN)
         # What was told of a controller that failed.
         self._told = ""
+        if self.radio:
+            self._add_radio(history, recorder, identity, security, peripheral)
+
+    # None on a board without one, or that does not use it: then nothing of it is loaded.
+    def _new_radio(self):
+        if not board.BLE:
+            return None
+        from bearer.ble import BleBearer
+
+        return BleBearer(self.clock, board.NAME, board.BLE_STACK != "btstack", say)
+
+    # The pump has a second client: what it is to one it is to the other, but for connection and procedures.
+    def _add_radio(self, history, recorder, identity, security, beside):
+        from gatt.air import AirPeripheral
+
+        peripheral = AirPeripheral(
+            self.clock, self.radio, self.pump, history, recorder, settings, identity, ATT_MTU_MAX, security, beside
+        )
+        peripheral.server.others = (self.server,)
+        self.air_server = peripheral.server
+        self.air_client = peripheral.client
+        self._waiting += (self.radio, self.air_server, self.air_client)
+        self._poller.register(self.radio.stream, select.POLLIN)
 
     def run(self):
         gc.collect()
         self.clock.start()
+        if self.radio:
+            self.radio.start()
         self.store.restart()
         watchdog = machine.WDT(timeout=board.WATCHDOG_MS)
         try:
@@ -104,6 +139,8 @@ class Firmware:
         self.client.run()
         self.bearer.receive()
         self.server.run()
+        if self.radio:
+            self._run_radio()
         if self.pump.control.trouble is not None:
             self._tell_trouble()
         if not self.motor.busy():
@@ -119,12 +156,20 @@ class Firmware:
             sys.print_exception(error, trace)
             lines = trace.getvalue().strip().split("\n")
             told = "pumprig: the controller failed: " + lines[-1] + ", " + lines[-2].strip()
-            if told != self._told and not board.USB_LINE:
-                print(told)
+            if told != self._told:
+                say(told)
             self._told = told
         except MemoryError:
             # There may be no room to tell it, and the pump goes on without.
             pass
+
+    def _run_radio(self):
+        self.radio.run()
+        self.air_client.run()
+        self.radio.receive()
+        self.air_server.run()
+        if not self.motor.busy():
+            self.radio.tend()
 
     # Milliseconds until something is due; the watchdog is fed at half its period at the latest.
     def _wait_ms(self):

@@ -29,7 +29,7 @@ class Characteristic:
     def reset(self):
         self.cccd = 0
         self.pending = False
-        self._sent = 0
+        self.sent = 0
         self._received = e2e.NONE_RECEIVED
 
     def allowed_cccd(self):
@@ -60,8 +60,8 @@ class Characteristic:
         return e2e.append_crc(buf, start, end + 1)
 
     def next_counter(self):
-        self._sent = e2e.following(self._sent)
-        return self._sent
+        self.sent = e2e.following(self.sent)
+        return self.sent
 
     # Writes the value without its protection.
     def encode(self, s, buf, start):

@@ -14,6 +14,7 @@ _SYSTEM_ID_OCTETS = const(8)
 class Shown(Characteristic):
     properties = READ
     protected = False
+    sent = 0
 
     def __init__(self, handle, octets):
         self.handle = handle

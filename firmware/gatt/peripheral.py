@@ -29,50 +29,68 @@ from gatt.vendor import (
 
 class Peripheral:
     # recorder: what the pump emits to; it is connected here. identity: has firmware_hash (8 octets), reset_cause (a
-    # word of the wire), motor_pulse_ms, the board's name and its unique_id. radio: see gatt/radio.py.
-    def __init__(self, clock, bearer, pump, history, recorder, settings, identity, mtu_max, radio):
-        codec = Codec()
-        self.server = Server(clock, bearer, pump, mtu_max)
+    # word of the wire), motor_pulse_ms, the board's name and its unique_id. radio: see gatt/radio.py. beside: the
+    # peripheral on another bearer, or None.
+    def __init__(
+        self, clock, bearer, pump, history, recorder, settings, identity, mtu_max, radio, beside=None
+    ):  # fmt: skip
+        # What it holds nobody needs longer than it takes to handle one PDU.
+        self.codec = codec = beside.codec if beside else Codec()
+        self._radio = radio
+        self.server = self.new_server(clock, bearer, pump, mtu_max)
         self.client = CgmsClient(self.server, codec, pump, clock)
-        self._procedures = Procedures(pump)
-        self.server.add_part(self._procedures)
-        status_changed = StatusChanged()
-        status = Status(codec, pump)
-        annunciation_status = AnnunciationStatus(codec, pump)
-        decision = ControllerDecision(codec, pump.decision)
-        battery = Battery(pump)
-        self._add_control_points(codec, bearer, pump, history, status_changed)
+        self.procedures = self.new_procedures(pump, beside.procedures if beside else None)
+        self.server.add_part(self.procedures)
+        self.status_changed = StatusChanged(beside.status_changed if beside else None)
+        self.status = Status(codec, pump)
+        self.annunciation_status = AnnunciationStatus(codec, pump)
+        self.decision = ControllerDecision(codec, pump.decision)
+        self.battery = Battery(pump)
+        self._add_control_points(codec, bearer, pump, history)
         for characteristic in (
-            status_changed, status, annunciation_status, decision, Features(codec, settings),
+            self.status_changed, self.status, self.annunciation_status, self.decision, Features(codec, settings),
             ControllerSettings(codec, pump), OrefSettings(codec, pump), CarbAnnouncement(codec, pump),
             ControllerDetail(codec, pump.decision), ControllerGuardrails(codec, pump),
-            EmulatorFault(codec, pump, self.server, battery),
+            EmulatorFault(codec, pump, recorder),
             EmulatorBolusCalculation(codec, pump), EmulatorCounters(codec, pump),
             EmulatorIdentity(codec, identity.firmware_hash),
             EmulatorPumpData(codec, settings, identity.motor_pulse_ms),
             EmulatorHealth(
                 codec, clock, bearer, identity.reset_cause, self.server, self.client, pump.delivery
             ),
-            CurrentTime(codec, pump, self.client.clock_set), battery,
-            EmulatorRadio(codec, radio), EmulatorRadioCommand(codec, pump, radio),
+            CurrentTime(codec, pump, recorder.clock_set), self.battery,
         ):  # fmt: skip
+            self.server.add(characteristic)
+        for characteristic in self.of_bearer(pump):
             self.server.add(characteristic)
         for characteristic in device_information(settings, identity):
             self.server.add(characteristic)
         self.server.set_client(self.client)
         bearer.link = self.server
-        recorder.connect(pump, self.server, status_changed, status, annunciation_status, decision)
+        recorder.connect(pump, self)
+
+    # --- What differs from bearer to bearer -------------------------------------------------------------------------
+
+    def new_server(self, clock, bearer, pump, mtu_max):
+        return Server(clock, bearer, pump, mtu_max)
+
+    def new_procedures(self, pump, beside):
+        return Procedures(pump, beside)
+
+    # Characteristics that another bearer does not have.
+    def of_bearer(self, pump):
+        return EmulatorRadio(self.codec, self._radio), EmulatorRadioCommand(self.codec, pump, self._radio)
 
     # Answers of control points are added first, as a client waits for them.
-    def _add_control_points(self, codec, bearer, pump, history, status_changed):
+    def _add_control_points(self, codec, bearer, pump, history):
         server = self.server
-        command = CommandControlPoint(self._procedures, codec, pump, bearer)
+        command = CommandControlPoint(self.procedures, codec, pump, bearer)
         command_data = CommandData(codec)
         command.templates = TemplateProcedures(command, command_data, server, codec, pump)
         history_data = HistoryData(history)
-        records = RecordAccess(self._procedures, codec, history, history_data, server)
+        records = RecordAccess(self.procedures, codec, history, history_data, server)
         server.add(command)
-        server.add(StatusReader(self._procedures, codec, pump, status_changed))
+        server.add(StatusReader(self.procedures, codec, pump, self.status_changed))
         server.add(records)
         server.add(command_data)
         server.add(history_data)

@@ -27,18 +27,31 @@ _RESPONSE_OCTETS = const(20)
 
 
 class Procedures:
-    def __init__(self, pump):
+    # beside: the procedures of the client on another bearer, or None. A profile is written by one of them at a time.
+    def __init__(self, pump, beside=None):
         self._pump = pump
+        self._writer = beside._writer if beside else [None]
         self.running = None
 
-    # A transaction that writes a profile ends with the connection, too.
+    # A transaction that writes a profile ends with the connection of its client, too.
     def reset(self):
         self.running = None
-        self.drop_write()
+        if self._writer[0] in (None, self):
+            self.drop_write()
 
-    # Any procedure but its own next write drops a transaction that writes a profile (IDS 1.0.2, 3.7.2.6).
+    # Any procedure but its own next write drops a transaction that writes a profile (IDS 1.0.2, 3.7.2.6), whoever has
+    # begun it (D-1509).
     def drop_write(self):
+        self._writer[0] = self
         self._pump.drop_profile()
+
+    # Whether no procedure of another client has come between.
+    def writes(self):
+        return self._writer[0] is self
+
+    # Whether this client may have a procedure carried out.
+    def allows(self, control_point, opcode):
+        return True
 
     def begin(self, control_point):
         self.running = control_point
@@ -53,6 +66,7 @@ class ControlPoint(Characteristic):
     # has its own `respond`.
     response_opcode = 0
     responses = b""
+    not_completed = NOT_COMPLETED
 
     # requests: table of the opcodes that are carried out. prohibited: first and last of those that get no answer.
     def __init__(self, handle, procedures, codec, requests, opcode_octets, prohibited=(1, 0)):
@@ -73,7 +87,7 @@ class ControlPoint(Characteristic):
         at = start + self._opcode_octets
         if end < at:
             return att.INVALID_LENGTH
-        opcode = buf[start] if self._opcode_octets == 1 else buf[start] | buf[start + 1] << 8
+        opcode = self.opcode_of(buf, start)
         data = self.data_of(opcode)
         if not self.indicates() or data is not None and not data.notifies():
             return att.CONFIGURATION_IMPROPER
@@ -83,13 +97,23 @@ class ControlPoint(Characteristic):
             self._execute(s, opcode, buf, at, end)
         return att.OK
 
+    def opcode_of(self, buf, start):
+        return buf[start] if self._opcode_octets == 1 else buf[start] | buf[start + 1] << 8
+
+    # Whether an answer is still to come, or to be confirmed.
+    def busy(self):
+        return self.pending or self.procedures.running is self
+
     def _execute(self, s, opcode, buf, at, end):
-        if self.procedures.running is None:
-            self.procedures.begin(self)
-        if not self.continues_write(opcode):
-            self.procedures.drop_write()
+        procedures = self.procedures
+        if procedures.running is None:
+            procedures.begin(self)
+        if not self.continues_write(opcode) or not procedures.writes():
+            procedures.drop_write()
         program = find(self._requests, opcode)
-        if program >= 0 and self.offers(opcode):
+        if not procedures.allows(self, opcode):
+            self.respond(opcode, self.not_completed)
+        elif program >= 0 and self.offers(opcode):
             self.execute(s, opcode, self.codec.decode(program, buf, at, end))
         else:
             self.unsupported(opcode)

@@ -63,6 +63,8 @@ class HistoryData(Characteristic):
 
 
 class RecordAccess(ControlPoint):
+    not_completed = _RACP_RESPONSE_CODE_PROCEDURE_NOT_COMPLETED
+
     def __init__(self, procedures, codec, history, data, server):
         self._history = history
         self._data = data

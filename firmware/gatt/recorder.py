@@ -90,25 +90,27 @@ class Recorder:
         self._codec = Codec()
         self._data = bytearray(20)
         self._pump = None
-        self._server = None
-        self._status_changed = None
-        self._status = None
-        self._annunciation_status = None
-        self._decision = None
+        # One for each bearer.
+        self._peripherals = ()
 
-    # Nothing is told before this.
-    def connect(self, pump, server, status_changed, pump_status, annunciation_status, decision):
+    # Nothing is told before this, which is called once for each bearer.
+    def connect(self, pump, peripheral):
         self._pump = pump
-        self._server = server
-        self._status_changed = status_changed
-        self._status = pump_status
-        self._annunciation_status = annunciation_status
-        self._decision = decision
+        self._peripherals += (peripheral,)
+
+    def clock_set(self, s):
+        for peripheral in self._peripherals:
+            peripheral.client.clock_set(s)
+
+    def battery_changed(self, s):
+        for peripheral in self._peripherals:
+            peripheral.server.notify(s, peripheral.battery)
 
     # Takes an event of pump/events.py at second s.
     def emit(self, event, s, a, b, c, d, e):
         if event == _DECISION:
-            self._server.notify(s, self._decision)
+            for peripheral in self._peripherals:
+                peripheral.server.notify(s, peripheral.decision)
             return
         if event == _BASAL_CHANGED:
             bits = self._basal_changed(s, a, b, c)
@@ -132,7 +134,10 @@ class Recorder:
             bits = self._block(event, s, a, b, c, d, e)
         else:
             bits = self._setting(event, s, a, b, c, d, e)
-        self._status_changed.set(bits | status.HISTORY)
+        # The bits are the same for all.
+        if self._peripherals[0].status_changed.set(bits | status.HISTORY):
+            for peripheral in self._peripherals:
+                peripheral.status_changed.changed()
 
     def _append(self, event, s):
         end = encode(self._codec, find(tables.HISTORY, event), self._data, 0)
@@ -261,7 +266,8 @@ class Recorder:
         self._append(_ANNUNCIATION, s)
         fields[tables.FLAGS] = 0
         self._append(_HISTORY_ANNUNCIATION_STATUS_CHANGED_2, s)
-        self._annunciation_status.changed()
+        for peripheral in self._peripherals:
+            peripheral.annunciation_status.changed()
         return status.ANNUNCIATION
 
     # What IDD Status shows.
@@ -279,7 +285,8 @@ class Recorder:
             fields[tables.RESERVOIR_REMAINING_IU] = a if self._pump.reservoir.attached else NAN
             bits = status.RESERVOIR
         self._append(event, s)
-        self._status.changed()
+        for peripheral in self._peripherals:
+            peripheral.status.changed()
         return bits
 
     def _priming(self, event, s, amount_mu, reason, annunciation_id):

@@ -28,6 +28,8 @@ class Server:
         self._client = None
         self._indicated = None
         self._silent = False
+        # How many PDUs have been received.
+        self.inputs = 0
         self._confirmation = Timeout(clock)
         self._turn = Timeout(clock)
 
@@ -89,6 +91,7 @@ class Server:
 
     # Takes one PDU. What arrives takes effect, and is answered, at the next whole second (D-002).
     def receive(self, buf, start, end):
+        self.inputs = (self.inputs + 1) & 0xFFFF
         s = self._advance()
         opcode = buf[start]
         if opcode == att.WRITE_REQUEST and end - start >= 3:

@@ -1,4 +1,6 @@
 # What the pump shows without being asked: status changed, status, annunciation status, features (IDS 1.0.2, 3.2-3.5).
+from array import array
+
 from micropython import const
 
 from gatt import e2e, handles
@@ -31,24 +33,29 @@ _OFFERS_RELATIVE = const(2)
 _MU_PER_IU = const(1000)
 
 
-# Bits stay set until Reset Status clears them; a bit that becomes set is worth an indication.
+# Bits stay set until Reset Status clears them; a bit that becomes set is worth an indication to each client.
 class StatusChanged(Characteristic):
-    def __init__(self):
-        self._flags = 0
+    # beside: the same on another bearer, or None. The bits are the pump's, for all its clients.
+    def __init__(self, beside=None):
+        self._flags = beside._flags if beside else array("H", (0,))
         super().__init__(handles.IDD_STATUS_CHANGED, READ | INDICATE)
 
+    # True when a bit has become set.
     def set(self, bits):
-        fresh = bits & ~self._flags
-        if fresh:
-            self._flags |= fresh
-            self.changed()
+        fresh = bits & ~self._flags[0]
+        self._flags[0] |= fresh
+        return fresh != 0
 
     def clear(self, bits):
-        self._flags &= ~bits
+        self._flags[0] &= ~bits
+
+    def flags(self):
+        return self._flags[0]
 
     def encode(self, s, buf, start):
-        buf[start] = self._flags & 0xFF
-        buf[start + 1] = self._flags >> 8
+        flags = self._flags[0]
+        buf[start] = flags & 0xFF
+        buf[start + 1] = flags >> 8
         return start + 2
 
 

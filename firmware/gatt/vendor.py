@@ -280,10 +280,9 @@ class EmulatorCounters(Characteristic):
 
 
 class EmulatorFault(Setting):
-    # battery: its level is notified when it changes.
-    def __init__(self, codec, pump, server, battery):
-        self._server = server
-        self._battery = battery
+    # recorder: tells when the level of the battery has changed.
+    def __init__(self, codec, pump, recorder):
+        self._recorder = recorder
         super().__init__(handles.EMULATOR_FAULT, WRITE, codec, tables.EMULATOR_FAULT, pump)
 
     def take(self, s):
@@ -292,7 +291,7 @@ class EmulatorFault(Setting):
         value = fields[tables.FAULT_VALUE_LOW] | fields[tables.FAULT_VALUE_HIGH] << 16
         code = self._pump.inject(s, fields[tables.FAULT_KIND], value)
         if self._pump.battery_percent != percent:
-            self._server.notify(s, self._battery)
+            self._recorder.battery_changed(s)
         return code
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 __all__ = ["BoardData", "board_module", "board_names", "default_firmware", "firmware_hash", "load_board"]
 
 _FIRMWARE_HASH_BYTES = 8
-_RESERVED = ("NAME", "FIRMWARE_HASH")
+_RESERVED = ("NAME", "FIRMWARE_HASH", "BLE_STACK")
+_STACKS = ("nimble", "btstack")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def _read(folder: Path) -> BoardData:
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError(f"{path}: firmware.{key}: is {value!r}; allowed are whole numbers and texts")
     sections = {key: value for key, value in data.items() if isinstance(value, dict) and key != "firmware"}
+    stack = sections.get("limits", {}).get("ble_stack")
+    if firmware.get("BLE") and stack not in _STACKS:
+        raise ValueError(f"{path}: limits.ble_stack: is {stack!r}; a board with firmware.BLE needs one of {_STACKS}")
     return BoardData(folder=folder.resolve(), firmware=firmware, sections=sections, **texts)
 
 
@@ -123,6 +127,7 @@ def firmware_hash(folder: Path) -> bytes:
 def board_module(board: BoardData, firmware: Path) -> str:
     """Source of the module `board` that the firmware imports on this board."""
     lines = [f"# Written from {board.name}/board.toml; a change belongs there.", f"NAME = {board.name!r}"]
-    lines += [f"{key} = {value!r}" for key, value in board.firmware.items()]
+    lines += [f"{key} = {value!r}" for key, value in {"BLE": 0, **board.firmware}.items()]
+    lines.append(f"BLE_STACK = {board.sections.get('limits', {}).get('ble_stack', '')!r}")
     lines.append(f"FIRMWARE_HASH = {firmware_hash(firmware)!r}")
     return "\n".join(lines) + "\n"

@@ -179,6 +179,7 @@ def test_cancel_bolus_names_the_bolus(bench):
 
 def test_available_boluses(bench):
     """Each unless its place is taken or the pump does not run; extended and multiwave share a place."""
+
     def flags():
         return int(bench.procedure("GetAvailableBoluses")[1]["flags"])
 

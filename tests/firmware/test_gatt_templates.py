@@ -246,9 +246,7 @@ def test_set_bolus_template(bench, operand, expected):
 
 def test_a_bolus_from_a_template_and_what_is_told_of_it(bench):
     """D-401, D-412: type, amounts, duration, delay and reasons are the template's, the activation the operand's."""
-    set_bolus_template(
-        bench, 8, MULTIWAVE, extended="2", minutes=30, flags=T_DELAY | T_MEAL, delay=5
-    )
+    set_bolus_template(bench, 8, MULTIWAVE, extended="2", minutes=30, flags=T_DELAY | T_MEAL, delay=5)
     number = use_bolus_template(
         bench, 8, flags=DELAY | ACTIVATION | CORRECTION, delay_minutes=700, activation_type=0x3C
     )

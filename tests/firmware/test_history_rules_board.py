@@ -86,6 +86,7 @@ class Witness:
 
 def one_week(witness, monday, changes_a_day):
     """Seven days: a clock change to another date, one within the day, a lonely day, a restart before each midnight."""
+
     def day(changes):
         for _ in range(changes):
             witness.change(DAY_S // (changes + 1))

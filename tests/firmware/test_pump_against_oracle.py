@@ -271,11 +271,18 @@ class DecidingBench(Bench):
         if command == "cgm_sample":
             decision = self.pump.decision
             predicted = decision.predicted_mg_dl
-            self.decisions.append((
-                decision.sequence, decision.at_s, decision.offset_minutes, decision.glucose_mg_dl,
-                None if predicted == events.NO_PREDICTION_MG_DL else predicted,
-                ACTION[decision.action], REASON[decision.reason], decision.iob_mu,
-            ))
+            self.decisions.append(
+                (
+                    decision.sequence,
+                    decision.at_s,
+                    decision.offset_minutes,
+                    decision.glucose_mg_dl,
+                    None if predicted == events.NO_PREDICTION_MG_DL else predicted,
+                    ACTION[decision.action],
+                    REASON[decision.reason],
+                    decision.iob_mu,
+                )
+            )
             self.details.append(list(decision.detail))  # fmt: skip
         return code
 
