@@ -56,14 +56,14 @@ def say(text):
 class Firmware:
     def __init__(self):
         self.clock = Clock()
-        # Before the line is taken, as what cannot be had from this radio is said on it.
-        self.radio = self._new_radio()
         pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
         force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN)) if board.FORCE_ADC_PIN >= 0 else NoForce()
         flash = Flash(device(board), board.FLASH_BLOCKS, board.FLASH_BLOCK_BYTES, board.FLASH_PROGRAM_BYTES)
         self.store = Store(Ring(flash, 0, board.FLASH_STATE_BLOCKS))
         history_ring = Ring(flash, board.FLASH_STATE_BLOCKS, board.FLASH_BLOCKS - board.FLASH_STATE_BLOCKS)
         self.motor = Motor(self.clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16, self.store)
+        # Before the line is taken, as what cannot be had from this radio is said on it.
+        self.radio = self._new_radio()
         if board.USB_LINE:
             from bearer.usb import UsbLine
 
@@ -106,7 +106,7 @@ class Firmware:
         peripheral = AirPeripheral(
             self.clock, self.radio, self.pump, history, recorder, settings, identity, ATT_MTU_MAX, security, beside
         )
-        peripheral.server.others = (self.server,)
+        peripheral.server.others.append(self.server)
         self.air_server = peripheral.server
         self.air_client = peripheral.client
         self._waiting += (self.radio, self.air_server, self.air_client)

@@ -90,7 +90,7 @@ class AirServer(Server):
         self.result = None
         self.status_changed = None
         # The servers on the other bearers, and how much each had received when that was last looked at.
-        self.others = ()
+        self.others = []
         self._inputs_seen = 0
         self._refusals = []
         # What can be read, and bits for each of it: not as it should be, changing with the pump, or with each second.

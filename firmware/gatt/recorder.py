@@ -91,12 +91,12 @@ class Recorder:
         self._data = bytearray(20)
         self._pump = None
         # One for each bearer.
-        self._peripherals = ()
+        self._peripherals = []
 
     # Nothing is told before this, which is called once for each bearer.
     def connect(self, pump, peripheral):
         self._pump = pump
-        self._peripherals += (peripheral,)
+        self._peripherals.append(peripheral)
 
     def clock_set(self, s):
         for peripheral in self._peripherals:
