@@ -112,7 +112,7 @@ class BleBearer:
         for service, characteristics in services(bluetooth.UUID, self._passkeys):
             protected.append((service, tuple([_with_configuration(row, self._passkeys) for row in characteristics])))
         found = self._ble.gatts_register_services(tuple(protected))
-        of_table = table_handles()
+        of_table = table_handles(self._passkeys)
         at = 0
         for handles in found:
             for handle in handles:
@@ -122,6 +122,10 @@ class BleBearer:
         # Nothing of it is needed any more, and it is large.
         sys.modules.pop("gatt.ble_database", None)
         gatt.__dict__.pop("ble_database", None)
+
+    # Whether a characteristic is served here: not every stack has room for all of them.
+    def has(self, characteristic):
+        return characteristic.handle in self._stack_handles
 
     # A characteristic is served: what is written to it must be seen whole, and be seen to be too long.
     def expect(self, characteristic):

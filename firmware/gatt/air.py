@@ -105,6 +105,8 @@ class AirServer(Server):
 
     def add(self, characteristic):
         handle = characteristic.handle
+        if not self._bearer.has(characteristic):
+            return
         super().add(characteristic)
         self._bearer.expect(characteristic)
         if characteristic.properties & READ:
@@ -173,8 +175,9 @@ class AirServer(Server):
         if not self._security.refuses_therapy():
             error = characteristic.write(s, buf, start + 3, end)
             self._pump.store.commit()
-        self.result.tell(handle, error)
-        self.notify(s, self.result)
+        if self._bearer.has(self.result):
+            self.result.tell(handle, error)
+            self.notify(s, self.result)
 
     def _write_control_point(self, s, control_point, buf, start, end):
         error = control_point.write(s, buf, start, end)
