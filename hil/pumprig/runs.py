@@ -21,8 +21,8 @@ from pumplink.boards import default_firmware, firmware_hash
 from pumplink.btsnoop import Capture, capture_link
 from pumplink.errors import BearerError
 from pumplink.own_controller import OwnControllerError, own_firmware
-from pumplink.virtual.board import LinkFrame
 from pumplink.virtual.clocks import Clock, Lockstep
+from pumplink.virtual.frames import LinkFrame
 from pumprig.devices.choice import Devices
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError, UsageError

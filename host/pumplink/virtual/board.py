@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import shutil
 import signal
@@ -16,64 +17,39 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from pumplink.bearer import Bearer
 from pumplink.boards import BoardData, board_module, default_firmware, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerLost, BoardDied, BoardHung, BoardReset, PowerCut
 from pumplink.pack import PackedFirmware
 from pumplink.pump_data import PumpData, known_pump_data
+from pumplink.virtual import frames
+from pumplink.virtual.bearer import VirtualBearer
 from pumplink.virtual.clocks import Clock, Lockstep
-from pumplink.virtual.launch import firmware_for_board, output_line, start_process
+from pumplink.virtual.frames import LinkFrame, Reset
+from pumplink.virtual.launch import firmware_for_board, fit_flash, start_process
+from pumplink.virtual.output import BoardOutput
 from pumplink.virtual.pty import BoardPty
+from pumplink.virtual.radio import STACKS, open_radio
+
+if TYPE_CHECKING:
+    from pumplink.virtual.radio.radio import Radio
 
 __all__ = ["LinkFrame", "Reset", "VirtualBoard"]
 
 WATCHDOG_CAUSE = 3
 RESET_EXIT = 0xA5
 
-_HEAD = struct.Struct("<BH")
-_HELLO = struct.Struct("<QI")
-_STAMP = struct.Struct("<Q")
-_EDGE = struct.Struct("<QQBB")
-_IDLE = struct.Struct("<QQ")
-_WATCHDOG = struct.Struct("<QI")
-_RESET = struct.Struct("<QB")
-_CUT = struct.Struct("<QI")
-_GRANT = struct.Struct("<BHQ")
-_ANALOG = struct.Struct("<BHBH")
-_LEVEL = struct.Struct("<BHBB")
-
-_HELLO_KIND, _UART, _PIN, _IDLE_KIND, _WATCHDOG_KIND, _RESET_KIND, _CUT_KIND = b"HUPIWRC"
-_GRANT_KIND, _ANALOG_KIND, _LEVEL_KIND = b"GAL"
-
 _RECEIVE_BYTES = 1 << 18
 _UART_PART_BYTES = 1024
-_OUTPUT_LINES = 4000
 _KEPT_FRAMES = 100
 _BUFFER_BYTES = 1 << 20
 _US = 1_000_000
 _FLASH = "flash.bin"
-_BLANK = b"\xff"
 _CUT_KINDS = {"lost": 1, "half": 2, "garbage": 3}
+_NOTIFY_QUEUE = 12
 _OVERRUN_US = 100_000
 """How far a board in lockstep may compute past its grant before that is called a hang."""
-
-
-class LinkFrame(NamedTuple):
-    """UART octets as they crossed the link. `direction` is `to_board` or `to_host`; `at_s` is DUT seconds."""
-
-    at_s: float
-    direction: str
-    uart: int
-    data: bytes
-
-
-class Reset(NamedTuple):
-    """A reset of the board: when (DUT seconds), and what `machine.reset_cause()` says after it."""
-
-    at_s: float
-    cause: int
 
 
 class VirtualBoard:
@@ -92,8 +68,15 @@ class VirtualBoard:
         cut_kind: what becomes of that operation: `lost`, `half` or `garbage`.
         hang_timeout_s: host seconds until a silent board counts as hung: in lockstep always, else while it boots.
         pump_data: what kind of pump it is: constants of the firmware's module `settings` with other values.
+        ble: it has a radio, with the module `bluetooth` for its firmware and `radio` for the host.
+        ble_stack: `nimble` or `btstack`: whose limits that module has; when None, what the board's data says.
+        connection_interval_ms: DUT milliseconds between two connection events; 0: a packet travels at once.
+
+    Attributes:
+        radio: what is around the board's radio, from `start` to `stop`; None for a board without one.
     Raises:
         ValueError: the board's data is wrong, or the firmware has no such constant.
+        BoardUnavailable: a radio is asked for, and Bumble is not installed.
         FileNotFoundError: there is no `main.py` in the firmware's folder.
     """
 
@@ -111,6 +94,9 @@ class VirtualBoard:
         cut_kind: str = "lost",
         hang_timeout_s: float = 10.0,
         pump_data: PumpData | None = None,
+        ble: bool = False,
+        ble_stack: str | None = None,
+        connection_interval_ms: float = 0.0,
     ) -> None:
         self.data = board_dir if isinstance(board_dir, BoardData) else load_board(board_dir)
         self.firmware_dir = (firmware_dir or default_firmware()).resolve()
@@ -126,11 +112,19 @@ class VirtualBoard:
         self.cut_at_operation = cut_at_operation
         self.cut_kind = cut_kind
         self.hang_timeout_s = hang_timeout_s
+        limits = self.data.sections.get("limits", {})
+        stack = (ble_stack or str(limits.get("ble_stack", "nimble"))).lower()
+        if stack not in STACKS:
+            raise ValueError(f"Bluetooth stack is {stack!r}; allowed are {', '.join(STACKS)}")
+        self.ble_stack = STACKS[stack] if ble else None
+        self.notify_queue = int(str(limits.get("notify_queue", _NOTIFY_QUEUE)))
+        self._interval_s = connection_interval_ms / 1000
+        self.radio: Radio | None = self._open_radio()
         self.uart_id = int(self.data.firmware.get("UART_ID", 0))
         self.motor_pin = int(self.data.firmware.get("MOTOR_PIN", -1))
         self.reset_cause = 1
         self.resets: list[Reset] = []
-        self.tracebacks = self.shim_heap_bytes = 0
+        self.shim_heap_bytes = 0
         self.last_frames: deque[LinkFrame] = deque(maxlen=_KEPT_FRAMES)
         self.watchdog_ms = 0
         self._given_work = workdir
@@ -139,8 +133,7 @@ class VirtualBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._packed: PackedFirmware | None = None
         self._socket: socket.socket | None = None
-        self._reader: threading.Thread | None = None
-        self._lines: deque[str] = deque(maxlen=_OUTPUT_LINES)
+        self._output = BoardOutput()
         self._pulse_callbacks: list[Callable[[int, int], None]] = []
         self._pin_callbacks: list[Callable[[int, int, int, int], None]] = []
         self._inbox = bytearray(_RECEIVE_BYTES)
@@ -173,11 +166,13 @@ class VirtualBoard:
         if self._process is not None:
             raise BearerBusy("the virtual board is already running; stop it first, or use its bearer")
         source = board_module(self.data, self.firmware_dir)
+        if self.radio is not None and self.radio.loop.is_closed():
+            self.radio = self._open_radio()
         try:
             if self._work is None:
                 self._work = self._file_system()
             (self._work / "board.py").write_text(source, encoding="utf-8")
-            self._fit_flash(self._work / _FLASH)
+            fit_flash(self._work / _FLASH, self.data)
             self._boot()
         except PowerCut:
             raise
@@ -185,6 +180,9 @@ class VirtualBoard:
             self.stop()
             raise
         return self
+
+    def _open_radio(self) -> Radio | None:
+        return None if self.ble_stack is None else open_radio(self, self.ble_stack, self._interval_s)
 
     def _file_system(self) -> Path:
         if self._given_work is not None:
@@ -194,11 +192,6 @@ class VirtualBoard:
         # A board that nobody stops, and one that runs at the end of Python, leave no folder behind either.
         self._remove_work = weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         return work
-
-    def _fit_flash(self, path: Path) -> None:
-        blocks, block_bytes = (int(self.data.firmware.get(key, 0)) for key in ("FLASH_BLOCKS", "FLASH_BLOCK_BYTES"))
-        if not path.is_file() or path.stat().st_size != blocks * block_bytes:
-            path.write_bytes(_BLANK * (blocks * block_bytes))
 
     def _boot(self) -> None:
         assert self._work is not None
@@ -213,6 +206,8 @@ class VirtualBoard:
         self._cut = None
         self._fed_us = -1
         self._set_timeout(self.hang_timeout_s)
+        if self.radio is not None:
+            self.radio.board_starts()
         with board:
             self._packed = firmware_for_board(self.firmware_dir, self.pump_data)
             self._process = start_process(
@@ -225,15 +220,18 @@ class VirtualBoard:
                 reset_cause=self.reset_cause,
                 cut_at_operation=self.cut_at_operation or 0,
                 cut_kind=_CUT_KINDS[self.cut_kind],
+                ble_stack=self.ble_stack or 0,
+                notify_queue=self.notify_queue,
             )
-        self._reader = threading.Thread(target=self._read_output, args=(self._process,), daemon=True)
-        self._reader.start()
+        self._output.read(self._process)
         while not self._idle:
             self._take(block=True)
 
     def stop(self) -> None:
         """Ends the board and removes its temporary file system. A second call does nothing."""
         self._end_process()
+        if self.radio is not None:
+            self.radio.close()
         if self._remove_work is not None:
             self._remove_work()
         self._work = None
@@ -250,12 +248,14 @@ class VirtualBoard:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._join_output()
+            self._output.join()
             self._process = None
             self._packed = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+        if self.radio is not None:
+            self.radio.board_ends()
 
     def __enter__(self) -> VirtualBoard:
         return self.start() if self._process is None else self
@@ -275,7 +275,12 @@ class VirtualBoard:
     @property
     def output(self) -> list[str]:
         """The last lines the board printed, tracebacks included."""
-        return list(self._lines)
+        return list(self._output.lines)
+
+    @property
+    def tracebacks(self) -> int:
+        """How many tracebacks the board has printed."""
+        return self._output.tracebacks
 
     @property
     def running(self) -> bool:
@@ -330,35 +335,75 @@ class VirtualBoard:
         """Sets what `ADC(pin).read_u16()` reads, 0 to 65535, from the board's next step on."""
         if not 0 <= value <= 0xFFFF:
             raise ValueError(f"analog value of pin {pin} is {value}; allowed is 0 to 65535")
-        self._send(_ANALOG.pack(_ANALOG_KIND, 3, pin, value))
+        self._send(frames.ANALOG.pack(frames.ANALOG_KIND, 3, pin, value))
 
     def set_level(self, pin: int, level: bool) -> None:
         """Sets the level of an input pin, from the board's next step on."""
-        self._send(_LEVEL.pack(_LEVEL_KIND, 2, pin, int(level)))
+        self._send(frames.LEVEL.pack(frames.LEVEL_KIND, 2, pin, int(level)))
 
     def write_uart(self, data: bytes) -> None:
         """Sends octets into the board's UART. In lockstep they arrive at the present DUT time."""
         for at in range(0, len(data), _UART_PART_BYTES):
             part = data[at : at + _UART_PART_BYTES]
-            self._send(_HEAD.pack(_UART, len(part) + 1) + bytes([self.uart_id]) + part)
+            self._send(frames.HEAD.pack(frames.UART_KIND, len(part) + 1) + bytes([self.uart_id]) + part)
         self.last_frames.append(LinkFrame(self.now_s, "to_board", self.uart_id, bytes(data)))
+
+    @property
+    def uart_waiting(self) -> bool:
+        """Whether `read_uart` has octets to give at once."""
+        return bool(self._received)
 
     def read_uart(self, until_s: float) -> bytes:
         """Lets DUT time pass until the board sends octets, at most until `until_s`; none when it was reached."""
-        if self.clock.scale:
-            self._run_free(until_s)
-        else:
-            until_us = round(until_s * _US)
-            while not self._received and self._now_us < until_us:
-                self._grant(until_us)
+        if not self._received:
+            self.run_until(until_s, lambda: bool(self._received))
         data = bytes(self._received)
         self._received.clear()
         return data
 
+    def send_radio(self, frame: bytes) -> None:
+        """Gives the board's stack an event. In lockstep it arrives at the present DUT time."""
+        self._send(frames.HEAD.pack(frames.RADIO_KIND, len(frame)) + frame)
+
+    def reply_radio(self, frame: bytes) -> None:
+        """Gives the board the reply it waits for; what waits for the next grant stays behind."""
+        with self._sending:
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.sendall(frames.HEAD.pack(frames.RADIO_KIND, len(frame)) + frame)
+
     # --- Time ---------------------------------------------------------------------------------------------------
 
+    def run_until(self, until_s: float, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Lets DUT time pass until `stop()` is true, at most until `until_s`; the radio runs meanwhile.
+
+        Args:
+            until_s: DUT seconds.
+            stop: asked after everything that has happened.
+        Returns:
+            What `stop()` said last.
+        Raises:
+            BearerError: the board ended, or its firmware did.
+        """
+        until_us = round(until_s * _US)
+        radio = self.radio
+        while True:
+            limit_us = until_us
+            if radio is not None:
+                radio.settle()
+                limit_us = min(until_us, max(self._now_us + 1, math.ceil(min(radio.next_timer_s * _US, until_us))))
+            if stop():
+                return True
+            if self.clock.scale:
+                if not self._run_free(limit_us / _US) and self.now_s >= until_s:
+                    return stop()
+            elif self._now_us >= until_us:
+                return False
+            else:
+                self._grant(limit_us)
+
     def _grant(self, until_us: int) -> None:
-        self._outbox += _GRANT.pack(_GRANT_KIND, 8, until_us - self._base_us)
+        self._outbox += frames.GRANT.pack(frames.GRANT_KIND, 8, until_us - self._base_us)
         self._idle = False
         self._flush()
         while not self._idle:
@@ -366,16 +411,14 @@ class VirtualBoard:
             if self._latest_us > until_us + _OVERRUN_US:
                 raise self._hung(f"it computed on to {self._latest_us / _US:.3f} s without a sleep")
 
-    def _run_free(self, until_s: float) -> None:
-        scale = self.clock.scale
-        while not self._received:
-            left_s = (until_s - self.now_s) / scale
-            if not self._readable(max(0.0, min(left_s, self._watchdog_left_s()))):
-                self._check_watchdog()
-                if left_s <= 0:
-                    return
-                continue
+    # Waits for a sign of the board; false when `until_s` came first.
+    def _run_free(self, until_s: float) -> bool:
+        left_s = (until_s - self.now_s) / self.clock.scale
+        if self._readable(max(0.0, min(left_s, self._watchdog_left_s()))):
             self._take(block=False)
+            return True
+        self._check_watchdog()
+        return False
 
     def _readable(self, timeout_s: float) -> bool:
         return bool(select.select([self.fileno()], [], [], timeout_s)[0])
@@ -429,6 +472,8 @@ class VirtualBoard:
         if count == 0:
             raise self._died()
         self._parse(self._inbox_used + count)
+        if self.radio is not None:
+            self.radio.serve()
         if self._cut is not None:
             self._after_cut(*self._cut)
         if self._reset is not None:
@@ -438,30 +483,34 @@ class VirtualBoard:
         inbox = self._inbox
         at = 0
         while end - at >= 3:
-            kind, count = _HEAD.unpack_from(inbox, at)
+            kind, count = frames.HEAD.unpack_from(inbox, at)
             body = at + 3
             if end - body < count:
                 break
             at = body + count
-            if kind == _PIN:
-                at_us, due_us, pin, level = _EDGE.unpack_from(inbox, body)
+            if kind == frames.PIN_KIND:
+                at_us, due_us, pin, level = frames.EDGE.unpack_from(inbox, body)
                 self._edge(at_us + self._base_us, due_us + self._base_us, pin, level)
-            elif kind == _UART:
-                self._uart(_STAMP.unpack_from(inbox, body)[0] + self._base_us, inbox[body + 8], inbox[body + 9 : at])
-            elif kind == _IDLE_KIND:
+            elif kind == frames.UART_KIND:
+                at_us = frames.STAMP.unpack_from(inbox, body)[0] + self._base_us
+                self._uart(at_us, inbox[body + 8], inbox[body + 9 : at])
+            elif kind == frames.RADIO_KIND and self.radio is not None:
+                self._now_us = self._latest_us = frames.STAMP.unpack_from(inbox, body)[0] + self._base_us
+                self.radio.take(bytes(inbox[body + 8 : at]))
+            elif kind == frames.IDLE_KIND:
                 self._idle = True
-                self._now_us = self._latest_us = _IDLE.unpack_from(inbox, body)[0] + self._base_us
-            elif kind == _WATCHDOG_KIND:
-                fed_us, self.watchdog_ms = _WATCHDOG.unpack_from(inbox, body)
+                self._now_us = self._latest_us = frames.IDLE.unpack_from(inbox, body)[0] + self._base_us
+            elif kind == frames.WATCHDOG_KIND:
+                fed_us, self.watchdog_ms = frames.WATCHDOG.unpack_from(inbox, body)
                 self._fed_us = fed_us + self._base_us
-            elif kind == _RESET_KIND:
-                at_us, cause = _RESET.unpack_from(inbox, body)
+            elif kind == frames.RESET_KIND:
+                at_us, cause = frames.RESET.unpack_from(inbox, body)
                 self._reset = Reset((at_us + self._base_us) / _US, cause)
-            elif kind == _CUT_KIND:
-                at_us, operation = _CUT.unpack_from(inbox, body)
+            elif kind == frames.CUT_KIND:
+                at_us, operation = frames.CUT.unpack_from(inbox, body)
                 self._cut = ((at_us + self._base_us) / _US, operation)
-            elif kind == _HELLO_KIND:
-                self._hello(_HELLO.unpack_from(inbox, body)[1])
+            elif kind == frames.HELLO_KIND:
+                self._hello(frames.HELLO.unpack_from(inbox, body)[1])
             else:
                 raise BearerLost(f"the virtual board's link carries an unknown frame {kind:#04x}; stop the board")
         rest = end - at
@@ -545,56 +594,3 @@ class VirtualBoard:
         interval = struct.pack("@ll", int(seconds), int(seconds % 1 * _US))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
-
-    def _read_output(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._lines.append(output_line(line))
-            if b"Traceback (most recent" in line:
-                self.tracebacks += 1
-        process.stdout.close()
-
-    def _join_output(self) -> None:
-        if self._reader is not None:
-            self._reader.join(timeout=2)
-            self._reader = None
-
-
-class VirtualBearer(Bearer):
-    """The UART of a virtual board."""
-
-    def __init__(self, board: VirtualBoard) -> None:
-        super().__init__()
-        self.board = board
-        self._open = True
-
-    @property
-    def now_s(self) -> float:
-        """DUT seconds."""
-        return self.board.now_s
-
-    @property
-    def received_at_s(self) -> float:
-        """DUT second at which the board sent the octets last received."""
-        return self.board._received_us / _US
-
-    def write(self, data: bytes) -> None:
-        """Sends octets; see `Bearer.write`."""
-        if not self._open:
-            raise self._closed()
-        self.board.write_uart(data)
-
-    def _receive(self, until_s: float) -> bytes:
-        if not self._open:
-            raise self._closed()
-        return self.board.read_uart(until_s)
-
-    def close(self) -> None:
-        """Gives the UART free; the board runs on."""
-        if self._open:
-            self._open = False
-            self.board._bearer = None
-
-    def board_ended(self) -> None:
-        """The board was stopped under the bearer."""
-        self._open = False

@@ -10,17 +10,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pumplink.boards import BoardData
 from pumplink.errors import BoardUnavailable
 from pumplink.pack import PackedFirmware, packed
 from pumplink.pump_data import PumpData
 
-__all__ = ["SHIM_HEAP_BYTES", "firmware_for_board", "micropython_command", "output_line", "start_process"]
+__all__ = ["SHIMS", "SHIM_HEAP_BYTES", "firmware_for_board", "fit_flash", "micropython_command", "start_process"]
 
 SHIM_HEAP_BYTES = 40 * 1024
 """Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
 says what they really hold."""
 
-_SHIMS = Path(__file__).resolve().parent / "shims"
+RADIO_HEAP_BYTES = 24 * 1024
+"""Heap granted for the shim of `bluetooth` beyond that. On a board it is the stack's, outside of MicroPython's heap."""
+
+SHIMS = Path(__file__).resolve().parent / "shims"
+_BLANK = b"\xff"
 _LAUNCHER = (
     "import sys;sys.path.append({site!r});from micropython_run import run_main;"
     "sys.exit(run_main(['micropython']+sys.argv[1:]))"
@@ -69,13 +74,16 @@ def firmware_for_board(firmware: Path, pump_data: PumpData | None = None) -> Pac
     return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ, pump_data=pump_data)
 
 
-def output_line(octets: bytes) -> str:
-    """A line that the board printed, without folders of this machine: a traceback goes into reports.
+def fit_flash(path: Path, board: BoardData) -> None:
+    """Makes the file that is a board's flash, erased, where there is none of its size.
 
     Args:
-        octets: of the line, with its end.
+        path: of the file.
+        board: says how large its flash is.
     """
-    return octets.decode("utf-8", "replace").rstrip("\r\n").replace(str(_SHIMS), "/shims")
+    blocks, block_bytes = (int(board.firmware.get(key, 0)) for key in ("FLASH_BLOCKS", "FLASH_BLOCK_BYTES"))
+    if not path.is_file() or path.stat().st_size != blocks * block_bytes:
+        path.write_bytes(_BLANK * (blocks * block_bytes))
 
 
 def start_process(
@@ -89,6 +97,8 @@ def start_process(
     reset_cause: int,
     cut_at_operation: int = 0,
     cut_kind: int = 0,
+    ble_stack: int = 0,
+    notify_queue: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Starts the board's process. Its output, tracebacks included, is its standard output.
 
@@ -102,21 +112,25 @@ def start_process(
         reset_cause: what `machine.reset_cause()` says.
         cut_at_operation: operation of the flash, counted from 1, in which the power goes; 0 for none.
         cut_kind: 1 the operation is lost, 2 half done, 3 leaves garbage.
+        ble_stack: 0 for a board without a radio, else the number of its stack.
+        notify_queue: how many notifications the stack holds; 0 for any number.
     """
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "PUMPRIG_LINK_FD": str(link_fd),
         "PUMPRIG_WORK": str(work),
         "PUMPRIG_FIRMWARE": str(firmware),
-        "PUMPRIG_SHIMS": str(_SHIMS),
+        "PUMPRIG_SHIMS": str(SHIMS),
         "PUMPRIG_CLOCK_SCALE": str(scale),
         "PUMPRIG_TICKS_START_MS": str(ticks_start_ms),
         "PUMPRIG_RESET_CAUSE": str(reset_cause),
         "PUMPRIG_FLASH_CUT_AT": str(cut_at_operation),
         "PUMPRIG_FLASH_CUT_KIND": str(cut_kind),
+        "PUMPRIG_BLE_STACK": str(ble_stack),
+        "PUMPRIG_NOTIFY_QUEUE": str(notify_queue),
     }
-    heap = heap_bytes + SHIM_HEAP_BYTES
-    command = [*micropython_command(), "-X", f"heapsize={heap}", str(_SHIMS / "boot.py")]
+    heap = heap_bytes + SHIM_HEAP_BYTES + (RADIO_HEAP_BYTES if ble_stack else 0)
+    command = [*micropython_command(), "-X", f"heapsize={heap}", str(SHIMS / "boot.py")]
     return subprocess.Popen(
         command,
         cwd=work,

@@ -37,6 +37,8 @@ def _connect():
         int(os.getenv("PUMPRIG_TICKS_START_MS")),
         int(os.getenv("PUMPRIG_RESET_CAUSE")),
         gc.mem_alloc() - before,
+        int(os.getenv("PUMPRIG_BLE_STACK")),
+        int(os.getenv("PUMPRIG_NOTIFY_QUEUE")),
     )
 
 

@@ -192,6 +192,8 @@ def freq(hz=None):
 
 def idle():
     link.drain()
+    if link.events:
+        link.run_events()
 
 
 # Handlers of the shim never interrupt, so there is nothing to hold back.

@@ -1,4 +1,4 @@
-# The virtual board's only way out: one stream to the host for clock, UART, pins, analog inputs and watchdog.
+# The virtual board's only way out: one stream to the host for clock, UART, pins, analog inputs, watchdog and radio.
 #
 # Every frame is `type u8 | length u16le | payload`. Frames are buffered and leave in one write when the board
 # goes idle, so that their order is total and a pulse costs no system call of its own.
@@ -20,6 +20,15 @@ _ALL_ONES = 0xFFFFFFFFFFFFFFFF
 _OUT_BYTES = 8192
 _IN_BYTES = 4096
 _PART_BYTES = 1024
+
+# The radio: `bluetooth` sets what takes its events, which run where the firmware sleeps or polls. Stacks as in
+# radio/frames.py; 0 for a board without a radio.
+ble_stack = 0
+notify_queue = 0
+events = []
+take_event = None
+_reply = None
+_in_event = False
 
 # What the host sets for the firmware to find.
 analog = {}  # ADC pin -> u16
@@ -53,8 +62,8 @@ _grant = uctypes.struct(uctypes.addressof(_in), {"until_us": uctypes.UINT64 | 0}
 
 # Connects the board; nothing is sent before the firmware first touches clock or hardware, so that the time an
 # import takes on the host's processor is no time of the board's.
-def connect(fd, scale_n, ticks_start_ms, cause, shim_heap_bytes):
-    global _stream, _poll, scale, ticks_start_us, reset_cause, _shim_heap_bytes
+def connect(fd, scale_n, ticks_start_ms, cause, shim_heap_bytes, stack, queue):
+    global _stream, _poll, scale, ticks_start_us, reset_cause, _shim_heap_bytes, ble_stack, notify_queue
     _stream = open(fd, "r+b")
     _poll = uselect.poll()
     _poll.register(_stream, uselect.POLLIN)
@@ -62,6 +71,8 @@ def connect(fd, scale_n, ticks_start_ms, cause, shim_heap_bytes):
     ticks_start_us = ticks_start_ms * 1000
     reset_cause = cause
     _shim_heap_bytes = shim_heap_bytes
+    ble_stack = stack
+    notify_queue = queue
     if not scale:
         _start_clock()
 
@@ -170,12 +181,52 @@ def power_cut(operation):
     sys.exit(LINK_LOST_EXIT)
 
 
+# Says something to the radio; whoever listens can answer at this same instant.
+def radio_post(head, data=b""):
+    global _transmitted
+    count = len(head) + len(data)
+    start = _reserve(11 + count)
+    struct.pack_into("<BHQ", _out, start, 0x42, 8 + count, clock_us())
+    start += 11
+    _out[start : start + len(head)] = head
+    _out[start + len(head) : start + count] = data
+    _transmitted = True
+    if scale:
+        flush()
+
+
+# Asks the radio and waits for its reply, which takes no time. Events that come before it run at the next sleep.
+def radio_request(head, data=b""):
+    global _reply
+    radio_post(head, data)
+    flush()
+    while _reply is None:
+        _take_frame()
+    reply, _reply = _reply, None
+    if reply[1]:
+        raise OSError(reply[1])
+    return reply[2:]
+
+
+# A handler runs to its end before the next event.
+def run_events():
+    global _in_event
+    if _in_event or take_event is None:
+        return
+    _in_event = True
+    try:
+        while events:
+            take_event(events.pop(0))
+    finally:
+        _in_event = False
+
+
 # --- What the host does to the board --------------------------------------------------------------------------
 
 
 # Takes one frame; true when it was a grant.
 def _take_frame():
-    global _until_us
+    global _until_us, _reply
     if _stream.readinto(_head) != 3:
         sys.exit(LINK_LOST_EXIT)
     count = _head[1] | _head[2] << 8
@@ -189,6 +240,12 @@ def _take_frame():
         uart = uarts.get(_in[0])
         if uart is not None:
             uart.take(_in, 1, count)
+    elif kind == 0x42:
+        data = bytes(memoryview(_in)[:count])
+        if data[0] == 0x80:
+            _reply = data
+        else:
+            events.append(data)
     elif kind == 0x41:
         analog[_in[0]] = _in[1] | _in[2] << 8
     elif kind == 0x4C:
@@ -221,6 +278,11 @@ def _tell_idle(target_us):
 def _sleep_lockstep(deadline_us, poller):
     global now_us, due_us, _transmitted
     while True:
+        if events:
+            run_events()
+            if poller is not None and poller.has_input():
+                due_us = now_us
+                return
         target_us = deadline_us if deadline_us < _bite_us else _bite_us
         if target_us <= now_us or not _transmitted and target_us <= _until_us:
             if target_us > now_us:
@@ -235,7 +297,7 @@ def _sleep_lockstep(deadline_us, poller):
         _transmitted = False
         while not _take_frame():
             pass
-        if poller is not None and poller.has_input():
+        if not events and poller is not None and poller.has_input():
             due_us = now_us
             return
 
@@ -248,6 +310,12 @@ def _sleep_free(deadline_us, poller):
         _tell_idle(deadline_us)
     flush()
     while True:
+        if events:
+            run_events()
+            clock_us()
+            if poller is not None and poller.has_input():
+                due_us = now_us
+                return
         target_us = deadline_us if deadline_us < _bite_us else _bite_us
         left_us = (target_us - now_us) // scale
         if left_us <= 0:
@@ -261,6 +329,6 @@ def _sleep_free(deadline_us, poller):
         clock_us()
         if came:
             _take_frame()
-            if poller is not None and poller.has_input():
+            if not events and poller is not None and poller.has_input():
                 due_us = now_us
                 return
