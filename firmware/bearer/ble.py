@@ -7,9 +7,9 @@
 # The link is `connected` once it is secure: before, nothing is said and nothing is taken.
 import sys
 
-import bluetooth
 from micropython import const
 
+import bluetooth
 import gatt
 from bearer import ble_events as events
 from bearer import ble_security as security

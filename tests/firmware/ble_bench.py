@@ -4,7 +4,6 @@ that a real peer never would, and for every moment at which it can."""
 from types import SimpleNamespace
 
 import bluetooth
-
 import settings as product
 from bearer import ble
 from gatt import vendor

@@ -30,7 +30,7 @@ from pumplink.virtual.frames import LinkFrame, Reset
 from pumplink.virtual.launch import firmware_for_board, fit_flash, start_process
 from pumplink.virtual.output import BoardOutput
 from pumplink.virtual.pty import BoardPty
-from pumplink.virtual.radio import STACKS, open_radio
+from pumplink.virtual.radio import Stack, open_radio, with_radio, without_radio
 
 if TYPE_CHECKING:
     from pumplink.virtual.radio.radio import Radio
@@ -112,12 +112,12 @@ class VirtualBoard:
         self.cut_at_operation = cut_at_operation
         self.cut_kind = cut_kind
         self.hang_timeout_s = hang_timeout_s
-        limits = self.data.sections.get("limits", {})
-        stack = (ble_stack or str(limits.get("ble_stack", "nimble"))).lower()
-        if stack not in STACKS:
-            raise ValueError(f"Bluetooth stack is {stack!r}; allowed are {', '.join(STACKS)}")
-        self.ble_stack = STACKS[stack] if ble else None
-        self.notify_queue = int(str(limits.get("notify_queue", _NOTIFY_QUEUE)))
+        self.ble_stack: Stack | None = None
+        if ble:
+            self.data, self.ble_stack = with_radio(self.data, ble_stack)
+        elif self.data.firmware.get("BLE"):
+            self.data = without_radio(self.data)
+        self.notify_queue = int(str(self.data.sections.get("limits", {}).get("notify_queue", _NOTIFY_QUEUE)))
         self._interval_s = connection_interval_ms / 1000
         self.radio: Radio | None = self._open_radio()
         self.uart_id = int(self.data.firmware.get("UART_ID", 0))

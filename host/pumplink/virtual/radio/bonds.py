@@ -19,6 +19,7 @@ _INPUT, _DISPLAY, _COMPARE = 2, 3, 4
 _RECORD = struct.Struct("<7sBH6xQ16s?16s?16sB5x")
 _AUTHENTICATED, _SECURE_CONNECTIONS = 2, 4
 _KEY_OCTETS = 16
+_ADDRESS_KEY_OCTETS = 7
 
 
 def address_key(address: Address) -> bytes:
@@ -34,6 +35,9 @@ class Secrets(Protocol):
 
     def put(self, kind: int, key: bytes, value: bytes) -> Awaitable[bool]:
         """Keeps a secret; False when it could not be kept."""
+
+    def first(self, kind: int) -> Awaitable[bytes | None]:
+        """The first secret of a kind, whoever it is about."""
 
     def delete(self, kind: int, key: bytes) -> Awaitable[None]:
         """Forgets a secret."""
@@ -79,7 +83,16 @@ class BoardKeys(KeyStore):
             (PEER_SECRET, theirs, keys.irk.value if keys.irk is not None else b""),
         ):
             if ltk is not None:
-                await self._secrets.put(kind, key, _packed(key, ltk, irk, keys.ltk is not None))
+                await self._keep(kind, key, _packed(key, ltk, irk, keys.ltk is not None))
+
+    # A firmware that has no room is asked to forget its first peer, as often as it takes.
+    async def _keep(self, kind: int, key: bytes, record: bytes) -> None:
+        while not await self._secrets.put(kind, key, record):
+            oldest = await self._secrets.first(PEER_SECRET)
+            if oldest is None:
+                return
+            for old in (OUR_SECRET, PEER_SECRET):
+                await self._secrets.delete(old, oldest[:_ADDRESS_KEY_OCTETS])
 
     async def delete(self, name: str) -> None:
         """Forgets a peer."""

@@ -17,6 +17,7 @@ __all__ = ["Database", "Guard", "Right"]
 
 READ, WRITE_NO_RESPONSE, WRITE, NOTIFY, INDICATE = 0x02, 0x04, 0x08, 0x10, 0x20
 _READ_ENCRYPTED, _READ_AUTHENTICATED = 0x0200, 0x0400
+_SUBSCRIBE_ENCRYPTED = 0x8000
 _WRITE_ENCRYPTED, _WRITE_AUTHENTICATED = 0x1000, 0x2000
 _PROPERTIES = 0x7F
 
@@ -93,6 +94,7 @@ class Database:
         self._guard = guard
         self._name = b""
         self._left_octets = 0
+        self._configurations: dict[int, bytes] = {}
         self._characteristics: dict[int, Characteristic[bytes]] = {}
         self.clear()
 
@@ -104,6 +106,7 @@ class Database:
         server.services.clear()
         server.subscribers.clear()
         self._characteristics.clear()
+        self._configurations.clear()
         nimble = self._guard.stack is Stack.NIMBLE
         # The end of BTstack's fixed table takes two octets.
         self._left_octets = _BTSTACK_OCTETS - 3
@@ -180,23 +183,34 @@ class Database:
             entries.append((self._characteristic(UUID.from_bytes(uuid), flags, own), own))
         return entries, data
 
-    # Both stacks put the client configuration right behind the value, and neither asks anything of who writes it.
+    # Both stacks put the client configuration right behind the value. NimBLE guards it by a flag of its own, BTstack as
+    # it guards writing the value, and keeps one for all connections.
     def _characteristic(self, uuid: UUID, flags: int, own: list[Descriptor]) -> Characteristic[bytes]:
         properties = Characteristic.Properties(flags & _PROPERTIES)
         value = _Value(self._guard, flags)
         characteristic = Characteristic[bytes](uuid, properties, _OPEN, value, own)  # type: ignore[arg-type]
         if flags & (NOTIFY | INDICATE):
-            characteristic.descriptors = [Descriptor(_CCCD, _OPEN, self._cccd(characteristic)), *own]
+            characteristic.descriptors = [Descriptor(_CCCD, _OPEN, self._cccd(characteristic, flags)), *own]
         return characteristic
 
-    def _cccd(self, characteristic: Characteristic[bytes]) -> att.AttributeValueV2[bytes]:
-        server = self._server
+    def _cccd(self, characteristic: Characteristic[bytes], flags: int) -> att.AttributeValueV2[bytes]:
+        server, guard = self._server, self._guard
+        btstack = guard.stack is Stack.BTSTACK
+        encrypted = bool(flags & (_WRITE_ENCRYPTED if btstack else _SUBSCRIBE_ENCRYPTED))
+        authenticated = btstack and bool(flags & _WRITE_AUTHENTICATED)
 
-        def write(bearer: att.Bearer, value: bytes) -> None:
+        def read(bearer: att.Bearer) -> bytes:
+            kept = self._configurations.get(characteristic.handle) if btstack else None
+            return server.read_cccd(bearer, characteristic) if kept is None else kept
+
+        async def write(bearer: att.Bearer, value: bytes) -> None:
+            assert isinstance(bearer, Connection)
+            await guard.check(bearer, encrypted, authenticated)
             server.write_cccd(bearer, characteristic, value)
-            self._guard.cccd_written(characteristic.handle, bytes(value))
+            self._configurations[characteristic.handle] = bytes(value)
+            guard.cccd_written(characteristic.handle, bytes(value))
 
-        return att.AttributeValueV2(lambda bearer: server.read_cccd(bearer, characteristic), write)
+        return att.AttributeValueV2(read, write)
 
     def _what_fits(
         self, uuid: bytes, entries: list[tuple[Characteristic[bytes], list[Descriptor]]]

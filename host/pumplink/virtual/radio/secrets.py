@@ -35,6 +35,13 @@ class BoardSecrets:
         self._seen[(kind, key)] = value
         return value
 
+    async def first(self, kind: int) -> bytes | None:
+        """The first secret of a kind, whoever it is about."""
+        if self._memory is not None:
+            return next((value for (found, _), value in self._memory.items() if found == kind), None)
+        answer = await self._ask(Irq.GET_SECRET, struct.pack("<BBB", kind, 0, 0))
+        return answer[1:] if answer[0] else None
+
     def last(self, kind: int, key: bytes) -> bytes | None:
         """What `get` gave last: the key that the link has just been encrypted with."""
         return self._seen.get((kind, key))
