@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pumplink.bearer import Bearer
-from pumplink.boards import BoardData, board_names, load_board
+from pumplink.boards import BoardData, board_names, has_single_floats, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
 from pumplink.plugged.lock import BoardLock
 from pumplink.pump_data import PumpData
@@ -32,6 +32,7 @@ class Dut:
         clock: by what its time passes.
         board: the virtual board, None for a real one.
         lock: that of a real board's device.
+        single: whether its data says that its floats are of single precision (D-1111).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dut:
     clock: Clock
     board: VirtualBoard | None = None
     lock: BoardLock | None = None
+    single: bool = False
 
     @property
     def real_time(self) -> bool:
@@ -120,6 +122,7 @@ def _start_virtual(
     pump_data: PumpData | None,
 ) -> Dut:  # fmt: skip
     try:
+        single = has_single_floats(load_board(name))
         board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data)
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
@@ -128,7 +131,7 @@ def _start_virtual(
         board.start()
     except BoardUnavailable as error:
         raise BlockedError(str(error)) from None
-    return Dut(name, board.bearer(), clock, board)
+    return Dut(name, board.bearer(), clock, board, single=single)
 
 
 def _open_plugged(name: str, clock: Clock, firmware: Path | None, data: BoardData | None) -> Dut:
@@ -144,7 +147,8 @@ def _open_plugged(name: str, clock: Clock, firmware: Path | None, data: BoardDat
     with told():
         lock = BoardLock(device)
     try:
-        return Dut(name, SerialBearer(device, baud, scale=max(1, clock.scale)), clock, lock=lock)
+        bearer = SerialBearer(device, baud, scale=max(1, clock.scale))
+        return Dut(name, bearer, clock, lock=lock, single=data is not None and has_single_floats(data))
     except (BearerBusy, BearerMissing) as error:
         lock.release()
         raise BlockedError(str(error)) from None

@@ -7,7 +7,7 @@ comes of it is judged: pulses, steps, guardrails, records and deadlines.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from pumplink.pump import Pump
@@ -26,6 +26,12 @@ __all__ = ["LoopWatch", "compare_detail", "told_detail"]
 _FAILED = 1112
 _NUMBERS = [field.name for field in fields(ExpectedDetail)]
 _TOLD = [field.name for field in fields(ControllerDetail)]
+# How far the numbers of a board with single-precision floats may be off, in the units of the wire (D-1111).
+_SINGLE_OFF = {
+    "target_mg_dl": 1, "threshold_mg_dl": 1, "eventual_mg_dl": 1, "guard_mg_dl": 1, "pred_mg_dl": 1,
+    "bgi_hundredths": 1, "deviation_mg_dl": 1, "insulin_required_mu": 10, "net_iob_mu": 1, "cob_tenths": 10,
+    "carbs_required_g": 1,
+}  # fmt: skip
 _Tell = Callable[[Wanted | None, Heard | None], None]
 
 
@@ -37,9 +43,11 @@ class LoopWatch:
         judge: holds the oracle.
         checks: where the numbers are judged.
         pace: pump time.
+        single: whether the board's floats are of single precision (D-1111).
     """
 
-    def __init__(self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace) -> None:
+    def __init__(self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace, *, single: bool = False) -> None:
+        self._single = single
         self._pump, self._judge, self._checks, self._pace = pump, judge, checks, pace
         self._waiting: list[_Tell] | None = None
         self._unread = False
@@ -66,7 +74,7 @@ class LoopWatch:
             self._unread = False
             seen = self._pump.controller_detail()
             self._pace.in_time(at_s)
-            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
+            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen, single=self._single)
 
     def decide(self, at_s: int, send: Callable[[], bool]) -> bool:
         """Send a sample, and ask for the numbers behind the decision on it.
@@ -82,13 +90,13 @@ class LoopWatch:
             seen = self._pump.controller_detail() if sent else None
         finally:
             waiting, self._waiting = self._waiting, None
-        own = None if seen is None else _decided(seen)
+        own = None if seen is None else replace(_decided(seen), single=self._single)
         for tell in waiting:
             tell(own, None if seen is None else self._held)
         if seen is not None:
             self._pace.in_time(at_s)
             self._judge.detail_told(seen.sequence, told_detail(seen))
-            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen)
+            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen, single=self._single)
         return sent
 
     def _held(self, held: Held) -> bool:
@@ -121,15 +129,25 @@ def told_detail(seen: ControllerDetail) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def compare_detail(checks: CheckBook, at_s: int, due: ExpectedDetail, seen: ControllerDetail) -> None:
-    """Judge the numbers behind the last decision (D-1110)."""
+def compare_detail(
+    checks: CheckBook, at_s: int, due: ExpectedDetail, seen: ControllerDetail, *, single: bool = False
+) -> None:
+    """Judge the numbers behind the last decision (D-1110).
+
+    Args:
+        checks: where each judgement goes.
+        at_s: the pump second.
+        due: what the rules give.
+        seen: what the pump tells.
+        single: whether the board's floats are of single precision, so that some may be a little off (D-1111).
+    """
     got = told_detail(seen)
     # What tells of nothing by a 0 is not there.
     right = {name: value for name in _NUMBERS if (value := getattr(due, name)) is not None}
     for number in ("rule", "guardrail", "small_bolus_mu"):
         for values in (right, got):
             values.setdefault(number, 0)
-    wrong = [name for name in sorted(right | got) if right.get(name) != got.get(name)]
+    wrong = [name for name in sorted(right | got) if not _same(name, right.get(name), got.get(name), single)]
     checks.expect(
         "reasons", not wrong, at_s,
         message=f"the numbers behind decision {due.decision_sequence}: {', '.join(wrong)} wrong",
@@ -137,3 +155,9 @@ def compare_detail(checks: CheckBook, at_s: int, due: ExpectedDetail, seen: Cont
         observed=" ".join(f"{name}={got.get(name, 'none')}" for name in wrong) or got,
         rule=f"D-{due.rule}" if due.rule and "rule" not in wrong else "D-1110",
     )  # fmt: skip
+
+
+def _same(name: str, right: Any, got: Any, single: bool) -> bool:
+    if not single or right is None or got is None:
+        return bool(right == got)
+    return bool(abs(right - got) <= _SINGLE_OFF.get(name, 0))

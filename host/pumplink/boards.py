@@ -10,9 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BoardData", "board_module", "board_names", "default_firmware", "firmware_hash", "load_board"]
+__all__ = [
+    "BoardData",
+    "board_module",
+    "board_names",
+    "default_firmware",
+    "firmware_hash",
+    "has_single_floats",
+    "load_board",
+]
 
 _FIRMWARE_HASH_BYTES = 8
+_FLOATS = ("double", "single")
 _RESERVED = ("NAME", "FIRMWARE_HASH", "BLE_STACK")
 _STACKS = ("nimble", "btstack")
 
@@ -72,6 +81,19 @@ def load_board(board: str | Path) -> BoardData:
             return _read(folder / board)
     known = ", ".join(board_names()) or "none"
     raise ValueError(f"no board named {board!r}; known are: {known}. PUMPRIG_BOARDS adds folders of boards.")
+
+
+def has_single_floats(board: BoardData) -> bool:
+    """Whether a board's data says that its MicroPython has floats of single precision.
+
+    Raises:
+        ValueError: it says neither that nor the other; the message names the file and what is allowed.
+    """
+    precision = board.sections.get("limits", {}).get("floats", "double")
+    if precision not in _FLOATS:
+        path = board.folder / "board.toml"
+        raise ValueError(f"{path}: [limits] floats: is {precision!r}; allowed are {', '.join(_FLOATS)}")
+    return precision == _FLOATS[1]
 
 
 def _read(folder: Path) -> BoardData:

@@ -5,10 +5,14 @@ the random inputs beside the one with doubles. Both may round a half to differen
 once and a TBR or a small bolus seldom: those are counted, and their share is bounded.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from oref0.cases import case
 from oref0.controller import Controller, Single
+from oref0.oracle_reading import inputs_of
+from pumprig.oracle.oref import WantedTbr, decide, decide_beside
 
 # What is left of a number after single precision; steps of rates and boluses are coarser.
 TOLERANCE = 0.0005
@@ -29,8 +33,30 @@ def compare(seeds):
         if any(one > TOLERANCE for one in apart):
             differ += 1
             most = max(most, apart[WHAT.index("rate")])
+            assert allowed(asked, here), f"seed {seed}"
     print(f"{len(seeds)} inputs, {differ} decisions differ in single precision; rates by up to {most:.3f} U/h")
     assert differ <= SHARE_MOST * len(seeds)
+
+
+def allowed(asked, here):
+    """Whether the oracle takes over what single precision has decided."""
+    tbr = WantedTbr(round(float(here.rate), 3), float(here.minutes)) if here.acts else None
+    decision = decide_beside(inputs_of(asked), here.rule, tbr, round(float(here.smb), 3))
+    return (decision.rule, decision.tbr, decision.small_bolus) == (here.rule, tbr, round(float(here.smb), 3))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_further_off_is_not_taken_over(seed):
+    """D-1111: more than a step of the rate, or of the bolus."""
+    inputs = inputs_of(case(seed))
+    right = decide(inputs)
+    tbr = right.tbr or WantedTbr(1.0, 30)
+    for other in (
+        (replace(tbr, rate=tbr.rate + 0.35), right.small_bolus),
+        (right.tbr, right.small_bolus + 3 * inputs.settings.bolus_increment),
+    ):
+        taken = decide_beside(inputs, right.rule, *other)
+        assert (taken.rule, taken.tbr, taken.small_bolus) == (right.rule, right.tbr, right.small_bolus)
 
 
 def test_single_precision_changes_few_decisions():

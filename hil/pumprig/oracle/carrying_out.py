@@ -22,7 +22,8 @@ __all__ = ["Done", "Wanted", "carry_out", "end_held_tbr", "wanted_of"]
 class Wanted:
     """What a controller decided, in mU and minutes; a rate of None leaves all as it is, 0 minutes cancel.
 
-    An own controller has rule numbers of its own, and may have `failed` to decide (D-1112).
+    An own controller has rule numbers of its own, and may have `failed` to decide (D-1112). `single` says that it was
+    decided on a board with single-precision floats (D-1111).
     """
 
     rate_mu_per_h: int | None = None
@@ -30,6 +31,7 @@ class Wanted:
     small_bolus_mu: int = 0
     rule: int = 0
     failed: bool = False
+    single: bool = False
 
 
 def wanted_of(decision: Decision) -> Wanted:

@@ -70,7 +70,7 @@ def judge_sample(
         offset_minutes: time offset in the session.
         glucose_mg_dl: glucose; None for no measurement.
         status_bits: sensor status annunciation, bit 0 first.
-        own: what an own controller decided; None for nothing.
+        own: what an own controller, or any on a board with single-precision floats, decided; None for nothing.
     """
     pump.decisions = pump.decisions % 65_535 + 1
     pump.detail = ExpectedDetail(pump.decisions)
@@ -137,6 +137,12 @@ def _of_own(pump: Machine, at_s: int, inputs: oref.Inputs, wanted: Wanted) -> tu
     return done.action, Reason.CONTROLLER_RULE
 
 
+def _beside(inputs: oref.Inputs, told: Wanted) -> oref.Decision:
+    """What a board with single-precision floats decided, where it may differ (D-1111)."""
+    tbr = None if told.rate_mu_per_h is None else oref.WantedTbr(told.rate_mu_per_h / 1000, told.minutes)
+    return oref.decide_beside(inputs, told.rule, tbr, told.small_bolus_mu / 1000)
+
+
 def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reason]:
     """The closed loop (D-1101, D-1104)."""
     if pump.therapy is not TherapyState.RUN:
@@ -148,7 +154,7 @@ def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reaso
     inputs = pump.loop.inputs(pump, at_s)
     if pump.controller.controller == Controller.OWN:
         return _of_own(pump, at_s, inputs, own or Wanted())
-    decision = oref.decide(inputs)
+    decision = oref.decide(inputs) if own is None or not own.single else _beside(inputs, own)
     done = carry_out(pump, at_s, wanted_of(decision))
     pump.detail = detail_of(pump.decisions, inputs, decision, done.guardrail)
     return done.action, Reason.CONTROLLER_RULE

@@ -15,6 +15,7 @@ from pumprig.oracle.oref.inputs import (
     Settings,
     WantedTbr,
 )
+from pumprig.oracle.oref.single import decide_beside
 
 __all__ = [
     "Decision",
@@ -27,4 +28,5 @@ __all__ = [
     "Settings",
     "WantedTbr",
     "decide",
+    "decide_beside",
 ]
