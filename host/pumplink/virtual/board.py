@@ -223,7 +223,7 @@ class VirtualBoard:
                 ble_stack=self.ble_stack or 0,
                 notify_queue=self.notify_queue,
             )
-        self._output.read(self._process)
+        self._output.read(self._process, self._packed.told)
         while not self._idle:
             self._take(block=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pumplink.boards import BoardData
 from pumplink.errors import BoardUnavailable
-from pumplink.pack import PackedFirmware, packed
+from pumplink.pack import PackedFirmware, packed, this_machine
 from pumplink.pump_data import PumpData
 
 __all__ = ["SHIMS", "SHIM_HEAP_BYTES", "firmware_for_board", "fit_flash", "micropython_command", "start_process"]
@@ -71,7 +71,8 @@ def firmware_for_board(firmware: Path, pump_data: PumpData | None = None) -> Pac
         OSError: there is no room for it, or no right to write.
     """
     # Compiled files are for the MicroPython that is known to take them.
-    return packed(firmware, compiled="PUMPRIG_MICROPYTHON" not in os.environ, pump_data=pump_data)
+    known = "PUMPRIG_MICROPYTHON" not in os.environ
+    return packed(firmware, compiled=known, pump_data=pump_data, arch=this_machine() if known else "")
 
 
 def fit_flash(path: Path, board: BoardData) -> None:

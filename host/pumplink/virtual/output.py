@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import deque
 
+from pumplink.packing.told import Told
 from pumplink.virtual.launch import SHIMS
 
 __all__ = ["BoardOutput"]
@@ -27,9 +28,14 @@ class BoardOutput:
         self.tracebacks = 0
         self._reader: threading.Thread | None = None
 
-    def read(self, process: subprocess.Popen[bytes]) -> None:
-        """Reads what a process prints, until its end."""
-        self._reader = threading.Thread(target=self._run, args=(process,), daemon=True)
+    def read(self, process: subprocess.Popen[bytes], told: Told) -> None:
+        """Reads what a process prints, until its end.
+
+        Args:
+            process: the board's.
+            told: what the names and lines of its packed firmware were.
+        """
+        self._reader = threading.Thread(target=self._run, args=(process, told), daemon=True)
         self._reader.start()
 
     def join(self) -> None:
@@ -38,10 +44,10 @@ class BoardOutput:
             self._reader.join(timeout=2)
             self._reader = None
 
-    def _run(self, process: subprocess.Popen[bytes]) -> None:
+    def _run(self, process: subprocess.Popen[bytes], told: Told) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self.lines.append(_line(line))
+            self.lines.append(told.line(_line(line)))
             if _TRACEBACK in line:
                 self.tracebacks += 1
         process.stdout.close()

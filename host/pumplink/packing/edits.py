@@ -1,0 +1,50 @@
+"""Changes of a source text at places, so that everything else stays where it is."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from typing import NamedTuple
+
+from pumplink.packing.scopes import Place
+
+__all__ = ["Edit", "applied", "code_lines", "place_of"]
+
+_NO_CODE = (tokenize.NL, tokenize.COMMENT, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+
+
+class Edit(NamedTuple):
+    """A text that takes the place of another."""
+
+    place: Place
+    text: str
+
+
+def place_of(node: ast.expr | ast.stmt) -> Place:
+    """Where a node stands."""
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    return Place(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+
+
+def applied(text: str, edits: list[Edit]) -> str:
+    """The text with edits that do not overlap; all that is left keeps its line."""
+    octets = text.encode()
+    starts = [0]
+    for line in octets.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for place, new in sorted(edits, reverse=True):
+        start = starts[place.line - 1] + place.column
+        end = starts[place.end_line - 1] + place.end_column
+        new += "\n" * (place.end_line - place.line)
+        octets = octets[:start] + new.encode() + octets[end:]
+    return octets.decode()
+
+
+def code_lines(text: str) -> set[int]:
+    """The numbers of the lines of a source that hold code."""
+    numbers: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in _NO_CODE:
+            numbers.update(range(token.start[0], token.end[0] + 1))
+    return numbers

@@ -1,0 +1,238 @@
+"""The modules of a firmware as the packer knows them: what they import, and which of their names are numbers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from pumplink.packing.edits import code_lines
+from pumplink.packing.scopes import NotFollowed, Scope, Scopes
+
+__all__ = ["Alias", "Firmware", "Source", "module_name", "number_of"]
+
+
+class Alias(NamedTuple):
+    """What an imported name stands for: a module of the firmware (`name` is empty), or a name in one.
+
+    Attributes:
+        module: dotted name.
+        name: what of it; empty for the module itself.
+        later: whether the import is carried out when its function runs.
+    """
+
+    module: str
+    name: str
+    later: bool
+
+
+def module_name(path: str) -> str:
+    """The dotted name of the module in a file of a firmware."""
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+class Source:
+    """One module.
+
+    Attributes:
+        name: dotted.
+        path: in the firmware, with slashes.
+        definitions: its constants, each with the statement that makes it.
+        code_lines: numbers of the lines that hold code.
+        has_code: whether it does anything.
+    """
+
+    def __init__(self, name: str, path: str, text: str) -> None:
+        self.name = name
+        self.path = path
+        self.text = text
+        self.tree = ast.parse(text)
+        self.scopes = Scopes(path, text, self.tree)
+        self.definitions: dict[str, ast.Assign] = {}
+        for statement in self.tree.body:
+            if (
+                isinstance(statement, ast.Assign)
+                and isinstance(statement.targets[0], ast.Name)
+                and isinstance(statement.value, ast.Call)
+                and isinstance(statement.value.func, ast.Name)
+                and statement.value.func.id == "const"
+                and self.scopes.module.bound[statement.targets[0].id] == 1
+            ):
+                self.definitions[statement.targets[0].id] = statement
+        self.code_lines = code_lines(text)
+        self.has_code = any(not isinstance(statement, ast.Expr) for statement in self.tree.body)
+
+
+@lru_cache(maxsize=2048)
+def _source(name: str, path: str, text: str) -> Source:
+    return Source(name, path, text)
+
+
+class Firmware:
+    """All modules that `main` can come to.
+
+    Args:
+        files: texts by path.
+        entry: the module that starts.
+    Raises:
+        NotFollowed: a module does what is not followed here.
+        SyntaxError: one is no Python.
+    """
+
+    def __init__(self, files: dict[str, str], entry: str) -> None:
+        self.entry = entry
+        self._files = {module_name(path): path for path in files}
+        self._texts = files
+        self.sources: dict[str, Source] = {}
+        self.aliases: dict[Scope, dict[str, Alias]] = {}
+        self.externals: dict[Scope, dict[str, str]] = {}
+        if entry not in self._files:
+            raise NotFollowed(f"there is no {entry}.py")
+        waiting = [entry]
+        while waiting:
+            name = waiting.pop()
+            if name not in self.sources:
+                path = self._files[name]
+                self.sources[name] = source = _source(name, path, files[path])
+                waiting += self._read_imports(source)
+        self.values: dict[tuple[str, str], int] = {}
+        self._find_numbers()
+
+    def targets(self, node: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
+        """What an import binds: its own name, the module, and what of the module (empty for the module itself).
+
+        The module is the empty string when it is none of the firmware.
+        """
+        found = []
+        for alias in node.names:
+            own = alias.asname or alias.name
+            if isinstance(node, ast.Import):
+                found.append((own, alias.name if alias.name in self._files else "", ""))
+            elif f"{node.module}.{alias.name}" in self._files:
+                found.append((own, f"{node.module}.{alias.name}", ""))
+            else:
+                known = node.module in self._files
+                found.append((own, str(node.module) if known else "", alias.name))
+        return found
+
+    def needed(self, source: Source, *, later: bool) -> list[str]:
+        """Modules that a module imports: as it begins, or later and under conditions."""
+        found: list[str] = []
+        for node, _, conditional in source.scopes.imports:
+            for _, module, _ in self.targets(node):
+                if module and conditional == later:
+                    found += [*self._packages(module), module]
+        return [name for name in dict.fromkeys(found) if name != source.name]
+
+    def _packages(self, module: str) -> list[str]:
+        """Packages around a module that do something when they are imported."""
+        parts = module.split(".")
+        names = [".".join(parts[:count]) for count in range(1, len(parts))]
+        return [name for name in names if name in self._files and _source(
+            name, self._files[name], self._texts[self._files[name]]).has_code]  # fmt: skip
+
+    def _read_imports(self, source: Source) -> list[str]:
+        for node, scope, conditional in source.scopes.imports:
+            for (own, module, name), alias in zip(self.targets(node), node.names, strict=True):
+                once = scope.bound[own] == 1 and (not conditional or scope.parent is not None)
+                if once and module:
+                    self.aliases.setdefault(scope, {})[own] = Alias(module, name, scope.parent is not None)
+                elif once and scope.parent is None:
+                    origin = alias.name if isinstance(node, ast.Import) else f"{node.module} {alias.name}"
+                    self.externals.setdefault(scope, {})[own] = origin
+        return [*self.needed(source, later=False), *self.needed(source, later=True)]
+
+    def alias(self, scope: Scope, name: str) -> Alias | None:
+        """What a name stands for that was imported, None when that is not known."""
+        return self.aliases.get(scope.owner(name), {}).get(name)
+
+    def symbol(self, module: str, name: str) -> tuple[str, str]:
+        """Where a name of a module comes from: it may have been imported there from another.
+
+        Raises:
+            NotFollowed: the module has no such name, or has it from elsewhere.
+        """
+        source = self.sources[module]
+        handed_on = self.aliases.get(source.scopes.module, {}).get(name)
+        if handed_on is not None and handed_on.name:
+            return self.symbol(handed_on.module, handed_on.name)
+        external = name in self.externals.get(source.scopes.module, {})
+        if handed_on is not None or external or name not in source.scopes.module.bound:
+            raise NotFollowed(f"{source.path}: its name {name} is taken from it by another module, and not its own")
+        return module, name
+
+    def number(self, scope: Scope, module: str, node: ast.expr) -> int | None:
+        """The number that a name, or a name of a module, stands for."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            alias = self.alias(scope, node.value.id)
+            return self._constant(alias.module, node.attr) if alias and not alias.name else None
+        if isinstance(node, ast.Name):
+            owner = scope.owner(node.id)
+            if owner.parent is None and node.id in self.sources[module].definitions:
+                return self.values.get((module, node.id))
+            alias = self.alias(scope, node.id)
+            return self._constant(alias.module, alias.name) if alias and alias.name else None
+        return None
+
+    def _constant(self, module: str, name: str) -> int | None:
+        alias = self.aliases.get(self.sources[module].scopes.module, {}).get(name)
+        if alias is not None and alias.name:
+            return self._constant(alias.module, alias.name)
+        return self.values.get((module, name))
+
+    def _find_numbers(self) -> None:
+        # A constant may be made of others: once more for each step of such a chain.
+        count = -1
+        while count != len(self.values):
+            count = len(self.values)
+            for source in self.sources.values():
+                self._evaluate(source)
+
+    def _evaluate(self, source: Source) -> None:
+        scope = source.scopes.module
+        for name, statement in source.definitions.items():
+            if (source.name, name) not in self.values and isinstance(statement.value, ast.Call):
+                (argument,) = statement.value.args
+                value = number_of(argument, lambda node: self.number(scope, source.name, node))
+                if value is not None:
+                    self.values[source.name, name] = value
+
+    def handed_on(self) -> set[str]:
+        """Modules that somebody uses as a value, as the settings are: all their names stay."""
+        found: set[str] = set()
+        for source in self.sources.values():
+            bases = {id(node.value) for node, _ in source.scopes.attributes}
+            stored = {id(node.value) for node, _ in source.scopes.attributes if not isinstance(node.ctx, ast.Load)}
+            for use, scope in source.scopes.loads:
+                alias = self.alias(scope, use.id)
+                if alias is not None and not alias.name and (id(use) not in bases or id(use) in stored):
+                    found.add(alias.module)
+            for node, scope, conditional in source.scopes.imports:
+                for own, module, name in self.targets(node):
+                    if module and not name and (scope.bound[own] > 1 or (conditional and scope.parent is None)):
+                        found.add(module)
+        return found
+
+
+def number_of(node: ast.expr, value_of: Callable[[ast.expr], int | None]) -> int | None:
+    """The int that an expression of literals and constants makes; None for anything else."""
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return value_of(node)
+    parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+    if not isinstance(node, (ast.BinOp, ast.UnaryOp)):
+        return None
+    numbers = [number_of(part, value_of) for part in parts]
+    if None in numbers:
+        return None
+    literal = ast.Expression(_literals(node, [number for number in numbers if number is not None]))
+    made = eval(compile(ast.fix_missing_locations(literal), "<const>", "eval"), {"__builtins__": {}})
+    return made if type(made) is int else None
+
+
+def _literals(node: ast.BinOp | ast.UnaryOp, numbers: list[int]) -> ast.expr:
+    if isinstance(node, ast.UnaryOp):
+        return ast.UnaryOp(node.op, ast.Constant(numbers[0]))
+    return ast.BinOp(ast.Constant(numbers[0]), node.op, ast.Constant(numbers[1]))
