@@ -136,12 +136,12 @@ class Agent:
         if self._alive:
             self._send(bytes([event]) + data)
 
-    async def ask(self, event: Irq | Event, data: bytes) -> bytes:
-        """Tells the board of an event and waits for what its handler makes of it."""
+    def ask(self, event: Irq | Event, data: bytes) -> asyncio.Future[bytes]:
+        """Tells the board of an event at once; what its handler makes of it comes later."""
         self._question = self._question % 0xFFFF + 1
         answer = self._questions[self._question] = self._loop.create_future()
         self.tell(event, struct.pack("<H", self._question) + data)
-        return await answer
+        return answer
 
     def end(self) -> None:
         """The board has lost its power, or begins again: it goes off the air without a word."""
@@ -186,7 +186,7 @@ class Agent:
         device.irk = irk
         device.smp_manager.pairing_config_factory = self._pairing
         await device.power_on()
-        device.keystore = BoardKeys(self.secrets, self._wanted, irk)
+        device.keystore = BoardKeys(self.secrets, self._wanted, irk, self._spawn)
         device.on(device.EVENT_CONNECTION, self._connected)
         self._database = Database(device, self)
         self._device = device

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from bumble.hci import Address
 from bumble.keys import KeyStore, PairingKeys
@@ -34,7 +34,7 @@ class Secrets(Protocol):
         """A secret, or None."""
 
     def put(self, kind: int, key: bytes, value: bytes) -> Awaitable[bool]:
-        """Keeps a secret; False when it could not be kept."""
+        """Tells at once of a secret to be kept; False when it could not be."""
 
     def first(self, kind: int) -> Awaitable[bytes | None]:
         """The first secret of a kind, whoever it is about."""
@@ -57,12 +57,20 @@ class BoardKeys(KeyStore):
         secrets: where they are kept.
         wanted: whether the pairing with that address is to be kept.
         irk: the board's own identity key.
+        spawn: goes on with something later.
     """
 
-    def __init__(self, secrets: Secrets, wanted: Callable[[Address], bool], irk: bytes) -> None:
+    def __init__(
+        self,
+        secrets: Secrets,
+        wanted: Callable[[Address], bool],
+        irk: bytes,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
         self._secrets = secrets
         self._wanted = wanted
         self._irk = irk
+        self._spawn = spawn
 
     async def get(self, name: str) -> PairingKeys | None:
         """The keys to encrypt a link with that peer again."""
@@ -71,7 +79,10 @@ class BoardKeys(KeyStore):
         return None if found is None else PairingKeys(ltk=PairingKeys.Key(found[0], authenticated=found[1]))
 
     async def update(self, name: str, keys: PairingKeys) -> None:
-        """Keeps the keys of a pairing that has just succeeded."""
+        """Keeps the keys of a pairing that has just succeeded.
+
+        The firmware is told at once, as by a stack: a link that drops right now takes nothing of it away.
+        """
         address = Address(name, keys.address_type or Address.RANDOM_DEVICE_ADDRESS)
         if not self._wanted(address):
             return
@@ -83,16 +94,18 @@ class BoardKeys(KeyStore):
             (PEER_SECRET, theirs, keys.irk.value if keys.irk is not None else b""),
         ):
             if ltk is not None:
-                await self._keep(kind, key, _packed(key, ltk, irk, keys.ltk is not None))
+                record = _packed(key, ltk, irk, keys.ltk is not None)
+                self._spawn(self._keep(kind, key, record, self._secrets.put(kind, key, record)))
 
     # A firmware that has no room is asked to forget its first peer, as often as it takes.
-    async def _keep(self, kind: int, key: bytes, record: bytes) -> None:
-        while not await self._secrets.put(kind, key, record):
+    async def _keep(self, kind: int, key: bytes, record: bytes, kept: Awaitable[bool]) -> None:
+        while not await kept:
             oldest = await self._secrets.first(PEER_SECRET)
             if oldest is None:
                 return
             for old in (OUR_SECRET, PEER_SECRET):
                 await self._secrets.delete(old, oldest[:_ADDRESS_KEY_OCTETS])
+            kept = self._secrets.put(kind, key, record)
 
     async def delete(self, name: str) -> None:
         """Forgets a peer."""

@@ -46,14 +46,13 @@ class BoardSecrets:
         """What `get` gave last: the key that the link has just been encrypted with."""
         return self._seen.get((kind, key))
 
-    async def put(self, kind: int, key: bytes, value: bytes) -> bool:
-        """Keeps a secret; False when the firmware did not."""
+    def put(self, kind: int, key: bytes, value: bytes) -> Awaitable[bool]:
+        """Tells at once of a secret to be kept; False when the firmware did not."""
         self._seen[(kind, key)] = value
         if self._memory is not None:
             self._memory[(kind, key)] = value
-            return True
-        answer = await self._ask(Irq.SET_SECRET, struct.pack("<BB", kind, len(key)) + key + value)
-        return bool(answer[0])
+            return _kept(None)
+        return _kept(self._ask(Irq.SET_SECRET, struct.pack("<BB", kind, len(key)) + key + value))
 
     async def delete(self, kind: int, key: bytes) -> None:
         """Forgets a secret."""
@@ -68,3 +67,7 @@ class BoardSecrets:
         self._seen.clear()
         if self._memory is not None:
             self._memory.clear()
+
+
+async def _kept(answer: Awaitable[bytes] | None) -> bool:
+    return answer is None or bool((await answer)[0])
