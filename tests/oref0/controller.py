@@ -38,7 +38,7 @@ class Controller:
         self._slots = [(holders[slot.partition(".")[0]], slot.partition(".")[2]) for slot in SLOTS]
 
     def decide(self, case: dict[str, Any], **settings: Any) -> Any:
-        """The firmware's decision on an input with oref0's keys."""
+        """The firmware's decision on an input with oref0's keys; its lines are then those that are shown."""
         request = request_of(case, **settings)
         for (holder, name), number in zip(self._slots, request.numbers, strict=True):
             setattr(holder, name, self._number(number))
@@ -48,6 +48,7 @@ class Controller:
             iob.activities[i], iob.zero_temp_activities[i] = activity, zero_temp
         self.decision.clear()
         self.oref.decide(self.inputs, self.settings, self.decision)
+        self.oref.forecast.show(self.oref.targets.target)
         return self.decision
 
 

@@ -101,6 +101,7 @@ while sys.stdin.buffer.readinto(frame):
     for i, (holder, name) in enumerate(told):
         answer[1 + i] = getattr(holder, name)
     at = 1 + len(told)
+    oref.forecast.show(oref.targets.target)
     for line in lines:
         answer[at] = line.count
         for i in range(points):

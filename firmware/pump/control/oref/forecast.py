@@ -14,12 +14,19 @@ _SHOWN_MOST = 401
 _NO_LOWEST = 999
 
 _FADING_POINTS = 12
-# What is left of the deviation at each point; nothing from the last one on.
-_FADING = tuple([1 - i / _FADING_POINTS for i in range(_FADING_POINTS + 1)])
+# What is left of the deviation at each point; nothing from here on.
+_FADING = tuple([1 - i / _FADING_POINTS for i in range(_FADING_POINTS)])
 _UAM_FADING_POINTS = 36
 # What is dosed now works most after these points; a low before them cannot be helped any more.
 _WAIT_POINTS = 18
 _UAM_WAIT_POINTS = 12
+
+
+# A point as it is shown.
+def _shown(mg_dl):
+    if mg_dl <= _SHOWN_LEAST:
+        return _SHOWN_LEAST
+    return _SHOWN_MOST if mg_dl >= _SHOWN_MOST else nearest(mg_dl)
 
 
 class Line:
@@ -35,21 +42,16 @@ class Line:
         self.lowest = _NO_LOWEST
         self.lowest_later = _NO_LOWEST
 
-    # Takes the end, the lowest point, and the lowest of those where a low can be helped; then makes the points those
-    # that are shown.
+    # Takes the end, the lowest point, and the lowest of those where a low can be helped.
     def finish(self, end, lowest, later):
         self.lowest = nearest(lowest)
         self.lowest_later = greater(_SHOWN_LEAST, nearest(later))
         self.end = end
-        points = self.points
+
+    # Makes the points those that are shown, for whoever looks at them: no rule does.
+    def show(self):
         for i in range(self.count):
-            mg_dl = points[i]
-            if mg_dl <= _SHOWN_LEAST:
-                points[i] = _SHOWN_LEAST
-            elif mg_dl >= _SHOWN_MOST:
-                points[i] = _SHOWN_MOST
-            else:
-                points[i] = nearest(mg_dl)
+            self.points[i] = _shown(self.points[i])
 
     # Leaves out the end along which nothing changes.
     def trim(self):
@@ -62,13 +64,16 @@ class Line:
         while self.count > 7 and points[self.count - 2] < points[self.count - 1] and points[self.count - 1] > target:
             self.count -= 1
 
+    # The last point that is shown: what is left out of the end is equal to it.
     def last(self):
-        return self.points[self.count - 1]
+        return _shown(self.points[self.count - 1])
 
-    # Minutes until a point lies below a limit: 240 when none does.
+    # Minutes until a shown point lies below a limit: 240 when none does.
     def minutes_above(self, mg_dl):
+        if self.lowest >= mg_dl <= _SHOWN_MOST and _shown(self.points[0]) >= mg_dl:
+            return 240
         for i in range(self.count):
-            if self.points[i] < mg_dl:
+            if _shown(self.points[i]) < mg_dl:
                 return 5 * i
         return 240
 
@@ -100,12 +105,11 @@ class Forecast:
             self._cob(mg_dl, steps, carbs)
         if settings.uam:
             self._uam(mg_dl, steps, carbs)
-        self._finish_insulin(steps)
         if steps == 0:
             self.iob.end = eventual
-        self._show(targets.target, eventual)
+        self._raise(eventual)
 
-    # The two lines of insulin alone; the others need its points as they are.
+    # The two lines of insulin alone.
     def _insulin(self, mg_dl, iob, isf, impact):
         steps = iob.count
         self.iob.start(mg_dl, steps)
@@ -114,32 +118,33 @@ class Forecast:
         activities, zero_temp_activities = iob.activities, iob.zero_temp_activities
         zero_temp = mg_dl
         fall = -isf
+        lowest = later = zero_temp_lowest = zero_temp_later = _NO_LOWEST
         for i in range(1, steps + 1):
             change = hundredth(activities[i - 1] * fall * 5)
             bgi[i] = change
-            if i <= _FADING_POINTS:
-                fading = impact * _FADING[i]
-            mg_dl = mg_dl + change + fading
+            mg_dl += change
+            if i < _FADING_POINTS:
+                mg_dl += impact * _FADING[i]
             points[i] = mg_dl
             zero_temp += hundredth(zero_temp_activities[i - 1] * fall * 5)
             zero_temp_points[i] = zero_temp
-
-    def _finish_insulin(self, steps):
-        for line in (self.iob, self.zt):
-            points = line.points
-            lowest = later = _NO_LOWEST
-            for i in range(1, steps + 1):
-                mg_dl = points[i]
-                if mg_dl < lowest:
-                    lowest = mg_dl
-                if mg_dl < later and i >= _WAIT_POINTS:
+            if mg_dl < lowest:
+                lowest = mg_dl
+            if zero_temp < zero_temp_lowest:
+                zero_temp_lowest = zero_temp
+            if i >= _WAIT_POINTS:
+                if mg_dl < later:
                     later = mg_dl
-            line.finish(points[steps], lowest, later)
+                if zero_temp < zero_temp_later:
+                    zero_temp_later = zero_temp
+        self.iob.finish(points[steps], lowest, later)
+        self.zt.finish(zero_temp_points[steps], zero_temp_lowest, zero_temp_later)
 
     # What carbs seen now still bring fades; what is not seen yet comes as a triangle over the hours that remain.
     def _cob(self, mg_dl, steps, carbs):
         self.cob.start(mg_dl, steps)
         points, bgi, iob_points = self.cob.points, self._bgi, self.iob.points
+        falling = carbs.impact if carbs.impact < 0 else 0
         seen = greater(0, carbs.impact)
         fading_points = greater(carbs.seen_points * 2, 1)
         last, top, peak = carbs.hours * 12, carbs.hours / 2 * 12, carbs.unseen_peak
@@ -147,11 +152,13 @@ class Forecast:
         expected = carbs.expected()
         lowest = later = _NO_LOWEST
         for i in range(1, steps + 1):
-            if i <= _FADING_POINTS:
-                fading = min(0, carbs.impact * _FADING[i])
-            impact = greater(0, seen * (1 - i / fading_points))
-            unseen = greater(0, over(lesser(i, last - i), top) * peak)
-            mg_dl = mg_dl + bgi[i] + fading + impact + unseen
+            mg_dl += bgi[i]
+            if falling and i < _FADING_POINTS:
+                mg_dl += falling * _FADING[i]
+            if not i >= fading_points:
+                mg_dl += seen * (1 - i / fading_points)
+            if peak:
+                mg_dl += greater(0, over(lesser(i, last - i), top) * peak)
             points[i] = mg_dl
             if mg_dl < lowest:
                 lowest = mg_dl
@@ -164,16 +171,24 @@ class Forecast:
                 self._cob_top = mg_dl
         self.cob.finish(mg_dl, lowest, later)
 
+    # What raises glucose now falls along the slope, or within three hours, whichever is less.
     def _uam(self, mg_dl, steps, carbs):
         self.uam.start(mg_dl, steps)
         points, bgi, deviation, slope = self.uam.points, self._bgi, carbs.deviation, carbs.slope
+        falling = carbs.impact if carbs.impact < 0 else 0
+        raised = True
         lowest = later = _NO_LOWEST
         for i in range(1, steps + 1):
-            if i <= _FADING_POINTS:
-                fading = min(0, carbs.impact * _FADING[i])
-            by_slope = greater(0, deviation + i * slope)
-            by_time = greater(0, deviation * (1 - i / _UAM_FADING_POINTS))
-            mg_dl = mg_dl + bgi[i] + fading + lesser(by_slope, by_time)
+            mg_dl += bgi[i]
+            if falling and i < _FADING_POINTS:
+                mg_dl += falling * _FADING[i]
+            if raised:
+                rise = deviation + i * slope
+                if not rise <= 0:
+                    by_time = deviation * (1 - i / _UAM_FADING_POINTS)
+                    mg_dl += greater(0, by_time if by_time < rise else rise)
+                else:
+                    raised = slope > 0
             points[i] = mg_dl
             if mg_dl < lowest:
                 lowest = mg_dl
@@ -181,18 +196,26 @@ class Forecast:
                 later = mg_dl
         self.uam.finish(mg_dl, lowest, later)
 
-    # Trims the lines, and raises the eventual glucose to where carbs lead.
-    def _show(self, target, eventual):
+    # Raises the eventual glucose to where carbs lead.
+    def _raise(self, eventual):
+        if self.cob_shown:
+            eventual = greater(eventual, self.cob.last())
+        if self.uam_shown:
+            last = self.uam.last()
+            if last == last:
+                eventual = greater(eventual, last)
+        self.eventual = eventual
+
+    # Makes the lines those that are shown.
+    def show(self, target):
+        for line in (self.iob, self.zt, self.cob, self.uam):
+            line.show()
         self.iob.trim()
         self.zt.trim_rising(target)
         if self.cob_shown:
             self.cob.trim()
-            eventual = greater(eventual, self.cob.last())
         if self.uam_shown:
             self.uam.trim()
-            if self.uam.last() == self.uam.last():
-                eventual = greater(eventual, self.uam.last())
-        self.eventual = eventual
 
     # The line that carbs are judged by.
     def leading(self):

@@ -6,7 +6,7 @@ import math
 from array import array
 
 from pump.control.oref.inputs import FLOAT, POINTS
-from pump.control.oref.numbers import nearest, thousandth
+from pump.control.oref.numbers import thousandth
 
 BILINEAR = 0
 EXPONENTIAL = 1
@@ -124,15 +124,18 @@ class Insulin:
             for i in range(POINTS):
                 zero_temp_activities[i] = worked[i]
             self._leave_out(scheduled, s, 0, zero_temp_activities)
+            for i in range(POINTS):
+                activities[i] = _rounded(worked[i])
+                zero_temp_activities[i] = _rounded(zero_temp_activities[i])
         else:
             self._leave_out_since(scheduled, s, steps)
+            left_out = self._left_out
             for i in range(POINTS):
-                zero_temp_activities[i] = worked[i] + self._left_out[i]
+                units = worked[i]
+                activities[i] = _rounded(units)
+                zero_temp_activities[i] = _rounded(units + left_out[i])
         self._worked_s = s
         self._rewritten = doses.rewritten
-        for i in range(POINTS):
-            activities[i] = _rounded(worked[i])
-            zero_temp_activities[i] = _rounded(zero_temp_activities[i])
         iob.activity = activities[0]
         iob.count = POINTS
 
@@ -211,16 +214,26 @@ class Insulin:
                     units += units_of[mu] * curve[ages[n] + later]
             self._worked[i] = units
 
-    # What is left out of the points from the first on.
+    # What is left out of the points from the first on. After most looks that is the last one alone.
     def _leave_out(self, scheduled, s, first, activities):
-        units = last = 0
-        for n in range(scheduled.first, scheduled.first + scheduled.count):
-            n %= len(scheduled.seconds)
-            after_s = scheduled.seconds[n] - s
-            if scheduled.doses[n] != last:
-                last = scheduled.doses[n]
+        curve, minutes, seconds, counts = self.curve.activity, self.curve.minutes, scheduled.seconds, scheduled.doses
+        room, alone = len(seconds), first == POINTS - 1
+        last_age, last_s = _POINT_MINUTES * (POINTS - 1), _POINT_S * (POINTS - 1)
+        units = last = total = 0
+        at = scheduled.first
+        for _ in range(scheduled.count):
+            after_s = seconds[at] - s
+            if counts[at] != last:
+                last = counts[at]
                 units = last * scheduled.dose_mu / 1000
-            self._add(units, (30 - after_s) // 60, max(first, (after_s + _POINT_S - 1) // _POINT_S), POINTS, activities)
+            age = (30 - after_s) // 60
+            if not alone:
+                self._add(units, age, max(first, (after_s + _POINT_S - 1) // _POINT_S), POINTS, activities)
+            elif after_s <= last_s and age + last_age < minutes:
+                total += units * curve[age + last_age]
+            at = at + 1 if at + 1 < room else 0
+        if alone:
+            activities[first] += total
 
     # The same for all points, into _left_out. While the pulses to come are those that were to come at the last look,
     # what it found holds but for those that have come.
@@ -285,4 +298,4 @@ class Insulin:
 
 # To 0.0001 U/min.
 def _rounded(units):
-    return nearest(units * 10000) / 10000
+    return (math.floor(units * 20000) + 1 >> 1) / 10000

@@ -5,29 +5,33 @@
 import math
 
 NOTHING = float("nan")
-# Beyond this a double has no fractions left; it also keeps what is no number away from math.ceil.
+# Beyond this a double has no fractions left; it also keeps what is no number away from math.floor.
 _WHOLE_FROM = 1e15
 _WHOLE_TO = -1e15
+_TWICE_FROM = 2e15
+_TWICE_TO = -2e15
 
 
-# To the nearest whole number, half up: -2.5 becomes -2.
+# To the nearest whole number, half up: -2.5 becomes -2. Twice a float is exact, and a float less to make than its half.
 def nearest(x):
     if not _WHOLE_TO < x < _WHOLE_FROM:
         return x
-    above = math.ceil(x)
-    return above - 1 if above - 0.5 > x else above
+    return math.floor(x + x) + 1 >> 1
 
 
 def tenth(x):
-    return nearest(x * 10) / 10
+    x *= 20
+    return (math.floor(x) + 1 >> 1) / 10 if _TWICE_TO < x < _TWICE_FROM else x / 20
 
 
 def hundredth(x):
-    return nearest(x * 100) / 100
+    x *= 200
+    return (math.floor(x) + 1 >> 1) / 100 if _TWICE_TO < x < _TWICE_FROM else x / 200
 
 
 def thousandth(x):
-    return nearest(x * 1000) / 1000
+    x *= 2000
+    return (math.floor(x) + 1 >> 1) / 1000 if _TWICE_TO < x < _TWICE_FROM else x / 2000
 
 
 def whole_below(x):
