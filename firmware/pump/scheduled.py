@@ -52,17 +52,18 @@ class Scheduled:
     # (seconds, mU/h) from s on; no pulse is due at s any more.
     def to_come(self, s, rates, doses):
         doses.clear()
+        add, due_in_s = doses.add, self.due_in_s
         rest = self.rest
         at_s = 0
         for seconds, rate in rates:
             end_s = at_s + seconds
             if rate:
-                due_s = at_s + self.due_in_s(rest, rate)
-                while due_s <= end_s:
-                    rest += rate * (due_s - at_s) - self._full
-                    at_s = due_s
-                    doses.add(s + 60 * ((due_s + 29) // 60), -1)
-                    due_s += self.due_in_s(rest, rate)
+                wait_s = due_in_s(rest, rate)
+                while at_s + wait_s <= end_s:
+                    rest += rate * wait_s - self._full
+                    at_s += wait_s
+                    add(s + (at_s + 29) // 60 * 60, -1)
+                    wait_s = due_in_s(rest, rate)
                 rest += rate * (end_s - at_s)
             at_s = end_s
 
