@@ -3,6 +3,7 @@ import gc
 import io
 import select
 import sys
+from time import ticks_add, ticks_diff, ticks_ms
 
 import board
 
@@ -123,10 +124,20 @@ class Firmware:
             while True:
                 watchdog.feed()
                 self._step()
-                self._poller.ipoll(self._wait_ms())
+                self._sleep(watchdog, self._wait_ms())
         finally:
             # Whatever ends the loop, the motor must not go on pushing.
             self.motor.off()
+
+    # Sleeps until something is due or an octet comes; the watchdog is fed at half its period at the latest.
+    def _sleep(self, watchdog, wait_ms):
+        until_ms = ticks_add(self.clock.ticks_ms, wait_ms)
+        while wait_ms > board.WATCHDOG_MS // 2:
+            for _ in self._poller.ipoll(board.WATCHDOG_MS // 2):
+                return
+            watchdog.feed()
+            wait_ms = ticks_diff(until_ms, ticks_ms())
+        self._poller.ipoll(max(0, wait_ms))
 
     def _step(self):
         self.clock.read()
@@ -171,10 +182,10 @@ class Firmware:
         if not self.motor.busy():
             self.radio.tend()
 
-    # Milliseconds until something is due; the watchdog is fed at half its period at the latest.
+    # Milliseconds until something is due.
     def _wait_ms(self):
         self.clock.read()
-        wait_ms = min(board.WATCHDOG_MS // 2, self.clock.ms_until_s(self.pump.due_s()))
+        wait_ms = self.clock.ms_until_s(self.pump.due_s())
         for part in self._waiting:
             part_ms = part.wait_ms()
             if 0 <= part_ms < wait_ms:
