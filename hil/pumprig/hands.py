@@ -62,7 +62,7 @@ class Hands:
         self._repeater = repeater
         self._wearer = wearer
         self._force: Callable[[], None] | None = None
-        loop = LoopWatch(pump, judge, checks, pace, single=dut.single)
+        loop = LoopWatch(pump, judge, checks, pace, real_time=dut.real_time, single=dut.single)
         self._sensor = Sensor(pump.link, pace, judge, checks, story, session_start, loop, real_time=dut.real_time)
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pumprig.oracle import ExpectedDecision, Ledger, Oracle, OracleSettings, State
 from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.commands import Command, Expected
+from pumprig.oracle.detail import ExpectedDetail
 from pumprig.oracle.events import Event
 from pumprig.oracle.guardrails import Heard
 from pumprig.oracle.plgs import Glucose
@@ -93,6 +94,11 @@ class Lives:
     def state(self) -> State:
         """See `Oracle.state`; its own seconds are those of the pump."""
         return self._oracle.state()
+
+    @property
+    def detail(self) -> ExpectedDetail:
+        """See `Oracle.detail`."""
+        return self._oracle.detail
 
     def ledger(self) -> Ledger:
         """See `Oracle.ledger`."""

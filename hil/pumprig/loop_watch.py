@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from pumplink.pump import Pump
@@ -17,6 +18,7 @@ from pumprig.judge import Judge
 from pumprig.oracle.carrying_out import Wanted
 from pumprig.oracle.detail import ExpectedDetail
 from pumprig.oracle.guardrails import Heard, Held
+from pumprig.oracle.terms import Controller
 from pumprig.pace import Pace
 from pumpwire.enums import BolusType, ControllerAction
 
@@ -43,11 +45,14 @@ class LoopWatch:
         judge: holds the oracle.
         checks: where the numbers are judged.
         pace: pump time.
+        real_time: whether computing takes time.
         single: whether the board's floats are of single precision (D-1111).
     """
 
-    def __init__(self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace, *, single: bool = False) -> None:
-        self._single = single
+    def __init__(
+        self, pump: Pump, judge: Judge, checks: CheckBook, pace: Pace, *, real_time: bool, single: bool = False
+    ) -> None:
+        self._real_time, self._single = real_time, single
         self._pump, self._judge, self._checks, self._pace = pump, judge, checks, pace
         self._waiting: list[_Tell] | None = None
         self._unread = False
@@ -87,17 +92,29 @@ class LoopWatch:
         # What the pump notifies is looked at after the answers to requests: the decision itself comes last.
         try:
             sent = send()
-            seen = self._pump.controller_detail() if sent else None
         finally:
             waiting, self._waiting = self._waiting, None
-        own = None if seen is None else replace(_decided(seen), single=self._single)
+        if not sent:
+            for tell in waiting:
+                tell(None, None)
+            return False
+        answer = cache(self._pump.begin_controller_detail())
+        # In lockstep rig and pump decide at the same time, unless the rules go on with what the pump decided.
+        own = None
+        if self._real_time or self._single or self._judge.oracle.controller == Controller.OWN:
+            own = replace(_decided(answer()), single=self._single)
+
+        def held(what: Held) -> bool:
+            answer()
+            return self._held(what)
+
         for tell in waiting:
-            tell(own, None if seen is None else self._held)
-        if seen is not None:
-            self._pace.in_time(at_s)
-            self._judge.detail_told(seen.sequence, told_detail(seen))
-            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen, single=self._single)
-        return sent
+            tell(own, held)
+        seen = answer()
+        self._pace.in_time(at_s)
+        self._judge.detail_told(seen.sequence, told_detail(seen))
+        compare_detail(self._checks, at_s, self._judge.oracle.detail, seen, single=self._single)
+        return True
 
     def _held(self, held: Held) -> bool:
         """Whether guardrail 3 held TBR, running TBR or bolus of the last decision, both being right (D-1204)."""

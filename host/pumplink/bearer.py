@@ -58,6 +58,21 @@ class Bearer(ABC):
             return data
         return self._receive(until_s)
 
+    def go_on(self, until_s: float) -> None:
+        """Lets the other end begin with what it was sent; the next call must be a `receive` with the same `until_s`.
+
+        Where DUT time passes by itself it has begun already. In lockstep caller and board then work at the same time.
+
+        Raises:
+            BearerLost: the bearer broke or is closed.
+        """
+        if not self._kept:
+            self._go_on(until_s)
+
+    def _go_on(self, until_s: float) -> None:
+        # Where time passes by itself there is nothing to do.
+        return
+
     def wait_until(self, at_s: float) -> float:
         """Lets DUT time pass until `at_s`; octets that come meanwhile wait for the next `receive`.
 

@@ -101,6 +101,17 @@ class Client:
         self._make_room(message.on)
         return self._received(message.on, self.link.request_read(message.on.handle), self.link.now_s).fields
 
+    def begin_read(self, name: str) -> Callable[[], Mapping[str, Any]]:
+        """Asks for the characteristic of a message and returns at once; the pump works meanwhile.
+
+        Returns:
+            What `read` does after asking. The link is not to be used before it has been called.
+        """
+        message = MESSAGES[name]
+        self._make_room(message.on)
+        wait = self.link.begin_read(message.on.handle)
+        return lambda: self._received(message.on, wait(), self.link.now_s).fields
+
     def write(self, name: str, **values: Any) -> None:
         """Writes a message that has no procedure.
 

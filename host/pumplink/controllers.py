@@ -64,7 +64,23 @@ class Controllers(Procedures):
         Raises:
             AttError: 0x01 when the firmware does not have it.
         """
-        return _detail(self._ask("ControllerDetail"))
+        return self.begin_controller_detail()()
+
+    def begin_controller_detail(self) -> Callable[[], ControllerDetail]:
+        """Asks for the numbers behind the last decision and returns at once; the pump works meanwhile.
+
+        Returns:
+            What `controller_detail` does after asking. The pump is not to be used before it has been called.
+        """
+        wait = self.client.begin_read("ControllerDetail")
+
+        def answered() -> ControllerDetail:
+            try:
+                return _detail(wait())
+            except AttError as error:
+                raise _with_remedy(error, "ControllerDetail", "") from None
+
+        return answered
 
     def oref_settings(self) -> OrefSettings:
         """Settings of the controller oref.

@@ -172,6 +172,17 @@ class Link:
         """
         return self._request(Pdu(AttOpcode.READ_REQUEST, handle), timeout_s).value
 
+    def begin_read(self, handle: int, timeout_s: float = ATT_TIMEOUT_S) -> Callable[[], bytes]:
+        """Asks for a value and returns at once; the other end works meanwhile.
+
+        Returns:
+            What `request_read` does after asking. The link is not to be used before it has been called.
+        """
+        wait = self._begin(Pdu(AttOpcode.READ_REQUEST, handle), timeout_s)
+        if not (self._later and self._later[0][0] <= self.now_s + CLOCK_STEP_S):
+            self.bearer.go_on(self._wake_s(self.now_s + timeout_s))
+        return lambda: wait().value
+
     def request_write(self, handle: int, value: bytes, timeout_s: float = ATT_TIMEOUT_S) -> None:
         """Writes a value and waits for the write response.
 
@@ -223,6 +234,9 @@ class Link:
         return None
 
     def _request(self, pdu: Pdu, timeout_s: float) -> Pdu:
+        return self._begin(pdu, timeout_s)()
+
+    def _begin(self, pdu: Pdu, timeout_s: float) -> Callable[[], Pdu]:
         if not self.is_open:
             raise BearerLost("the connection is not open; call open() first")
         if self._busy:
@@ -232,7 +246,15 @@ class Link:
         self._request_pdu = pdu
         try:
             self._send_att(pdu)
-            self._pump_until(self.now_s + timeout_s, lambda: self._response is not None)
+        except BaseException:
+            self._busy = False
+            raise
+        until_s = self.now_s + timeout_s
+        return lambda: self._await(pdu, until_s, timeout_s)
+
+    def _await(self, pdu: Pdu, until_s: float, timeout_s: float) -> Pdu:
+        try:
+            self._pump_until(until_s, lambda: self._response is not None)
             response = self._response
         finally:
             self._busy = False
@@ -310,11 +332,7 @@ class Link:
     def _step(self, until_s: float) -> bool:
         while self.is_open and self._later and self._later[0][0] <= self.now_s + CLOCK_STEP_S:
             heapq.heappop(self._later)[2]()
-        wait_s = until_s
-        if self._keep_alive_s and self.is_open:
-            wait_s = min(wait_s, self._keep_alive_due_s)
-        if self._later and self.is_open:
-            wait_s = min(wait_s, self._later[0][0])
+        wait_s = self._wake_s(until_s)
         data = self.bearer.receive(wait_s)
         if data:
             at_s = self.bearer.received_at_s
@@ -329,6 +347,15 @@ class Link:
                 self._keep_alive()
             return True
         return False
+
+    # Until when the bearer may let time pass by itself.
+    def _wake_s(self, until_s: float) -> float:
+        wait_s = until_s
+        if self._keep_alive_s and self.is_open:
+            wait_s = min(wait_s, self._keep_alive_due_s)
+        if self._later and self.is_open:
+            wait_s = min(wait_s, self._later[0][0])
+        return wait_s
 
     def _keep_alive(self) -> None:
         if self._unanswered >= MISSED_KEEP_ALIVES_MAX:

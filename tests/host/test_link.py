@@ -144,6 +144,16 @@ def test_reads_and_writes_are_the_att_pdus() -> None:
     ]
 
 
+def test_a_value_can_be_asked_for_before_it_is_waited_for() -> None:
+    link, peer = connected(lambda frame: [read_response(b"ab")])
+    wait = link.begin_read(HANDLE)
+    assert [frame.body.hex() for frame in peer.sent] == ["0a1500"]
+    with pytest.raises(RuntimeError, match="already under way"):
+        link.request_read(HANDLE)
+    assert wait() == b"ab"
+    assert link.request_read(HANDLE) == b"ab"
+
+
 @pytest.mark.parametrize("code", [0x01, 0x81, 0xFD, 0xFE, 0x77])
 def test_a_refusal_is_an_error_with_its_code(code: int) -> None:
     link, _ = connected(lambda frame: [att(bytes((1, frame.body[0], frame.body[1], frame.body[2], code)))])

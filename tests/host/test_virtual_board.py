@@ -6,6 +6,7 @@ Every test runs a few lines of firmware on MicroPython itself; in lockstep unles
 from __future__ import annotations
 
 import gc
+import select
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,18 @@ def test_the_grant_ends_at_the_first_octets_sent(make_board: MakeBoard) -> None:
     assert bearer.receive(1000) == b"ping"
     assert bearer.now_s == pytest.approx(7.5, abs=0.001)
     assert bearer.received_at_s == pytest.approx(7.5, abs=0.001)
+
+
+def test_a_board_that_is_told_to_go_on_works_while_nobody_waits(make_board: MakeBoard) -> None:
+    (ahead, said), (plain, wanted) = [(make_board(ECHO).start().bearer(), []) for _ in range(2)]
+    for text in (b"one\n", b"two\n"):
+        for bearer, heard in ((ahead, said), (plain, wanted)):
+            bearer.write(text)
+            if bearer is ahead:
+                bearer.go_on(bearer.now_s + 1)
+                assert select.select([bearer.board.fileno()], [], [], 5)[0]
+            heard.append((bearer.receive(bearer.now_s + 1), bearer.now_s, bearer.received_at_s))
+    assert said == wanted
 
 
 def test_octets_that_come_while_waiting_are_kept_for_the_next_receive(make_board: MakeBoard) -> None:

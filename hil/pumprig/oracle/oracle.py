@@ -185,6 +185,11 @@ class Oracle:
         """The controller that runs."""
         return self._pump.controller.controller
 
+    @property
+    def detail(self) -> ExpectedDetail:
+        """The numbers behind the last decision (D-1110)."""
+        return self._pump.detail
+
     def next_s(self) -> int:
         """The next second in which the pump does something of its own if nothing is sent to it."""
         return self._pump.next_s()
