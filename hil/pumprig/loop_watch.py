@@ -79,7 +79,7 @@ class LoopWatch:
             self._unread = False
             seen = self._pump.controller_detail()
             self._pace.in_time(at_s)
-            compare_detail(self._checks, at_s, self._judge.oracle.state().detail, seen, single=self._single)
+            compare_detail(self._checks, at_s, self._judge.oracle.detail, seen, single=self._single)
 
     def decide(self, at_s: int, send: Callable[[], bool]) -> bool:
         """Send a sample, and ask for the numbers behind the decision on it.
