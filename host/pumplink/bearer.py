@@ -10,11 +10,22 @@ from abc import ABC, abstractmethod
 
 from pumplink.errors import BearerLost
 
-__all__ = ["Bearer"]
+__all__ = ["Bearer", "WrappedBearer"]
 
 
 class Bearer(ABC):
-    """A byte stream to a pump, and its clock."""
+    """A byte stream to a pump, and its clock.
+
+    Attributes:
+        open_within_s: DUT seconds that an answer to an `open` may take on this bearer.
+        prepares_values: whether values that are read were written down at the pump's last whole second, not when they
+            are read: a Bluetooth stack answers reads by itself.
+        why_closed: what ended the last connection, as far as more is known than that the other end did.
+    """
+
+    open_within_s = 1.0
+    prepares_values = False
+    why_closed = ""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -94,3 +105,43 @@ class Bearer(ABC):
     @staticmethod
     def _closed() -> BearerLost:
         return BearerLost("the bearer is closed; open another one")
+
+
+class WrappedBearer(Bearer):
+    """A bearer around another one; what it does not change is as the inner one has it.
+
+    Args:
+        inner: the bearer to wrap; closed with this one.
+    """
+
+    def __init__(self, inner: Bearer) -> None:
+        super().__init__()
+        self.inner = inner
+        self.open_within_s = inner.open_within_s
+        self.prepares_values = inner.prepares_values
+
+    @property
+    def why_closed(self) -> str:  # type: ignore[override]
+        """As the wrapped bearer says."""
+        return self.inner.why_closed
+
+    @property
+    def now_s(self) -> float:
+        """DUT seconds of the wrapped bearer."""
+        return self.inner.now_s
+
+    @property
+    def received_at_s(self) -> float:
+        """As the wrapped bearer says."""
+        return self.inner.received_at_s
+
+    def write(self, data: bytes) -> None:
+        """Sends octets; see `Bearer.write`."""
+        self.inner.write(data)
+
+    def _receive(self, until_s: float) -> bytes:
+        return self.inner.receive(until_s)
+
+    def close(self) -> None:
+        """Closes the wrapped bearer."""
+        self.inner.close()

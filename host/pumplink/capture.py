@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pumplink.bearer import Bearer
+from pumplink.bearer import Bearer, WrappedBearer
 from pumpwire.frame import parse
 
 __all__ = ["CaptureBearer"]
 
 
-class CaptureBearer(Bearer):
+class CaptureBearer(WrappedBearer):
     """Wraps a bearer and writes every frame to a file, one JSON object a line.
 
     A sound frame is `{"at_s", "direction", "type", "body"}` with the body in hexadecimal and `direction` either
@@ -24,21 +24,10 @@ class CaptureBearer(Bearer):
     """
 
     def __init__(self, inner: Bearer, path: Path) -> None:
-        super().__init__()
-        self.inner = inner
+        super().__init__(inner)
         self.path = path
         self._file = path.open("w", encoding="utf-8")
         self._held = {"to_pump": b"", "to_client": b""}
-
-    @property
-    def now_s(self) -> float:
-        """DUT seconds of the wrapped bearer."""
-        return self.inner.now_s
-
-    @property
-    def received_at_s(self) -> float:
-        """As the wrapped bearer says."""
-        return self.inner.received_at_s
 
     def write(self, data: bytes) -> None:
         """Sends octets and keeps them; see `Bearer.write`."""

@@ -5,6 +5,7 @@
         BearerLost             it broke, or was closed
         BearerBusy             somebody else holds it
         BearerMissing          there is no such device or host
+        PairingFailed          this host and the pump do not trust each other
         BoardFull              its file system has no room for the firmware
         BoardRefused           it does not do what flashing needs, or is not the board it should be
         BoardSilent            it gives no REPL, or its firmware does not start
@@ -45,6 +46,7 @@ __all__ = [
     "BoardSilent",
     "BoardUnavailable",
     "E2EError",
+    "PairingFailed",
     "PowerCut",
     "ProcedureError",
     "ProcedureTimeout",
@@ -76,6 +78,10 @@ class BearerBusy(BearerError):
 
 class BearerMissing(BearerError):
     """No such device or host."""
+
+
+class PairingFailed(BearerError):
+    """This host and the pump do not trust each other: a wrong passkey, a refusal, or a bond that one side has lost."""
 
 
 class BoardFull(BearerError):

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pumplink.bearer import Bearer
+from pumplink.bearer import Bearer, WrappedBearer
 
 __all__ = ["Cut", "Faults", "FaultyBearer", "Injected"]
 
@@ -53,7 +53,7 @@ class Injected(NamedTuple):
     kind: str
 
 
-class FaultyBearer(Bearer):
+class FaultyBearer(WrappedBearer):
     """Wraps a bearer and injects faults by frame.
 
     Args:
@@ -75,8 +75,7 @@ class FaultyBearer(Bearer):
         to_client: Faults | None = None,
         cuts: tuple[Cut, ...] = (),
     ) -> None:
-        super().__init__()
-        self.inner = inner
+        super().__init__(inner)
         self.cuts = cuts
         self.injected: list[Injected] = []
         self._ways = {
@@ -85,9 +84,9 @@ class FaultyBearer(Bearer):
         }
 
     @property
-    def now_s(self) -> float:
-        """DUT seconds of the wrapped bearer."""
-        return self.inner.now_s
+    def received_at_s(self) -> float:
+        """DUT seconds: what is delayed comes when it is let through."""
+        return self.now_s
 
     def write(self, data: bytes) -> None:
         """Sends octets, or does not; see `Bearer.write`."""
@@ -108,10 +107,6 @@ class FaultyBearer(Bearer):
             # Nothing means that the time was reached, also where the inner clock rounds it to a microsecond.
             reached_s = self.now_s if data else max(self.now_s, wait_s)
             back.take(data, self.now_s, self._is_cut())
-
-    def close(self) -> None:
-        """Closes the wrapped bearer."""
-        self.inner.close()
 
     def _send_due(self, now_s: float) -> None:
         if data := self._ways["to_pump"].due(now_s):

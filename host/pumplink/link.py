@@ -1,4 +1,4 @@
-"""ATT over the serial bearer: connections, and client and server on the one link.
+"""ATT over a bearer: connections, and client and server on the one link.
 
 One request is under way at a time. Values that the other end sends meanwhile are confirmed at once and handed to
 their handlers afterwards, in order, so that a handler may make requests of its own and is never entered twice.
@@ -25,7 +25,6 @@ __all__ = ["Link", "Value"]
 
 ATT_TIMEOUT_S = 2.0
 INDICATION_TIMEOUT_S = 30.0
-OPEN_RETRY_S = 1.0
 OPEN_ATTEMPTS = 5
 MISSED_KEEP_ALIVES_MAX = 3
 # A bearer's time may stop short of a moment by its own smallest step.
@@ -117,7 +116,7 @@ class Link:
 
         Args:
             keep_alive_ms: period of the keep-alives in DUT milliseconds; 0 for none.
-            attempts: how often it is asked for, a DUT second each.
+            attempts: how often it is asked for, each within what the bearer needs.
         Raises:
             BearerLost: no answer, or the pump does not speak this wire version.
         """
@@ -131,7 +130,7 @@ class Link:
         self._offered = self._nonce()
         for _ in range(attempts):
             self._send(FrameType.OPEN, nonce=self._offered, wire_version=self.wire_version, keep_alive_ms=keep_alive_ms)
-            self._pump_until(self.now_s + OPEN_RETRY_S, lambda: self.is_open or self._refused)
+            self._pump_until(self.now_s + self.bearer.open_within_s, lambda: self.is_open or self._refused)
             if self.is_open or self._refused:
                 break
         else:
@@ -402,7 +401,8 @@ class Link:
         elif got.type is FrameType.CLOSE:
             if self.is_open:
                 self.is_open = False
-                raise BearerLost("the pump closed the connection; open it again")
+                why = self.bearer.why_closed or "the pump closed the connection"
+                raise BearerLost(f"{why}; open it again")
         else:
             self._unexpected += 1
 
