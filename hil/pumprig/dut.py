@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pumplink.bearer import Bearer
+from pumplink.ble.passkey import redacted
 from pumplink.boards import BoardData, board_names, has_single_floats, load_board
 from pumplink.errors import BearerBusy, BearerError, BearerMissing, BoardUnavailable
 from pumplink.plugged.lock import BoardLock
@@ -14,6 +15,7 @@ from pumplink.pump_data import PumpData
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
+from pumprig.bearers import SERIAL, BearerChoice, radio_of_board, real_radio
 from pumprig.errors import BlockedError, UsageError
 from pumprig.plugged import ALLOWED, port_of, told
 
@@ -33,6 +35,7 @@ class Dut:
         board: the virtual board, None for a real one.
         lock: that of a real board's device.
         single: whether its data says that its floats are of single precision (D-1111).
+        choice: which way the bearer takes.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dut:
     board: VirtualBoard | None = None
     lock: BoardLock | None = None
     single: bool = False
+    choice: BearerChoice = SERIAL
 
     @property
     def real_time(self) -> bool:
@@ -54,8 +58,8 @@ class Dut:
 
     @property
     def output(self) -> list[str]:
-        """What the board printed, as far as it can be seen."""
-        return self.board.output if self.board is not None else []
+        """What the board printed, as far as it can be seen, without passkeys."""
+        return redacted(self.board.output) if self.board is not None else []
 
     @property
     def tracebacks(self) -> int:
@@ -91,39 +95,49 @@ def open_dut(
     on_pulse: Callable[[int, int], None] = lambda at_us, due_us: None,
     hang_timeout_s: float = 10.0,
     pump_data: PumpData | None = None,
+    bearer: BearerChoice = SERIAL,
 ) -> Dut:
     """Open the board named on a command line.
 
     Args:
-        name: that of a board (`virtual` is started), `id:SERIAL` or `port:DEVICE`.
+        name: that of a board (`virtual` is started), `id:SERIAL`, `port:DEVICE`, or for a radio `ble:ADDRESS`.
         clock: lockstep needs the virtual board.
         firmware: another firmware folder for the virtual board.
         on_pulse: called with (at_us, due_us) for each motor pulse that is seen.
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
         pump_data: what kind of pump the virtual board is; a real one is what was flashed.
+        bearer: the way to it.
 
     Raises:
-        UsageError: a name or clock that cannot be.
-        BlockedError: no such board, or it is busy.
+        UsageError: a name, clock or bearer that cannot be.
+        BlockedError: no such board, or it is busy, or there is no radio.
     """
+    if name.startswith("ble:"):
+        return _open_aloft(name, clock, firmware, bearer)
     if name.startswith(("port:", "id:")):
-        return _open_plugged(name, clock, firmware, None)
+        return _open_plugged(name, clock, firmware, None, bearer)
     try:
         data = load_board(name)
     except ValueError as error:
         raise UsageError(str(error), where="--board", allowed=ALLOWED) from None
     if data.kind != "virtual":
-        return _open_plugged(name, clock, firmware, data)
-    return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s, pump_data)
+        return _open_plugged(name, clock, firmware, data, bearer)
+    return _start_virtual(name, clock, firmware, on_pulse, hang_timeout_s, pump_data, bearer)
 
 
 def _start_virtual(
     name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None], hang_timeout_s: float,
-    pump_data: PumpData | None,
+    pump_data: PumpData | None, choice: BearerChoice,
 ) -> Dut:  # fmt: skip
+    if choice.kind not in ("serial", "ble"):
+        raise UsageError(f"the virtual board has no {choice.kind}", where="--bearer", allowed="serial, ble")
     try:
         single = has_single_floats(load_board(name))
-        board = VirtualBoard(name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data)
+        board = VirtualBoard(
+            name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data, ble=choice.radio
+        )
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
     board.on_pulse(on_pulse)
@@ -131,10 +145,16 @@ def _start_virtual(
         board.start()
     except BoardUnavailable as error:
         raise BlockedError(str(error)) from None
-    return Dut(name, board.bearer(), clock, board, single=single)
+    if not choice.radio:
+        return Dut(name, board.bearer(), clock, board, single=single)
+    try:
+        return Dut(name, radio_of_board(board, choice), clock, board, single=single, choice=choice)
+    except BaseException:
+        board.stop()
+        raise
 
 
-def _open_plugged(name: str, clock: Clock, firmware: Path | None, data: BoardData | None) -> Dut:
+def _refuse_for_real(name: str, clock: Clock, firmware: Path | None) -> None:
     if isinstance(clock, Lockstep):
         raise UsageError(
             f"lockstep needs the virtual board, {name} keeps its own time", where="--clock",
@@ -142,16 +162,34 @@ def _open_plugged(name: str, clock: Clock, firmware: Path | None, data: BoardDat
         )  # fmt: skip
     if firmware is not None:
         raise UsageError("this is for the virtual board alone", where="--firmware", remedy="Flash it instead.")
+
+
+def _open_aloft(name: str, clock: Clock, firmware: Path | None, choice: BearerChoice) -> Dut:
+    """A pump that is known by its radio alone."""
+    if not choice.radio:
+        raise UsageError(f"{name} is a pump's radio, and the bearer is {choice}", where="--bearer", allowed="ble+hci")
+    _refuse_for_real(name, clock, firmware)
+    return Dut(name, real_radio(name, choice, None), clock, choice=choice)
+
+
+def _open_plugged(
+    name: str, clock: Clock, firmware: Path | None, data: BoardData | None, choice: BearerChoice
+) -> Dut:
+    _refuse_for_real(name, clock, firmware)
     device = port_of(name).device
     baud = _BAUD if data is None else int(data.firmware.get("BAUD", _BAUD))
     with told():
         lock = BoardLock(device)
     try:
-        bearer = SerialBearer(device, baud, scale=max(1, clock.scale))
-        return Dut(name, bearer, clock, lock=lock, single=data is not None and has_single_floats(data))
-    except (BearerBusy, BearerMissing) as error:
+        line = SerialBearer(device, baud, scale=max(1, clock.scale))
+        bearer = real_radio(name, choice, line) if choice.radio else line
+        single = data is not None and has_single_floats(data)
+        return Dut(name, bearer, clock, lock=lock, single=single, choice=choice)
+    except BaseException as error:
         lock.release()
-        raise BlockedError(str(error)) from None
+        if isinstance(error, (BearerBusy, BearerMissing)):
+            raise BlockedError(str(error)) from None
+        raise
 
 
 def known_boards() -> list[str]:

@@ -17,7 +17,7 @@ from pumprig.oracle import commands as oracle_commands
 from pumprig.oracle.guardrails import Held
 from pumprig.oracle.questions import GetBolusTemplate
 from pumprig.pace import Pace
-from pumprig.repeat import Repeater
+from pumprig.repeat import DROPPED, Repeater
 from pumprig.scenario_parts import CgmSample, DeleteRecords
 from pumprig.sensor import Sensor
 from pumprig.story import Story
@@ -241,4 +241,6 @@ class Hands:
         """Send the last write again, octet for octet (D-405)."""
         code = self._repeater.repeat(at_s)
         self._pace.in_time(at_s)
-        self._story.fault(self._pace.now_s, at_s, "repeat_command", {"att_error": code})
+        self._story.fault(self._pace.now_s, at_s, "repeat_command", {"att_error": max(0, code)})
+        if code == DROPPED:
+            self.disconnect()

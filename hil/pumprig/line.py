@@ -1,11 +1,23 @@
-"""The line to the pump: whether every frame on it is whole, and of use (D-956)."""
+"""The line to the pump: whether every frame on it is whole, and of use (D-956), and how quick it is."""
 
 from __future__ import annotations
 
-from pumplink.link import Link
-from pumprig.checks import CheckBook
+from dataclasses import asdict
+from typing import Any
 
-__all__ = ["Line"]
+from pumplink.ble.bearer import BleBearer
+from pumplink.ble.split import SplitBearer
+from pumplink.errors import BearerMissing, PairingFailed
+from pumplink.link import Link
+from pumplink.meter import LinkFigures
+from pumplink.pump import Pump
+from pumplink.results import Identity
+from pumprig.checks import CheckBook
+from pumprig.dut import Dut
+from pumprig.errors import BlockedError, BuildMismatch
+from pumpwire.vendor import WIRE_VERSION
+
+__all__ = ["Line", "identify", "link_summary", "open_first"]
 
 
 class Line:
@@ -45,3 +57,67 @@ class Line:
             self._check, not dropped, at_s, message=f"{dropped} damaged or unasked {frames} {self._whose}", expected=0,
             observed=dropped, rule="D-956",
         )  # fmt: skip
+
+
+def open_first(dut: Dut, link: Link) -> None:
+    """Open the first connection.
+
+    Args:
+        dut: the board.
+        link: to it.
+
+    Raises:
+        BlockedError: there is no such pump, or it and this host do not trust each other: nothing can be said of it.
+        BearerError: it does not answer. A virtual pump that cannot be found in the air is at fault itself.
+    """
+    try:
+        link.open()
+    except PairingFailed as error:
+        raise BlockedError(str(error), where=dut.name) from None
+    except BearerMissing as error:
+        if dut.board is not None:
+            raise
+        raise BlockedError(str(error), where=dut.name) from None
+
+
+def identify(dut: Dut, pump: Pump, wanted: bytes | None) -> Identity:
+    """Which build the board runs.
+
+    Args:
+        dut: the board.
+        pump: the pump on it.
+        wanted: hash that it must report, None to accept any.
+
+    Raises:
+        BuildMismatch: it runs another build, or speaks another wire version: over the air that is not told before.
+    """
+    identity = pump.identity()
+    if wanted not in (None, identity.firmware_hash):
+        raise BuildMismatch(
+            f"the board runs firmware {identity.firmware_hash.hex()}", where=dut.name,
+            allowed=wanted.hex() if wanted else "", remedy="Flash this build, or run without a fixed build.",
+        )  # fmt: skip
+    if identity.wire_version != WIRE_VERSION:
+        raise BuildMismatch(
+            f"the board speaks wire version {identity.wire_version}", where=dut.name, allowed=str(WIRE_VERSION),
+            remedy="Flash the firmware of this pumprig.",
+        )  # fmt: skip
+    return identity
+
+
+def link_summary(dut: Dut, figures: LinkFigures) -> dict[str, Any]:
+    """How quick the link was, as plain data for run.json: milliseconds of host time.
+
+    Args:
+        dut: the board.
+        figures: what was measured.
+    """
+    radio = dut.bearer.ids if isinstance(dut.bearer, SplitBearer) else dut.bearer
+    secured_s = radio.port.secured_in_s if isinstance(radio, BleBearer) else 0.0
+    return {
+        "bearer": str(dut.choice), "cgm_bearer": dut.choice.cgm or str(dut.choice), "time": "host",
+        "response_ms": asdict(figures.response) if figures.response is not None else None,
+        "command_ms": asdict(figures.command) if figures.command is not None else None,
+        "octets_per_s": figures.octets_per_s,
+        "secured_ms": round(secured_s * 1000, 3) if secured_s else None,
+    }  # fmt: skip

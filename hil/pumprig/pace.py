@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import floor
 
 from pumplink.link import Link
 from pumplink.pump import Pump
@@ -21,6 +22,10 @@ LEADS_S = (0.95, 0.5, 0.2, 0.5)
 LATENESS_S_MAX = 0.5
 PHASE_LOOKS = 5
 PHASE_DOUBT_S_MAX = 0.1
+CLOCK_DRIFT_S_MAX = 0.25
+SECOND_S = 1.0
+SECOND_STEP_S = 0.02
+CLOCK_STEP_S = 0.002
 
 
 class Unfit(Exception):
@@ -73,12 +78,12 @@ class Pace:
         self._phase_s = (self._dut.bearer.now_s if self._dut.real_time else 0.0) - epoch_s
 
     def find_phase(self, pump: Pump) -> None:
-        """Ask the pump for its time, which it tells to the millisecond.
+        """Ask the pump for its time: it tells it to the millisecond, or where values are prepared, by the second.
 
         Raises:
             Unfit: the bench is too slow to tell the pump's seconds apart.
         """
-        self._phase_s, doubt_s = self._ask_phase(pump)
+        self._phase_s, doubt_s = self._ask_phase(pump, SECOND_S)
         fit = not self._dut.real_time or self._checks.expect(
             "bench-fitness", doubt_s <= PHASE_DOUBT_S_MAX, 0,
             message=f"the pump's time is known to {doubt_s * 1000:.0f} ms only; use a slower clock or an idle machine",
@@ -87,12 +92,34 @@ class Pace:
         if not fit:
             raise Unfit
 
-    def drift_s(self, pump: Pump) -> tuple[float, float]:
-        """Seconds that the pump's clock has lost against the bench since `find_phase`, and the doubt of that."""
-        phase_s, doubt_s = self._ask_phase(pump)
-        return phase_s - self._phase_s, doubt_s
+    def judge_drift(self, pump: Pump, at_s: int) -> float:
+        """Judge how far pump and bench have come apart since `find_phase`, where both run on one clock.
 
-    def _ask_phase(self, pump: Pump) -> tuple[float, float]:
+        A real board's crystal is not the host's.
+
+        Args:
+            pump: is asked.
+            at_s: pump second that the judgement is recorded at.
+
+        Returns:
+            Milliseconds that the pump's clock has lost.
+        """
+        if self._dut.bearer.prepares_values and self._dut.real_time:
+            # The next second is awaited from shortly before it on.
+            self.run_until(floor(self.now_s) + 1 - CLOCK_DRIFT_S_MAX)
+        phase_s, doubt_s = self._ask_phase(pump, 2 * CLOCK_DRIFT_S_MAX)
+        drift_s = phase_s - self._phase_s
+        if self._dut.board is not None:
+            self._checks.expect(
+                "clock", abs(drift_s) - doubt_s <= CLOCK_DRIFT_S_MAX, at_s,
+                message=f"the pump's clock is {drift_s * 1000:.0f} ms off since the start", expected="<= 250 ms",
+                observed=round(drift_s * 1000, 1),
+            )  # fmt: skip
+        return round(drift_s * 1000, 3)
+
+    def _ask_phase(self, pump: Pump, within_s: float) -> tuple[float, float]:
+        if self._dut.bearer.prepares_values:
+            return self._see_second(pump, within_s)
         looks = []
         for _ in range(PHASE_LOOKS):
             before_s = self._dut.bearer.now_s
@@ -102,6 +129,24 @@ class Pace:
         # The quickest look says best when the pump looked: somewhere within its round trip.
         doubt_s, phase_s = min(looks)
         return phase_s - self._epoch_s, doubt_s
+
+    # A prepared value says which second it is. When the second began is seen by its change; in lockstep both begin
+    # their seconds at one moment.
+    def _see_second(self, pump: Pump, within_s: float) -> tuple[float, float]:
+        bearer = self._dut.bearer
+        before_s = bearer.now_s
+        first_s = second_s = round(pump.health().uptime_s)
+        after_s, until_s = bearer.now_s, before_s + within_s + SECOND_STEP_S
+        if not self._dut.real_time:
+            return float(floor(before_s + CLOCK_STEP_S) - first_s - self._epoch_s), 0.0
+        while second_s == first_s and after_s < until_s:
+            pump.run_for(SECOND_STEP_S)
+            last_s, before_s = before_s, bearer.now_s
+            second_s, after_s = round(pump.health().uptime_s), bearer.now_s
+            if second_s != first_s:
+                return (last_s + after_s) / 2 - second_s - self._epoch_s, (after_s - last_s) / 2
+        # Its seconds last too long, or are not told.
+        return after_s - second_s - self._epoch_s, SECOND_S
 
     def lead_s(self, at_s: int) -> float:
         """How long before pump second `at_s` an input is sent."""

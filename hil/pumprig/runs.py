@@ -17,12 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pumplink.ble.passkey import redacted
 from pumplink.boards import default_firmware, firmware_hash
 from pumplink.btsnoop import Capture, capture_link
 from pumplink.errors import BearerError
 from pumplink.own_controller import OwnControllerError, own_firmware
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.frames import LinkFrame
+from pumprig.bearers import SERIAL, BearerChoice
 from pumprig.devices.choice import Devices
 from pumprig.dut import is_dead, open_dut
 from pumprig.errors import BlockedError, PumprigError, RigError, UsageError
@@ -52,6 +54,7 @@ class RunOptions:
         report: write report.html, junit.xml and signals.npz.
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
         capture: a btsnoop file for all ATT PDUs of the run, None for none.
+        bearer: the way to the board.
     """
 
     board: str
@@ -62,6 +65,7 @@ class RunOptions:
     report: bool = True
     hang_timeout_s: float = 10.0
     capture: Path | None = None
+    bearer: BearerChoice = SERIAL
 
 
 @dataclass(frozen=True)
@@ -195,11 +199,12 @@ def _open_and_run(
         dut = open_dut(
             options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
             on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)), pump_data=plan.devices.pump_data,
+            bearer=options.bearer,
         )  # fmt: skip
     except BearerError as error:
         if not is_dead(error):
             raise BlockedError(str(error)) from None
-        _log_output(record, getattr(error, "output", []))
+        _log_output(record, redacted(getattr(error, "output", [])))
         book.add(Reason(Verdict.FAIL, str(error), "D-954", "alive"))
         return
     capture: Capture | None = None
@@ -269,7 +274,7 @@ def _hash_of(firmware: Path | None) -> str | None:
 def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
     scenario, trace = plan.scenario, plan.trace
     firmware = options.firmware
-    if firmware is None and not options.board.startswith(("port:", "id:")):
+    if firmware is None and not options.board.startswith(("port:", "id:", "ble:")):
         firmware = default_firmware()
     return {
         "pumprig": version("pumprig"),
@@ -279,6 +284,9 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "seed": scenario.seed,
         "controller": scenario.controller_word,
         "board": options.board,
+        "bearer": str(options.bearer),
+        "cgm_bearer": options.bearer.cgm,
+        "allow_lab": options.bearer.allow_lab,
         "clock": str(options.clock),
         "without": sorted(plan.without),
         "trace_sha256": trace.source_sha256,

@@ -63,9 +63,10 @@ def test_a_trace_runs_and_leaves_its_record(call, trace, tmp_path):
     code, out, err = call("run", trace, "--no-live")
     assert (code, err) == (0, "")
     folder = only_run(tmp_path)
-    first, second = out.splitlines()
+    first, second, third = out.splitlines()
     assert first.startswith("PASS  8 samples, ")
-    assert second == f"report {folder.relative_to(tmp_path) / 'report.html'}"
+    assert re.fullmatch(r"  link over serial: response \S+ ms \(99 %: \S+\), command \S+ ms .* of host time", second)
+    assert third == f"report {folder.relative_to(tmp_path) / 'report.html'}"
     assert {path.name for path in folder.iterdir()} == {
         "run.json", "events.jsonl", "doses.jsonl", "dut.log", "frames.jsonl", "junit.xml", "report.html", "signals.npz",
     }  # fmt: skip

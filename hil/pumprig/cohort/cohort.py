@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pumprig.bearers import SERIAL, BearerChoice
 from pumprig.cohort.findings import Finding
 from pumprig.devices.choice import Devices
 from pumprig.errors import UsageError
@@ -39,6 +40,7 @@ class Settings:
         seed: of every run.
         firmware: another firmware folder.
         devices: the kind of pump and of sensor that all wear.
+        bearer: the way to the virtual boards.
     """
 
     patients: tuple[str, ...]
@@ -49,6 +51,7 @@ class Settings:
     firmware: Path | None = None
     announced: bool = False
     devices: Devices = field(default_factory=Devices)
+    bearer: BearerChoice = SERIAL
 
     @property
     def controller(self) -> str:
@@ -229,7 +232,10 @@ def _job(settings: Settings, key: str, name: str, controller: str, folder: Path)
     path.write_text(_scenario(settings, name, controller), encoding="utf-8")
     firmware = str(settings.firmware) if settings.firmware is not None else None
     seconds_max = SECONDS_PER_DAY_MAX * (settings.days + 1)
-    return Job(key, (str(path),), str(folder / "records" / file_name), firmware, seconds_max=seconds_max)
+    return Job(
+        key, (str(path),), str(folder / "records" / file_name), firmware, seconds_max=seconds_max,
+        bearer=str(settings.bearer), cgm_bearer=settings.bearer.cgm,
+    )  # fmt: skip
 
 
 def _scenario(settings: Settings, name: str, controller: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pumprig.bearers import SERIAL, BearerChoice, bearer_options
 from pumprig.commands.progress import progress
 from pumprig.errors import UsageError
 
@@ -43,6 +44,7 @@ def _controllers(_context: click.Context, _option: click.Parameter, text: str) -
     "--findings", type=click.Path(path_type=Path, dir_okay=False),
     help="Another list of violations that are understood.  [default: the one that comes with pumprig]",
 )  # fmt: skip
+@bearer_options
 @click.option("--firmware", type=click.Path(path_type=Path), help="Another firmware folder.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for the records."
@@ -51,7 +53,7 @@ def _controllers(_context: click.Context, _option: click.Parameter, text: str) -
 def command(
     patients: str, days: int, controller: tuple[str, ...], pump: str | None, cgm: str | None, meals: str,
     announce_meals: bool, seed: int, jobs: int,
-    findings: Path | None, firmware: Path | None, out: Path, as_json: bool,
+    findings: Path | None, bearer: BearerChoice | None, firmware: Path | None, out: Path, as_json: bool,
 ) -> int:  # fmt: skip
     """Run virtual patients through the real firmware in lockstep, and tell how each fared.
 
@@ -89,7 +91,10 @@ def command(
         raise UsageError("this is no firmware", where=f"--firmware {firmware}", allowed="a folder with main.py")
     if announce_meals and eaten is None:
         raise UsageError("there are no meals to tell of", where="--announce-meals", remedy="Name some with --meals.")
-    settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals, devices)
+    way = bearer or SERIAL
+    if way.kind not in ("serial", "ble") or way.passkey is not None or way.allow_lab is not None:
+        raise UsageError("a cohort wears virtual boards", where="--bearer", allowed="serial, ble, and --cgm-bearer")
+    settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals, devices, way)
     folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{'-'.join(controller)}")
     began_s = time.monotonic()
     with progress("Living", len(names) * len(controller), as_json) as advance:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pumprig.bearers import BearerChoice, bearer_options
 from pumprig.commands.report import run_folder
 from pumprig.commands.run import show
 from pumprig.dut import clock_of
@@ -28,9 +29,12 @@ DIFFERENT_DOSES = 1
     "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder that holds runs."
 )
 @click.option("--clock", metavar="lockstep|realtime|scaled:N", help="Another clock than the run had.")
+@bearer_options
 @click.option("--any-firmware", is_flag=True, help="Repeat it although the firmware has changed since.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
-def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json: bool) -> int:
+def command(
+    run: Path, out: Path, clock: str | None, bearer: BearerChoice | None, any_firmware: bool, as_json: bool
+) -> int:
     """Repeat RUN from its record and compare the dose events.
 
     RUN is the folder of a run. Scenario, trace, seed and switched-off checks are those of the record; the trace and
@@ -54,7 +58,9 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
             remedy="Run the scenario anew.",
         )  # fmt: skip
     firmware = Path(meta["firmware_folder"]) if meta["firmware_folder"] else None
-    options = RunOptions(board=meta["board"], clock=run_clock, out=out, firmware=firmware)
+    options = RunOptions(
+        board=meta["board"], clock=run_clock, out=out, firmware=firmware, bearer=bearer or _bearer_of(meta)
+    )
     _refuse_other_firmware(meta, options, any_firmware)
     outcome = execute(plan, options)
     show(outcome, as_json=as_json)
@@ -68,6 +74,11 @@ def command(run: Path, out: Path, clock: str | None, any_firmware: bool, as_json
     if not as_json:
         click.echo(f"the dose events are those of {folder}")
     return 0
+
+
+# Records of before there was a radio name no bearer.
+def _bearer_of(meta: dict[str, Any]) -> BearerChoice:
+    return BearerChoice.of(str(meta.get("bearer", "serial")), meta.get("cgm_bearer"), None, meta.get("allow_lab"))
 
 
 def _meta(folder: Path) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def _refuse_other_firmware(meta: dict[str, Any], options: RunOptions, any_firmwa
     from pumplink.boards import default_firmware, firmware_hash
 
     recorded = meta["firmware_hash"]
-    if any_firmware or recorded is None or options.board.startswith(("port:", "id:")):
+    if any_firmware or recorded is None or options.board.startswith(("port:", "id:", "ble:")):
         return
     folder = options.firmware or default_firmware()
     if not folder.is_dir():

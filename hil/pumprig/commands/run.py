@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from pumprig.bearers import SERIAL, BearerChoice, bearer_options
 from pumprig.errors import UsageError
 from pumprig.patients.plan import NO_MEALS
-from pumprig.report.words import count
+from pumprig.report.words import count, link_line
 from pumprig.rule_titles import GUARDRAIL_TITLES
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
@@ -42,9 +43,10 @@ __all__ = ["command"]
     help="How the pump's time passes. Lockstep proves logic and order; the others also judge deadlines of speed.",
 )  # fmt: skip
 @click.option(
-    "--board", default="virtual", show_default=True, metavar="virtual|id:SERIAL|port:DEVICE",
+    "--board", default="virtual", show_default=True, metavar="virtual|id:SERIAL|port:DEVICE|ble:ADDRESS",
     help="The device under test.",
 )  # fmt: skip
+@bearer_options
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of everything random in the run.")
 @click.option(
     "--hours", type=float,
@@ -75,6 +77,7 @@ def command(
     controller: str | None,
     clock: str,
     board: str,
+    bearer: BearerChoice | None,
     seed: int | None,
     hours: float | None,
     start: str | None,
@@ -127,7 +130,7 @@ def command(
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
-        board=board, clock=run_clock, out=out, firmware=firmware, capture=capture,
+        board=board, clock=run_clock, out=out, firmware=firmware, capture=capture, bearer=bearer or SERIAL,
         live=not as_json and (sys.stdout.isatty() if live is None else live),
     )  # fmt: skip
     outcome = execute(plan, options)
@@ -216,6 +219,8 @@ def _notes(summary: dict[str, Any]) -> Iterator[str]:
         yield f"therapy stopped at {clock} and did not run again"
     if "counted" in summary.get("pulses", {}):
         yield "the motor was not seen: pulses are those the pump counts"
+    if line := link_line(summary.get("link") or {}):
+        yield line
     if summary.get("without"):
         yield f"switched off, and so not proven: {', '.join(summary['without'])}"
 

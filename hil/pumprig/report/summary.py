@@ -217,7 +217,27 @@ def bench_numbers(record: Record) -> list[tuple[str, str]]:
         ("free_heap_octets", "Free heap at the end", "octets"),
     )
     found = ((text, number(record.info.get(name)), unit) for name, text, unit in known)
-    return [(text, f"{value:,.6g} {unit}") for text, value, unit in found if value is not None]
+    rows = [(text, f"{value:,.6g} {unit}") for text, value, unit in found if value is not None]
+    return [*rows, *_link_rows(record)]
+
+
+def _link_rows(record: Record) -> list[tuple[str, str]]:
+    link = record.info.get("link")
+    if not isinstance(link, dict):
+        return []
+    rows = [("Way to the pump", str(link.get("bearer")))]
+    if link.get("cgm_bearer") != link.get("bearer"):
+        rows.append(("Way of the sensor", str(link.get("cgm_bearer"))))
+    for text, key in (("Request to response", "response_ms"), ("Command to indication", "command_ms")):
+        spread = link.get(key)
+        if isinstance(spread, dict):
+            most = f"{spread.get('p99')} ms for 99 % of {spread.get('count')}"
+            rows.append((text, f"{spread.get('median')} ms, {most}, host time"))
+    for text, key, unit in (("Throughput of data", "octets_per_s", "octets/s"), ("Encrypted in", "secured_ms", "ms")):
+        value = number(link.get(key))
+        if value is not None:
+            rows.append((text, f"{value:,.6g} {unit}, host time"))
+    return rows
 
 
 def speed(record: Record) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _REASONS = {
@@ -45,6 +46,24 @@ _PROVEN = {
         "Deadlines were judged at the speed of the clock.",
     ),
 }
+
+
+def link_line(link: Mapping[str, Any]) -> str:
+    """How quick a run's link was, in a line; empty when nothing was measured.
+
+    Args:
+        link: as run.json has it, times in milliseconds of host time.
+    """
+    told = [
+        f"{what} {spread['median']:.2g} ms (99 %: {spread['p99']:.2g})"
+        for what, spread in (("response", link.get("response_ms")), ("command", link.get("command_ms")))
+        if spread
+    ]
+    if rate := link.get("octets_per_s"):
+        told.append(f"{rate / 1000:.3g} kB/s")
+    if secured_ms := link.get("secured_ms"):
+        told.append(f"encrypted in {secured_ms:.2g} ms")
+    return f"link over {link.get('bearer')}: {', '.join(told)} of host time" if told else ""
 
 
 def key_of(name: object) -> str:

@@ -33,6 +33,8 @@ class Job:
         without: checks that are switched off.
         until_fail: stop at the first run that is no PASS.
         seconds_max: host seconds after which the job counts as hung; the usual ones when None.
+        bearer: the way to the virtual board.
+        cgm_bearer: another way for the sensor.
     """
 
     key: str
@@ -42,6 +44,8 @@ class Job:
     without: tuple[str, ...] = ()
     until_fail: bool = False
     seconds_max: float | None = None
+    bearer: str = "serial"
+    cgm_bearer: str | None = None
 
     @property
     def limit_s(self) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pumplink.virtual.clocks import Lockstep
+from pumprig.bearers import BearerChoice
 from pumprig.errors import PumprigError
 from pumprig.runs import RunOptions, execute, make_plan
 from pumprig.scenario import Scenario
@@ -27,7 +28,7 @@ def run_job(job: dict[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         job: `scenarios` (paths), `firmware` (folder or None for the installed one), `without` (checks), `out` (folder
-            for the records), `until_fail` (stop at the first run that is no PASS).
+            for the records), `until_fail` (stop at the first run that is no PASS), `bearer`.
 
     Returns:
         For each run: scenario, verdict, reasons, exit_code, seconds, folder.
@@ -42,6 +43,7 @@ def run_job(job: dict[str, Any]) -> list[dict[str, Any]]:
                 board="virtual", clock=Lockstep(), out=Path(job["out"]),
                 report=False, hang_timeout_s=HANG_TIMEOUT_S,
                 firmware=Path(job["firmware"]) if job["firmware"] else None,
+                bearer=BearerChoice.of(job["bearer"], job["cgm_bearer"]),
             )  # fmt: skip
             outcome = execute(plan, options)
             run |= {

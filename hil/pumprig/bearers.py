@@ -1,0 +1,252 @@
+"""Which way a command takes to a pump: the options `--bearer` and its companions, and the bearers that they mean."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pumplink.bearer import Bearer
+from pumplink.errors import BearerError, PumpLinkError
+from pumplink.link import Link
+from pumplink.pump import Pump
+from pumprig.errors import BlockedError, UsageError
+
+if TYPE_CHECKING:
+    from pumplink.ble.finding import Wanted
+    from pumplink.ble.passkey import Source
+    from pumplink.results import Radio
+    from pumplink.virtual.board import VirtualBoard
+
+__all__ = ["SERIAL", "BearerChoice", "Cable", "bearer_options", "radio_of_board", "real_radio"]
+
+ALLOWED = "serial, usb, ble, ble+hci:TRANSPORT such as ble+hci:usb:0"
+_HCI = "ble+hci:"
+_ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class BearerChoice:
+    """A way to a pump.
+
+    Args:
+        kind: `serial`, `usb`, `ble`, or `ble+hci`.
+        transport: of `ble+hci`, as Bumble names it.
+        cgm: `serial` when the sensor goes by the cable beside the radio; None for the same way.
+        passkey: that the pump shows, when it was given; never kept.
+        allow_lab: name of the board that is allowed lab use; None for none.
+    """
+
+    kind: str = "serial"
+    transport: str = ""
+    cgm: str | None = None
+    passkey: int | None = None
+    allow_lab: str | None = None
+
+    @staticmethod
+    def of(
+        bearer: str, cgm_bearer: str | None = None, passkey: str | None = None, allow_lab: str | None = None
+    ) -> BearerChoice:
+        """What the options of a command line mean.
+
+        Raises:
+            UsageError: one of them means nothing, or not beside the others.
+        """
+        kind, transport = bearer, ""
+        if bearer.startswith(_HCI):
+            kind, transport = _HCI.rstrip(":"), bearer.removeprefix(_HCI)
+        if kind not in ("serial", "usb", "ble", "ble+hci") or (kind == "ble+hci" and not transport):
+            raise UsageError(f"{bearer} is no bearer", where="--bearer", allowed=ALLOWED)
+        radio = kind.startswith("ble")
+        for option, value in (("--cgm-bearer", cgm_bearer), ("--passkey", passkey), ("--allow-lab", allow_lab)):
+            if value is not None and not radio:
+                raise UsageError(f"this is for a radio, and the bearer is {kind}", where=option, allowed="--bearer ble")
+        if cgm_bearer not in (None, "serial", "ble"):
+            raise UsageError(f"{cgm_bearer} is no bearer for the sensor", where="--cgm-bearer", allowed="serial, ble")
+        if passkey is not None and not re.fullmatch(r"\d{6}", passkey):
+            raise UsageError("that is no passkey", where="--passkey", allowed="the six digits that the pump shows")
+        return BearerChoice(
+            kind, transport, "serial" if cgm_bearer == "serial" else None, None if passkey is None else int(passkey),
+            allow_lab,
+        )  # fmt: skip
+
+    @property
+    def radio(self) -> bool:
+        """Whether it is a radio."""
+        return self.kind.startswith("ble")
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.transport}" if self.transport else self.kind
+
+
+SERIAL = BearerChoice()
+
+_OPTIONS = (
+    click.option(
+        "--bearer", metavar="serial|usb|ble|ble+hci:TRANSPORT",
+        help="The way to the pump. ble is the virtual board's radio, or this machine's adapter; ble+hci a dongle of "
+        "its own, such as ble+hci:usb:0.  [default: serial]",
+    ),
+    click.option("--cgm-bearer", metavar="serial|ble", help="Another way for the sensor: the cable beside the radio."),
+    click.option("--passkey", metavar="DIGITS", help="What the pump shows; by itself where its console is seen."),
+    click.option("--allow-lab", metavar="NAME", help="Let a board without authenticated pairing, by its name, dose."),
+)  # fmt: skip
+
+
+def bearer_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the options of a bearer, as its argument `bearer`: a choice, or None when none was given."""
+
+    @functools.wraps(function)
+    def chosen(
+        *arguments: Any, bearer: str | None, cgm_bearer: str | None, passkey: str | None, allow_lab: str | None,
+        **others: Any,
+    ) -> Any:  # fmt: skip
+        choice = None
+        if (bearer, cgm_bearer, passkey, allow_lab) != (None,) * 4:
+            choice = BearerChoice.of(bearer or "serial", cgm_bearer, passkey, allow_lab)
+        return function(*arguments, bearer=choice, **others)
+
+    command = chosen
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Cable:
+    """The serial line beside a radio, by which a rig that nobody watches learns what the radio does not tell.
+
+    Args:
+        bearer: the line. Others may use it before and after.
+    """
+
+    def __init__(self, bearer: Bearer) -> None:
+        self.bearer = bearer
+
+    def radio(self) -> Radio | None:
+        """State of the radio; None when nobody answers on the line."""
+        try:
+            return self._asked(Pump.radio)
+        except PumpLinkError:
+            return None
+
+    def passkey(self) -> int | None:
+        """The passkey that is shown now."""
+        radio = self.radio()
+        return None if radio is None else radio.passkey
+
+    def allow_lab(self, name: str) -> None:
+        """Lets a board dose whose peers nobody can authenticate.
+
+        Raises:
+            BlockedError: the board refused, or nobody answers.
+        """
+        try:
+            self._asked(lambda pump: pump.allow_lab(name))
+        except (PumpLinkError, ValueError) as error:
+            raise BlockedError(
+                str(error), where=f"--allow-lab {name}", allowed="the name of a board that says `lab only`"
+            ) from None
+
+    def _asked(self, question: Callable[[Pump], Any]) -> Any:
+        link = Link(self.bearer)
+        link.open(attempts=2)
+        try:
+            return question(Pump(link))
+        finally:
+            link.close()
+
+
+def radio_of_board(board: VirtualBoard, choice: BearerChoice) -> Bearer:
+    """The radio of a virtual board.
+
+    Args:
+        board: started, with a radio.
+        choice: `ble`.
+    Raises:
+        BlockedError: it cannot be used.
+    """
+    from pumplink.ble.radios import virtual_bearer
+    from pumplink.ble.split import SplitBearer
+
+    if choice.allow_lab is not None:
+        with board.bearer() as line:
+            Cable(line).allow_lab(choice.allow_lab)
+    try:
+        radio = virtual_bearer(board, passkey=_given(choice), serve=choice.cgm is None)
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
+    if choice.cgm is None:
+        return radio
+    return SplitBearer(radio, board.bearer(), lambda: board.uart_waiting)
+
+
+def real_radio(name: str, choice: BearerChoice, line: Bearer | None) -> Bearer:
+    """A radio of this machine.
+
+    Args:
+        name: as given on the command line; `ble:ADDRESS` or `ble:NAME` for a pump without a cable.
+        choice: `ble` or `ble+hci`.
+        line: the cable to the board; None without one.
+    Raises:
+        UsageError: the options do not go together.
+        BlockedError: the radio cannot be used.
+    """
+    from pumplink.ble.radios import hci_bearer, system_bearer
+    from pumplink.ble.split import SplitBearer
+
+    cable = None if line is None else Cable(line)
+    split = choice.cgm == "serial" or choice.kind == "ble"
+    if split and line is None:
+        raise UsageError(
+            "the sensor needs the cable here, and a pump that is named by its radio has none", where="--cgm-bearer",
+            remedy="Name the board by its serial device, or use --bearer ble+hci with a dongle.",
+        )  # fmt: skip
+    if choice.allow_lab is not None:
+        if cable is None:
+            raise UsageError("lab use is allowed by the cable", where="--allow-lab", allowed="a board with one")
+        cable.allow_lab(choice.allow_lab)
+    wanted = _wanted(name, cable)
+    try:
+        if choice.kind == "ble":
+            radio = system_bearer(wanted=wanted)
+        else:
+            radio = hci_bearer(choice.transport, wanted=wanted, passkey=_source(choice, cable), serve=not split)
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
+    return SplitBearer(radio, line) if split and line is not None else radio
+
+
+def _wanted(name: str, cable: Cable | None) -> Wanted:
+    from pumplink.ble.finding import Wanted
+
+    if name.startswith("ble:"):
+        told = name.removeprefix("ble:")
+        return Wanted(address=told) if _ADDRESS.fullmatch(told) else Wanted(name=told or None)
+    radio = cable.radio() if cable is not None else None
+    return Wanted(address=radio.address.hex(":").upper() if radio is not None and any(radio.address) else None)
+
+
+def _given(choice: BearerChoice) -> Source | None:
+    return None if choice.passkey is None else lambda: choice.passkey
+
+
+def _source(choice: BearerChoice, cable: Cable | None) -> Source:
+    given = _given(choice)
+    if given is not None:
+        return given
+    return _Asked() if cable is None else cable.passkey
+
+
+class _Asked:
+    """Asks whoever sits at the terminal, once for a pairing."""
+
+    def __call__(self) -> int | None:
+        if not sys.stdin.isatty():
+            return None
+        told = click.prompt("The passkey that the pump shows", err=True, type=click.IntRange(0, 999_999))
+        return int(told)
