@@ -108,6 +108,7 @@ class Firmware:
             self.clock, self.radio, self.pump, history, recorder, settings, identity, ATT_MTU_MAX, security, beside
         )
         peripheral.server.others.append(self.server)
+        self.server.others.append(peripheral.server)
         self.air_server = peripheral.server
         self.air_client = peripheral.client
         self._waiting += (self.radio, self.air_server, self.air_client)

@@ -61,7 +61,6 @@ class Security:
         self._bonds = bonds
         self._name = name
         self._say = say
-        self._in_a_row = 0
         self._lock = Timeout(clock)
         if self.lab_only:
             print("pumprig: lab only, no passkey can be shown on this board")
@@ -116,7 +115,7 @@ class Security:
         self.bonded = bits & BONDED != 0
         if self.passkey != _NONE:
             self.passkey = _NONE
-            self._in_a_row = 0
+            self.failed_pairings = 0
             self._say("pumprig: paired")
         if self.bonded and self.trusted():
             if not self._bonds.knows(self.peer):
@@ -128,10 +127,8 @@ class Security:
     def _failed(self):
         self.passkey = _NONE
         self.failed_pairings = min(self.failed_pairings + 1, _U8_MAX)
-        self._in_a_row += 1
         self._say("pumprig: pairing failed")
-        if self._in_a_row >= _FAILED_MAX:
-            self._in_a_row = 0
+        if self.failed_pairings >= _FAILED_MAX:
             self._lock.start(_LOCK_MS)
             self._say("pumprig: pairing is locked for %d s" % (_LOCK_MS // 1000))
 
@@ -139,6 +136,7 @@ class Security:
     def run(self):
         if self._lock.over():
             self._lock.stop()
+            self.failed_pairings = 0
 
     # Milliseconds until `run` has something to do, or -1.
     def wait_ms(self):

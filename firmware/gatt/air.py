@@ -89,8 +89,7 @@ class AirServer(Server):
         # Emulator Write Result, and Status Changed with its flags; set when they are there.
         self.result = None
         self.status_changed = None
-        # The servers on the other bearers, and how much each had received when that was last looked at.
-        self.others = []
+        # How much the servers on the other bearers had received when that was last looked at.
         self._inputs_seen = 0
         self._refusals = []
         # What can be read, and bits for each of it: not as it should be, changing with the pump, or with each second.

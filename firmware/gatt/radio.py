@@ -67,7 +67,7 @@ class EmulatorRadioCommand(Setting):
     def take(self, s):
         fields = self._codec.fields
         end = tables.BOARD_NAME + fields[tables.BOARD_NAME_OCTETS]
-        name = bytes(fields[tables.BOARD_NAME : end])
+        name = bytes([octet for octet in fields[tables.BOARD_NAME : end]])
         return self._radio.command(s, fields[tables.RADIO_COMMAND], fields[tables.BOND_INDEX], name)
 
 

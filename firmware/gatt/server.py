@@ -26,6 +26,8 @@ class Server:
         self._streams = []
         self._parts = []
         self._client = None
+        # Servers of the same pump on other bearers.
+        self.others = []
         self._indicated = None
         self._silent = False
         # How many PDUs have been received.

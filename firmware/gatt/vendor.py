@@ -252,6 +252,8 @@ class EmulatorHealth(Characteristic):
     def encode(self, s, buf, start):
         fields = self._codec.fields
         failures = self._server.e2e_failures() + self._client.e2e_failures
+        for other in self._server.others:
+            failures += other.e2e_failures()
         fields[tables.RESET_CAUSE] = self._reset_cause
         put_u32(fields, tables.UPTIME_S_LOW, self._clock.s)
         fields[tables.UPTIME_MS] = self._clock.ms

@@ -43,6 +43,8 @@ ON_AIR = [
 _CCCD = b"\x02\x29"
 _DECLARATION = b"\x03\x28"
 _ANSWER_S = 5.0
+# The pump keeps its bond, and has its values ready, a moment after the pairing.
+SETTLED_S = 0.5
 LATER = -1
 
 
@@ -118,6 +120,7 @@ class Central:
             self.device.connect_le(hci.Address(self.radio.address), timeout=within_s), within_s=within_s
         )
         self.connection.on("disconnection", self._lost)
+        self.wait(SETTLED_S)
         return self
 
     def _typed(self) -> int | None:
@@ -130,14 +133,19 @@ class Central:
         """Ends the connection, as a client does that is done."""
         if self.ended is None:
             self.radio.run(self.connection.disconnect())
+        self.wait(SETTLED_S)
 
     def pair(self) -> bool:
         """Pairs; False when that failed."""
-        return self._tried(self.connection.pair())
+        done = self._tried(self.connection.pair())
+        self.wait(SETTLED_S)
+        return done and self.connected
 
     def encrypt(self) -> bool:
         """Encrypts with the key of the bond; False when that failed."""
-        return self._tried(self.connection.encrypt())
+        done = self._tried(self.connection.encrypt())
+        self.wait(SETTLED_S)
+        return done and self.connected
 
     def _tried(self, coroutine: Any) -> bool:
         try:
