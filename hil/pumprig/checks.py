@@ -96,7 +96,7 @@ CHECKS: dict[str, Check] = declare(
     Check("stored-records", "The history holds what was recorded and not deleted", ("D-911",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),
     Check("status-changed", "Each change is indicated, and its bit stays set until it is reset", ("D-908", "D-814")),
-    Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831")),
+    Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831", "D-1112")),
     Check("pump-data", "The pump is made as the specification says",
           ("D-101", "D-106", "D-109", "D-205", "D-801", "D-802", "D-811")),
     Check("monitoring", "No insulin leaves a pump whose sensor is for monitoring only", ("D-1301",)),

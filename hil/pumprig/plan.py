@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pumprig.devices.choice import Devices
+from pumprig.oracle.settings import OracleSettings
 from pumprig.patients.plan import PatientPlan
 from pumprig.scenario import Scenario
 from pumprig.scenario_commands import (
@@ -56,6 +57,7 @@ class RunPlan:
         expected_firmware: hash that the board must report, None to accept any.
         patient: whose glucose is measured as the run goes, None where a trace is replayed.
         devices: the kind of pump, and of sensor.
+        own_loads: whether MicroPython can load the file of a controller of one's own (D-1112).
     """
 
     scenario: Scenario
@@ -65,6 +67,12 @@ class RunPlan:
     expected_firmware: bytes | None = None
     patient: PatientPlan | None = None
     devices: Devices = field(default_factory=Devices)
+    own_loads: bool = True
+
+    @property
+    def oracle_settings(self) -> OracleSettings:
+        """What the oracle knows of the pump before it starts."""
+        return replace(self.devices.oracle_settings, own_loads=self.own_loads)
 
     def first_commands(self) -> list[Command]:
         """What the pump is set to before it runs: maximum bolus, profiles, oref's settings, guardrails."""

@@ -231,7 +231,7 @@ class Rig:
         data = self.pump.pump_data()
         self.pace.find_phase(self.pump)
         self._refuse_used_pump()
-        settings = self.plan.devices.oracle_settings
+        settings = self.plan.oracle_settings
         self._judge_pump_data(data, settings)
         self._start_judging(settings)
         self._judge_watchdog()

@@ -20,8 +20,8 @@ from typing import Any
 from pumplink.ble.passkey import redacted
 from pumplink.boards import default_firmware, firmware_hash
 from pumplink.btsnoop import Capture, capture_link
-from pumplink.errors import BearerError
-from pumplink.own_controller import OwnControllerError, own_firmware
+from pumplink.errors import BearerError, BoardUnavailable
+from pumplink.own_controller import OwnControllerError, can_be_loaded, own_firmware
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.frames import LinkFrame
 from pumprig.bearers import SERIAL, BearerChoice
@@ -132,7 +132,10 @@ def execute(plan: RunPlan, options: RunOptions) -> Outcome:
         return _execute(plan, options)
     try:
         with own_firmware(file, options.firmware) as firmware:
-            return _execute(plan, replace(options, firmware=firmware))
+            loads = can_be_loaded(firmware)
+            return _execute(replace(plan, own_loads=loads), replace(options, firmware=firmware))
+    except BoardUnavailable as error:
+        raise BlockedError(str(error)) from None
     except OwnControllerError as error:
         raise UsageError(error.what, where=error.where, allowed=error.allowed) from None
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pumplink.boards import default_firmware
+from pumplink.virtual.launch import micropython_command
 
-__all__ = ["OwnControllerError", "own_firmware"]
+__all__ = ["OwnControllerError", "can_be_loaded", "own_firmware"]
 
+# Far longer than any module takes.
+_LOADING_SECONDS_MAX = 10.0
 _PLACE = Path("pump/control/own.py")
 _ARGUMENTS = ("inputs", "settings", "decision")
 
@@ -47,6 +51,25 @@ def own_firmware(file: Path, firmware: Path | None = None) -> Iterator[Path]:
         shutil.copytree(firmware or default_firmware(), copy, ignore=shutil.ignore_patterns("__pycache__"))
         (copy / _PLACE).write_text(text, encoding="utf-8")
         yield copy
+
+
+def can_be_loaded(firmware: Path) -> bool:
+    """Whether MicroPython can load controller own of a firmware; one that does not come to an end counts as loaded.
+
+    Args:
+        firmware: the folder with `main.py`.
+    Raises:
+        BoardUnavailable: there is no MicroPython for this machine.
+    """
+    load = f"import sys; sys.path[:] = [{str(firmware)!r}, '.frozen']; from pump.control.own import decide"
+    try:
+        done = subprocess.run(
+            [*micropython_command(), "-c", load], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_LOADING_SECONDS_MAX,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode == 0
 
 
 def _checked(file: Path) -> str:

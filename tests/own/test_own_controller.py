@@ -111,6 +111,19 @@ def test_nothing_that_it_does_reaches_the_pump(pumprig, tmp_path, body):
     assert "the controller failed at 12 of 12 decisions" in said
 
 
+@pytest.mark.parametrize("fault", ["", '[[fault]]\nat = "00:20:10"\nkind = "power_cut"\nfor_seconds = 30\n'])
+def test_one_that_cannot_be_loaded_is_judged_as_the_rules_say(pumprig, tmp_path, fault):
+    """D-1112: told when it is chosen and at a restart, and by every decision."""
+    bad = tmp_path / "bad.py"
+    bad.write_text("import numpy\ndef decide(inputs, settings, decision):\n    pass\n")
+    write_trace(tmp_path / "trace.csv", 1)
+    (tmp_path / "scenario.toml").write_text('trace = "trace.csv"\n' + LOOP_PROFILES + fault)
+    arguments = (tmp_path / "scenario.toml", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
+    code, said = pumprig("run", *arguments)
+    assert code == 0, said
+    assert "ImportError: no module named 'numpy', File \"bad.py\", line 1" in said
+
+
 def test_a_run_says_where_its_controller_hangs(pumprig, tmp_path):
     """D-954: in the name of its file, with the line."""
     bad = tmp_path / "bad.py"

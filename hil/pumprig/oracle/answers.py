@@ -241,6 +241,7 @@ def _configure(pump: Machine, at_s: int, command: c.Configure) -> Expected:
         pump.end_automatic_tbr(at_s, "D-616")
     if settings.controller in LOOPED:
         pump.loop.choose(pump, at_s)
+    pump.tell_unloaded(at_s)
     return reply(ATT_OK, "D-616")
 
 

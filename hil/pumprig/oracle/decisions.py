@@ -153,7 +153,8 @@ def _looped(pump: Machine, at_s: int, own: Wanted | None) -> tuple[Action, Reaso
         return Action.NONE, Reason.IOB_UNKNOWN
     inputs = pump.loop.inputs(pump, at_s)
     if pump.controller.controller == Controller.OWN:
-        return _of_own(pump, at_s, inputs, own or Wanted())
+        loads = pump.settings.own_loads
+        return _of_own(pump, at_s, inputs, own or Wanted() if loads else Wanted(failed=True))
     decision = oref.decide(inputs) if own is None or not own.single else _beside(inputs, own)
     done = carry_out(pump, at_s, wanted_of(decision))
     pump.detail = detail_of(pump.decisions, inputs, decision, done.guardrail)

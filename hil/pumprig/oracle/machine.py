@@ -43,6 +43,7 @@ from pumprig.oracle.terms import (
     AnnunciationType,
     BolusType,
     Context,
+    Controller,
     EndReason,
     OperationalState,
     PrimingReason,
@@ -493,6 +494,11 @@ class Machine:
             return False
         self.end_tbr(at_s, EndReason.CANCELED, rule)
         return True
+
+    def tell_unloaded(self, at_s: int) -> None:
+        """Raise *system issue* when the controller that is chosen cannot be loaded (D-1112)."""
+        if self.controller.controller == Controller.OWN and not self.settings.own_loads:
+            self.annunciations.raise_one(AnnunciationType.SYSTEM_ISSUE, at_s, "D-1112")
 
     def _lock_out(self, at_s: int) -> None:
         self.lockout_end_s = at_s + 60 * self.controller.lockout_minutes

@@ -135,6 +135,7 @@ def _second_0(old: Machine, ended_s: int) -> Machine:
 
 def _record(pump: Machine, after: _Aftermath, doubt: str | None) -> None:
     """What second 0 records beside the reference time, in the order of D-905 (D-922, D-924, D-927)."""
+    pump.tell_unloaded(0)
     for step_mu in after.steps_mu:
         pump.history.add(ReservoirChanged, 0, "D-927", remaining_mu=step_mu)
     named = None

@@ -163,6 +163,7 @@ class OracleSettings:
         basal_fixed_mu_per_h: the rate of a pump where there are none.
         guardrails: the bounds of the guardrails, which hold at the start, too (D-1201).
         oref: the settings of controller oref at the start.
+        own_loads: whether controller own can be loaded (D-1112).
 
     Raises:
         UsageError: a value that no pump can have.
@@ -194,6 +195,7 @@ class OracleSettings:
     basal_fixed_mu_per_h: int = 0
     guardrails: Guardrails = field(default_factory=Guardrails)
     oref: OrefSettings = field(default_factory=OrefSettings)
+    own_loads: bool = True
 
     def __post_init__(self) -> None:
         """Refuse values that would make the arithmetic meaningless."""
