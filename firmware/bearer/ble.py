@@ -5,12 +5,10 @@
 # notifications, indications and requests to the sensor go to the stack, and answers that it has already given nowhere.
 #
 # The link is `connected` once it is secure: before, nothing is said and nothing is taken.
-import sys
 
 from micropython import const
 
 import bluetooth
-import gatt
 from bearer import ble_events as events
 from bearer import ble_security as security
 from bearer.ble_advertising import Advertising
@@ -106,7 +104,7 @@ class BleBearer:
         self._register()
 
     def _register(self):
-        from gatt.ble_database import services, table_handles
+        from gatt.ble_database import forget, services, table_handles
 
         protected = []
         for service, characteristics in services(bluetooth.UUID, self._passkeys):
@@ -120,8 +118,7 @@ class BleBearer:
                 self._table_handles[handle] = of_table[at]
                 at += 1
         # Nothing of it is needed any more, and it is large.
-        sys.modules.pop("gatt.ble_database", None)
-        gatt.__dict__.pop("ble_database", None)
+        forget()
 
     # Whether a characteristic is served here: not every stack has room for all of them.
     def has(self, characteristic):
