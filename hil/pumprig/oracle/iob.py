@@ -51,6 +51,8 @@ class InsulinOnBoard:
         self._pulse_mu = pulse_mu
         self._pulses = np.zeros(_GROWTH_MINUTES)
         self._weights = np.zeros(0)
+        # What was found for a minute, until something changes.
+        self._found: tuple[int, Iob] | None = None
         self.configure(dia_minutes, peak_minutes)
 
     def configure(self, dia_minutes: int, peak_minutes: int) -> None:
@@ -58,6 +60,7 @@ class InsulinOnBoard:
         # Oldest first, as the pulses lie; ages from T on weigh nothing and are left out.
         ages = np.arange(dia_minutes - 1, -1, -1, dtype=np.float64)
         self._weights = iob_curve(dia_minutes, peak_minutes, ages) * self._pulse_mu
+        self._found = None
 
     def add(self, at_s: int) -> None:
         """Count a pulse delivered at a pump second."""
@@ -67,12 +70,17 @@ class InsulinOnBoard:
             grown[: len(self._pulses)] = self._pulses
             self._pulses = grown
         self._pulses[minute] += 1.0
+        self._found = None
 
     def at(self, at_s: int) -> Iob:
         """Insulin on board at a pump second, with its tolerance."""
         end = at_s // 60 + 1
+        if self._found is not None and self._found[0] == end:
+            return self._found[1]
         pulses = self._pulses[max(0, end - len(self._weights)) : end]
         # The newest minutes may lie beyond the array when nothing was delivered lately.
         first = len(self._weights) - min(end, len(self._weights))
         weights = self._weights[first : first + len(pulses)]
-        return Iob(float(pulses @ weights), 1 + float(pulses.sum()) * self._pulse_mu / _TABLE)
+        iob = Iob(float(pulses @ weights), 1 + float(pulses.sum()) * self._pulse_mu / _TABLE)
+        self._found = (end, iob)
+        return iob

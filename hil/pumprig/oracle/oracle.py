@@ -279,7 +279,7 @@ class Oracle:
         """The pump at the second reached."""
         pump, delivery = self._pump, self._pump.delivery
         pulse_mu = self.settings.pulse_mu
-        rate = Fraction(pump.rate_in_force())
+        rate = _fraction(pump.rate_in_force())
         iob = self.iob()
         return State(
             at_s=pump.now_s,
@@ -288,8 +288,8 @@ class Oracle:
             operational=pump.operational,
             battery_percent=pump.battery_percent,
             rate_in_force_mu_per_h=rate,
-            delivered_rate_mu_per_h=rate if pump.therapy is TherapyState.RUN else Fraction(0),
-            profile_rate_mu_per_h=Fraction(pump.profile_rate_mu_per_h),
+            delivered_rate_mu_per_h=rate if pump.therapy is TherapyState.RUN else _fraction(0),
+            profile_rate_mu_per_h=_fraction(pump.profile_rate_mu_per_h),
             active_template=pump.active_template,
             tbr=_tbr_state(pump),
             boluses=tuple(_bolus_state(bolus, pump.now_s, pulse_mu) for bolus in delivery.active()),
@@ -395,6 +395,10 @@ class Oracle:
             act(pump)
             yield
         yield from pump.seconds(self.now_s)
+
+
+# A pump has few rates, and is looked at often.
+_fraction = functools.lru_cache(maxsize=1024)(Fraction)
 
 
 def _hearing(act: _Act, heard: Heard) -> _Act:

@@ -19,7 +19,7 @@ _POINTS = 48
 _GRAMS_PER_H_MOST = 30
 _LATER_FROM = 18
 _UAM_LATER_FROM = 12
-_SHOWN_LEAST, _SHOWN_MOST = 39, 401
+_SHOWN_LEAST, _SHOWN_MOST = 39.0, 401.0
 
 
 # --- carbs ---
@@ -74,14 +74,6 @@ class Line:
     def __init__(self, glucose: float) -> None:
         self.points = [glucose]
 
-    def extend(self, *by: float) -> None:
-        """Add the point after the last: that, plus one after the other."""
-        point = self.points[-1]
-        # Not `sum`, which from Python 3.12 on rounds less than a sum of doubles does.
-        for one in by:
-            point += one
-        self.points.append(point)
-
     @property
     def end(self) -> float:
         """Point 48, or the last there is (D-1037); nothing without any."""
@@ -97,8 +89,11 @@ class Line:
         return lowest if lowest == NO_POINTS else max(_SHOWN_LEAST, lowest)
 
     def bounded(self) -> list[float]:
-        """Points 0 to 47, rounded and between 39 and 401 (D-1036)."""
-        return [rounded(least(_SHOWN_MOST, greatest(_SHOWN_LEAST, point))) for point in self.points[:_POINTS]]
+        """Points 0 to 47, rounded and between 39 and 401 (D-1036); nothing stays nothing."""
+        return [
+            _SHOWN_LEAST if point < _SHOWN_LEAST else _SHOWN_MOST if point > _SHOWN_MOST else rounded(point)
+            for point in self.points[:_POINTS]
+        ]
 
     def shown(self) -> list[float]:
         """As shown: without equal points at the end, down to 13 (D-1036)."""
@@ -116,7 +111,10 @@ class Line:
 
 
 def _lowest(points: list[float]) -> float:
-    lowest = min((point for point in points if point < NO_POINTS), default=NO_POINTS)
+    lowest = NO_POINTS
+    for point in points:
+        if point < lowest:
+            lowest = point
     return rounded(lowest)
 
 
@@ -156,13 +154,20 @@ def _lines(inputs: Inputs, aim: Aim, carbs: Carbs) -> _Lines:
     """D-1033 to D-1035."""
     glucose = inputs.glucose.mg_dl
     lines = _Lines(Line(glucose), Line(glucose), Line(glucose), Line(glucose))
+    iob, zero_temp, cob, uam = lines.iob.points, lines.zero_temp.points, lines.cob.points, lines.uam.points
     slope, fading, half = _uam_slope(inputs), greatest(carbs.fading_points * 2, 1), carbs.hours / 2 * 12
+    # Nobody reads COB without carbs, and UAM unless it is chosen (D-1036, D-1037).
+    with_cob, with_uam = carbs.expected or inputs.meal.cob > 0, inputs.settings.uam
     for i, bgi, impact in _iob_steps(inputs, aim, carbs):
-        lines.iob.extend(bgi, impact)
-        lines.zero_temp.extend(bgi_of(inputs.points[i - 1].zero_temp_activity, aim.isf))
-        seen, unseen = _cob_rise(carbs, i, fading, half)
-        lines.cob.extend(bgi, min(0, impact), seen, unseen)
-        lines.uam.extend(bgi, min(0, impact), _uam_rise(carbs, i, slope))
+        # One after the other: each sum is rounded to a double.
+        iob.append(iob[-1] + bgi + impact)
+        zero_temp.append(zero_temp[-1] + bgi_of(inputs.points[i - 1].zero_temp_activity, aim.isf))
+        falling = min(0, impact)
+        if with_cob:
+            seen, unseen = _cob_rise(carbs, i, fading, half)
+            cob.append(cob[-1] + bgi + falling + seen + unseen)
+        if with_uam:
+            uam.append(uam[-1] + bgi + falling + _uam_rise(carbs, i, slope))
     return lines
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import exp
 from operator import itemgetter
@@ -33,12 +33,14 @@ class Curve:
         minutes: T.
         left: by age in minutes.
         activity: by age in minutes, until 48 points after T.
+        activities: the same as `activity`.
         at_points: by age now (rows) the activity at each of the 48 points (columns).
     """
 
     minutes: int
     left: tuple[float, ...]
     activity: tuple[float, ...]
+    activities: NDArray[np.float64] = field(compare=False, repr=False)
     at_points: NDArray[np.float64] = field(compare=False, repr=False)
 
 
@@ -46,7 +48,8 @@ def _curve(minutes: int, left: list[float], activity: list[float]) -> Curve:
     nothing = [0.0] * (_AHEAD_MINUTES + 2)
     activity = activity + nothing
     ages = np.arange(minutes)[:, np.newaxis] + _STEP_MINUTES * np.arange(_POINTS)
-    return Curve(minutes, tuple(left + nothing), tuple(activity), np.array(activity)[ages])
+    activities = np.array(activity)
+    return Curve(minutes, tuple(left + nothing), tuple(activity), activities, activities[ages])
 
 
 @cache
@@ -120,7 +123,7 @@ def _aged(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> list[tup
 def activity_of(doses: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> float:
     """The activity at a second of the doses up to it (D-1013, D-1061)."""
     activity = 0.0
-    for age, dose in _aged([one for one in doses if one[0] <= at_s], at_s, curve):
+    for age, dose in _aged(doses[: bisect_right(doses, at_s, key=itemgetter(0))], at_s, curve):
         activity += dose * curve.activity[age]
     return rounded(activity, 4)
 
@@ -146,15 +149,22 @@ def points_of(
         worked[1:] = np.array(units)[:, np.newaxis] * curve.at_points[list(ages)]
     activity = _in_order(worked)
     zero_temp = _in_order(np.vstack([activity, _to_come(scheduled, at_s, curve)]))
-    return tuple(
-        InsulinPoint(rounded(iob, 3) if i == 0 else 0.0, rounded(activity[i], 4), rounded(zero_temp[i], 4))
-        for i in range(_POINTS)
-    )
+    first, *others = map(InsulinPoint, [0.0] * _POINTS, _rounded(activity), _rounded(zero_temp))
+    return (replace(first, iob=rounded(iob, 3)), *others)
 
 
-def _in_order(rows: NDArray[np.float64]) -> list[float]:
+def _rounded(activities: NDArray[np.float64]) -> list[float]:
+    """`rounded` to 4 digits, of each."""
+    scaled = activities * 10000.0
+    whole = np.floor(scaled)
+    numbers: list[float] = ((whole + (scaled - whole >= 0.5)) / 10000.0).tolist()
+    return numbers
+
+
+def _in_order(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sum of each column, from the first row on: other orders may differ in the last digit."""
-    return [float(total) for total in np.cumsum(rows, axis=0)[-1]]
+    total: NDArray[np.float64] = np.cumsum(rows, axis=0)[-1]
+    return total
 
 
 def _to_come(scheduled: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> NDArray[np.float64]:
@@ -164,5 +174,5 @@ def _to_come(scheduled: Sequence[tuple[int, int]], at_s: int, curve: Curve) -> N
     dose_s, mu = (np.array(column)[:, np.newaxis] for column in zip(*scheduled, strict=True))
     points = _STEP_MINUTES * np.arange(_POINTS)
     ages = (at_s - dose_s + 30) // 60 + points
-    works = (mu / 1000) * np.array(curve.activity)[np.maximum(ages, 0)]
+    works = (mu / 1000) * curve.activities[np.maximum(ages, 0)]
     return np.where(dose_s <= at_s + 60 * points, works, 0.0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import copysign, floor, inf, isfinite, isnan, nan
+from math import copysign, floor, inf, isnan, nan
 
 __all__ = ["NOTHING", "given", "greatest", "least", "quotient", "rounded"]
+
+_SCALES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 
 NOTHING = nan
 """A number that is not there: it takes part in no comparison (D-1001)."""
@@ -17,14 +19,12 @@ def given(value: float) -> bool:
 
 def rounded(value: float, digits: int = 0) -> float:
     """The floor of value x 10^digits + 1/2, divided by 10^digits (D-1002)."""
-    if not isfinite(value):
-        return value
-    if not digits:
-        whole = floor(value)
-        return float(whole + (value - whole >= 0.5))
-    scale = 10.0**digits
+    scale = _SCALES[digits]
     scaled = value * scale
-    whole = floor(scaled)
+    try:
+        whole = floor(scaled)
+    except (ValueError, OverflowError):
+        return value
     # The difference is exact where the sum of the rule would round once more, as just below one half.
     return (whole + (scaled - whole >= 0.5)) / scale
 
