@@ -147,12 +147,13 @@ class Firmware:
         # What a pulse brings about becomes durable after it: the intent alone is in its way.
         if not self.motor.busy():
             self.store.commit()
+        # The cable tells of the radio, and so comes after it.
+        if self.radio:
+            self._run_radio()
         self.bearer.run()
         self.client.run()
         self.bearer.receive()
         self.server.run()
-        if self.radio:
-            self._run_radio()
         if self.pump.control.trouble is not None:
             self._tell_trouble()
         if not self.motor.busy():

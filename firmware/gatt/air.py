@@ -186,6 +186,9 @@ class AirServer(Server):
                 if refusal.control_point is control_point and refusal.opcode < 0 and control_point.indicates():
                     refusal.opcode = control_point.opcode_of(buf, start)
         elif error:
+            # A wrong length counts like a wrong CRC: nobody else gets to know of it.
+            if error == att.INVALID_LENGTH:
+                control_point.e2e_failures += 1
             self._bearer.disconnect()
 
     # --- Values --------------------------------------------------------------------------------------------------
@@ -197,6 +200,12 @@ class AirServer(Server):
             if characteristic.handle == handle and characteristic.protected:
                 characteristic.next_counter()
                 self._stale |= 1 << at
+
+    # What was told has taken a counter.
+    def _send_value(self, s, opcode, characteristic):
+        super()._send_value(s, opcode, characteristic)
+        if characteristic in self._shown:
+            self._stale |= 1 << self._shown.index(characteristic)
 
     # Brings the pump to the second that is about to come when something falls on it, so that a read shows it.
     def _look_ahead(self):

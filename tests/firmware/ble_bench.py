@@ -6,11 +6,15 @@ from types import SimpleNamespace
 import bluetooth
 import settings as product
 from bearer import ble
+from firmware.journal_bench import BLOCK_BYTES, HISTORY_BLOCKS, STATE_BLOCKS, Device
+from flash import Flash
 from gatt import vendor
 from gatt.air import AirPeripheral
 from gatt.recorder import Recorder
+from journal.history import History
+from journal.ring import Ring
+from journal.store import Store
 from pump.core import Pump
-from pump.history import History
 from pumpwire import database, e2e
 from pumpwire.declare import TO_CLIENT
 from pumpwire.registry import MESSAGES, decode
@@ -57,20 +61,25 @@ class Clock:
 class Motor:
     """Counts pulses."""
 
-    def __init__(self):
+    def __init__(self, store):
         self.pulses = []
+        self.left = 0
+        self._store = store
 
     def ready(self, s):
         """Never occluded."""
         return True
 
     def pulse(self, s):
-        """One pulse."""
+        """One pulse, which leaves at once."""
         self.pulses.append(s)
 
-    def busy(self):
-        """At rest."""
-        return False
+    def run(self):
+        """They leave."""
+        while self.left < len(self.pulses):
+            self._store.intend()
+            self._store.done()
+            self.left += 1
 
 
 class Identity:
@@ -93,17 +102,21 @@ class AirBench:
         self.counters = {}
         self.said = []
         self.clock = Clock()
-        self.motor = Motor()
         self.bearer = ble.BleBearer(self.clock, NAME, stack == "nimble", self.said.append, f"{folder}/")
         self.stack = bluetooth.BLE.now
-        history = History(1000)
+        flash = Flash(Device(), STATE_BLOCKS + HISTORY_BLOCKS, BLOCK_BYTES, 16)
+        store = Store(Ring(flash, 0, STATE_BLOCKS))
+        history = History(Ring(flash, STATE_BLOCKS, HISTORY_BLOCKS), store)
         self.recorder = Recorder(history)
-        self.pump = Pump(product, self.recorder.emit, self.motor)
+        self.motor = Motor(store)
+        self.pump = Pump(product, self.recorder.emit, self.motor, store)
+        store.connect(self.pump, history)
         self.security = self.bearer.security
         peripheral = AirPeripheral(
             self.clock, self.bearer, self.pump, history, self.recorder, product, Identity(), ble.MTU_MAX, self.security
         )
         self.server, self.client = peripheral.server, peripheral.client
+        store.restart()
         self.bearer.start()
         self.run()
 
@@ -117,6 +130,9 @@ class AirBench:
         self.bearer.receive()
         self.server.run()
         self.bearer.tend()
+        self.motor.run()
+        self.pump.store.commit()
+        self.pump.store.tend()
 
     def _wait_ms(self):
         waits = [part.wait_ms() for part in (self.bearer, self.server, self.client)]
