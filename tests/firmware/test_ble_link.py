@@ -64,8 +64,8 @@ def quieten(bench):
 
 def records(bench, count):
     """So many records more in the history."""
-    for _ in range(count):
-        bench.pump.announce_carbs(bench.pump.now_s, 5, 0)
+    for number in range(count):
+        bench.pump.set_max_bolus(bench.pump.now_s, 5000 + 1000 * (number % 2))
     quieten(bench)
 
 
