@@ -169,6 +169,7 @@ class BleBearer:
         self.security.mtu = _MTU_DEFAULT
         self.security.state = security.CONNECTED
         self.security.connected(peer)
+        self.link.approached()
 
     def _hang_up(self, connection):
         try:

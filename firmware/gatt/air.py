@@ -111,6 +111,7 @@ class AirServer(Server):
         if characteristic.properties & READ:
             bit = 1 << len(self._shown)
             self._shown.append(characteristic)
+            self._stale |= bit
             if handle not in _STEADY:
                 self._changing |= bit
             if handle in _TICKING:
@@ -121,6 +122,11 @@ class AirServer(Server):
             self._indicators.append(refusal)
 
     # --- The bearer's side ---------------------------------------------------------------------------------------
+
+    # A central has come: as soon as the link is secure it may read.
+    def approached(self):
+        self._stale |= self._changing
+        self._second = -1
 
     def connected(self):
         self._reset()
@@ -216,8 +222,9 @@ class AirServer(Server):
         if s != self._second:
             self._second = s
             self._stale |= self._ticking
-            self._look_at_configurations()
-            self._ask_sensor()
+            if self._bearer.connected:
+                self._look_at_configurations()
+                self._ask_sensor()
         inputs = 0
         for other in self.others:
             inputs += other.inputs
@@ -241,21 +248,20 @@ class AirServer(Server):
 
     def run(self):
         bearer = self._bearer
-        if bearer.connected:
+        if bearer.linked:
             self._look_ahead()
+        if bearer.connected:
             for refusal in self._refusals:
                 control_point = refusal.control_point
                 refusal.pending = refusal.opcode >= 0 and not control_point.busy()
             super().run()
-        if bearer.linked and self._stale:
+        if self._stale:
             self._show_next()
 
     def wait_ms(self):
-        if not self._bearer.linked:
-            return -1
         if self._stale:
             return 0
-        if not self._bearer.connected:
+        if not self._bearer.linked:
             return -1
         wait_ms = self._clock.ms_until_s(self._clock.effect_s())
         own_ms = super().wait_ms()
