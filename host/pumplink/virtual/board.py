@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -27,7 +26,7 @@ from pumplink.virtual import frames
 from pumplink.virtual.bearer import VirtualBearer
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.frames import LinkFrame, Reset
-from pumplink.virtual.launch import firmware_for_board, fit_flash, start_process
+from pumplink.virtual.launch import firmware_for_board, fit_flash, link_sockets, start_process
 from pumplink.virtual.output import BoardOutput
 from pumplink.virtual.pty import BoardPty
 from pumplink.virtual.radio import Stack, open_radio, with_radio, without_radio
@@ -43,13 +42,12 @@ RESET_EXIT = 0xA5
 _RECEIVE_BYTES = 1 << 18
 _UART_PART_BYTES = 1024
 _KEPT_FRAMES = 100
-_BUFFER_BYTES = 1 << 20
 _US = 1_000_000
 _FLASH = "flash.bin"
 _CUT_KINDS = {"lost": 1, "half": 2, "garbage": 3}
 _NOTIFY_QUEUE = 12
+# How far a board in lockstep may compute past its grant before that is called a hang.
 _OVERRUN_US = 100_000
-"""How far a board in lockstep may compute past its grant before that is called a hang."""
 
 
 class VirtualBoard:
@@ -195,17 +193,12 @@ class VirtualBoard:
 
     def _boot(self) -> None:
         assert self._work is not None
-        host, board = socket.socketpair()
-        for end in (host, board):
-            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
-        self._socket = host
+        self._socket, board = link_sockets(self.hang_timeout_s)
         self._inbox_used = 0
         self._idle = False
         self._reset = None
         self._cut = None
         self._fed_us = -1
-        self._set_timeout(self.hang_timeout_s)
         if self.radio is not None:
             self.radio.board_starts()
         with board:
@@ -275,7 +268,7 @@ class VirtualBoard:
     @property
     def output(self) -> list[str]:
         """The last lines the board printed, tracebacks included."""
-        return list(self._output.lines)
+        return self._output.lines
 
     @property
     def tracebacks(self) -> int:
@@ -363,7 +356,13 @@ class VirtualBoard:
 
     def send_radio(self, frame: bytes) -> None:
         """Gives the board's stack an event. In lockstep it arrives at the present DUT time."""
-        self._send(frames.HEAD.pack(frames.RADIO_KIND, len(frame)) + frame)
+        with self._sending:
+            self._outbox += frames.HEAD.pack(frames.RADIO_KIND, len(frame)) + frame
+            if self.clock.scale and self._socket is not None:
+                # A board that is gone is missed by whoever waits for it.
+                with contextlib.suppress(OSError):
+                    self._socket.sendall(self._outbox)
+                self._outbox.clear()
 
     def reply_radio(self, frame: bytes) -> None:
         """Gives the board the reply it waits for; what waits for the next grant stays behind."""
@@ -401,6 +400,11 @@ class VirtualBoard:
                 return False
             else:
                 self._grant(limit_us)
+
+    def deliver(self) -> None:
+        """Lets a board in lockstep take what it was sent at the present DUT time; others do by themselves."""
+        if self._outbox and not self.clock.scale:
+            self._grant(self._now_us)
 
     def _grant(self, until_us: int, *, wait: bool = True) -> None:
         # A board that is not idle works on a grant that nobody waited for yet.
@@ -590,9 +594,3 @@ class VirtualBoard:
     @staticmethod
     def _gone() -> BearerLost:
         return BearerLost("the virtual board is not running; start it")
-
-    def _set_timeout(self, seconds: float) -> None:
-        assert self._socket is not None
-        interval = struct.pack("@ll", int(seconds), int(seconds % 1 * _US))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)

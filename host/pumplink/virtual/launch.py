@@ -6,6 +6,8 @@ import importlib.util
 import os
 import platform
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,15 @@ from pumplink.errors import BoardUnavailable
 from pumplink.pack import PackedFirmware, packed, this_machine
 from pumplink.pump_data import PumpData
 
-__all__ = ["SHIMS", "SHIM_HEAP_BYTES", "firmware_for_board", "fit_flash", "micropython_command", "start_process"]
+__all__ = [
+    "SHIMS",
+    "SHIM_HEAP_BYTES",
+    "firmware_for_board",
+    "fit_flash",
+    "link_sockets",
+    "micropython_command",
+    "start_process",
+]
 
 SHIM_HEAP_BYTES = 40 * 1024
 """Heap granted beyond the firmware's own, for the shims and the compiling of them. `VirtualBoard.shim_heap_bytes`
@@ -26,6 +36,7 @@ RADIO_HEAP_BYTES = 24 * 1024
 
 SHIMS = Path(__file__).resolve().parent / "shims"
 _BLANK = b"\xff"
+_BUFFER_BYTES = 1 << 20
 _LAUNCHER = (
     "import sys;sys.path.append({site!r});from micropython_run import run_main;"
     "sys.exit(run_main(['micropython']+sys.argv[1:]))"
@@ -85,6 +96,22 @@ def fit_flash(path: Path, board: BoardData) -> None:
     blocks, block_bytes = (int(board.firmware.get(key, 0)) for key in ("FLASH_BLOCKS", "FLASH_BLOCK_BYTES"))
     if not path.is_file() or path.stat().st_size != blocks * block_bytes:
         path.write_bytes(_BLANK * (blocks * block_bytes))
+
+
+def link_sockets(timeout_s: float) -> tuple[socket.socket, socket.socket]:
+    """The two ends of a board's link: the host's, then the board's.
+
+    Args:
+        timeout_s: how long the host waits for the board to say or to take anything.
+    """
+    host, board = socket.socketpair()
+    for end in (host, board):
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            end.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+    interval = struct.pack("@ll", int(timeout_s), int(timeout_s % 1 * 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        host.setsockopt(socket.SOL_SOCKET, option, interval)
+    return host, board
 
 
 def start_process(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pumplink.virtual.radio.bonds import PEER_SECRET, BoardKeys, Delegate, addre
 from pumplink.virtual.radio.client import BoardClient
 from pumplink.virtual.radio.database import Database, Right
 from pumplink.virtual.radio.frames import Errno, Event, Irq, Request, Stack, uuid_and_rest
+from pumplink.virtual.radio.peer import ATT_CID, NOT_CONNECTED, Config, Indications, Peer, quietly
 from pumplink.virtual.radio.secrets import BoardSecrets
 
 if TYPE_CHECKING:
@@ -35,33 +35,8 @@ _ADVERTISING_UNIT_US = 625
 _ADVERTISING_UNITS = range(0x20, 0x4001)
 _ADVERTISING_OCTETS_MAX = 31
 _NAME_OCTETS_MAX = 31
-_ATT_CID = 4
-_NOTIFICATION = struct.pack("<HB", _ATT_CID, att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION)
-_TIMED_OUT, _NOT_CONNECTED, _DONE = 13, 7, 0
+_NOTIFICATION = struct.pack("<HB", ATT_CID, att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION)
 _KEY_OCTETS = 16
-
-
-@dataclass
-class _Config:
-    mtu: int = 256
-    bond: bool = False
-    mitm: bool = False
-    le_secure: bool = False
-    io: int = 3
-
-
-@dataclass
-class _Peer:
-    """A connection, and what the stack knows of its security."""
-
-    connection: Connection
-    client: BoardClient
-    address: bytes
-    encrypted: bool = False
-    authenticated: bool = False
-    bonded: bool = False
-    pairing: bool = False
-    passkey: asyncio.Future[int] | None = None
 
 
 class Agent:
@@ -92,11 +67,11 @@ class Agent:
         self._send = send
         self._reply = reply
         self._passkeys = passkeys
-        self._config = _Config()
+        self._config = Config()
         self._controller: BoardController | None = None
         self._device: Device | None = None
         self._database: Database | None = None
-        self._peers: dict[int, _Peer] = {}
+        self._peers: dict[int, Peer] = {}
         self._questions: dict[int, asyncio.Future[bytes]] = {}
         self._question = 0
         self._name = b""
@@ -117,7 +92,7 @@ class Agent:
                 question.set_result(data[2:])
             return False
         if request < Request.NOTIFY:
-            self._spawn(self._serve(request, data))
+            self.spawn(self._serve(request, data))
             return True
         if request is Request.PASSKEY:
             self._passkey(*struct.unpack("<HBI", data))
@@ -128,7 +103,7 @@ class Agent:
             elif request is Request.NOTIFY:
                 self._notify(handle, attribute, data[4:])
             else:
-                self._spawn(self._indicate(handle, attribute, data[4:]))
+                self._indicate(handle, attribute, data[4:])
         return False
 
     def tell(self, event: Irq | Event, data: bytes) -> None:
@@ -153,7 +128,8 @@ class Agent:
         if self._controller is not None:
             self._link.lose(self._controller)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on with something until the board ends."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,9 +162,10 @@ class Agent:
         device.irk = irk
         device.smp_manager.pairing_config_factory = self._pairing
         await device.power_on()
-        device.keystore = BoardKeys(self.secrets, self._wanted, irk, self._spawn)
+        device.keystore = BoardKeys(self.secrets, self._wanted, irk, self.spawn)
         device.on(device.EVENT_CONNECTION, self._connected)
         self._database = Database(device, self)
+        vars(device.gatt_server)["on_att_handle_value_confirmation"] = self._confirmed
         self._device = device
         await self._configure(config)
 
@@ -206,7 +183,7 @@ class Agent:
 
     async def _configure(self, data: bytes) -> bytes:
         mtu, bond, mitm, le_secure, io = struct.unpack_from("<HBBBB", data)
-        self._config = _Config(mtu, bool(bond), bool(mitm), bool(le_secure), io)
+        self._config = Config(mtu, bool(bond), bool(mitm), bool(le_secure), io)
         self._name = data[6:]
         if self._device is not None and self._database is not None:
             self._device.gatt_server.max_mtu = mtu
@@ -258,7 +235,8 @@ class Agent:
         client = BoardClient(connection, self.stack, lambda irq, data: self.tell(irq, _u16(handle) + data))
         connection.gatt_client = client
         address = connection.peer_address
-        peer = _Peer(connection, client, struct.pack("<B6s", not address.is_public, bytes(address)[::-1]))
+        known = struct.pack("<B6s", not address.is_public, bytes(address)[::-1])
+        peer = Peer(connection, client, known, Indications(connection, self._loop, self.tell, self.spawn))
         self._peers[handle] = peer
         connection.on(connection.EVENT_DISCONNECTION, lambda _reason: self._disconnected(handle))
         connection.on(connection.EVENT_CONNECTION_ATT_MTU_UPDATE, lambda: self._mtu(peer))
@@ -267,7 +245,7 @@ class Agent:
         connection.on(connection.EVENT_PAIRING, lambda keys: self._paired(peer, keys))
         connection.on(connection.EVENT_PAIRING_FAILURE, lambda _reason: self._pairing_failed(peer))
         connection.on(
-            connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, lambda: self._spawn(self._encryption_changed(peer))
+            connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, lambda: self.spawn(self._encryption_changed(peer))
         )
         self.tell(Irq.CENTRAL_CONNECT, _u16(handle) + peer.address)
 
@@ -277,13 +255,14 @@ class Agent:
             return
         if peer.passkey is not None and not peer.passkey.done():
             peer.passkey.cancel()
+        peer.indications.disconnected()
         address = peer.address if self.stack is Stack.NIMBLE else _NO_ADDRESS
         self.tell(Irq.CENTRAL_DISCONNECT, _u16(handle) + address)
 
-    def _mtu(self, peer: _Peer) -> None:
+    def _mtu(self, peer: Peer) -> None:
         self.tell(Irq.MTU_EXCHANGED, struct.pack("<HH", peer.connection.handle, peer.connection.att_mtu))
 
-    def _parameters(self, peer: _Peer) -> None:
+    def _parameters(self, peer: Peer) -> None:
         parameters = peer.connection.parameters
         interval = round(parameters.connection_interval / 1.25)
         timeout = round(parameters.supervision_timeout / 10)
@@ -299,7 +278,7 @@ class Agent:
             if self.stack is Stack.NIMBLE:
                 raise Right(Errno.ENOTCONN)
             return b""
-        self._spawn(_quietly(peer.connection.disconnect()))
+        self.spawn(quietly(peer.connection.disconnect()))
         return b""
 
     # --- Security ------------------------------------------------------------------------------------------------
@@ -329,25 +308,25 @@ class Agent:
         sessions = self._device.smp_manager.sessions if self._device is not None else {}
         return self._config.bond and any(session.bonding for session in sessions.values())
 
-    def _pairing_begins(self, peer: _Peer) -> None:
+    def _pairing_begins(self, peer: Peer) -> None:
         peer.pairing = True
-        self._spawn(self._forget_old(peer))
+        self.spawn(self._forget_old(peer))
 
     # A peer that is known and pairs again has lost its bond: NimBLE forgets its own.
-    async def _forget_old(self, peer: _Peer) -> None:
+    async def _forget_old(self, peer: Peer) -> None:
         key = address_key(peer.connection.peer_address)
         if self.stack is Stack.NIMBLE and unpacked(await self.secrets.get(PEER_SECRET, key)) is not None:
             for kind in (1, PEER_SECRET):
                 await self.secrets.delete(kind, key)
 
-    def _paired(self, peer: _Peer, keys: PairingKeys) -> None:
+    def _paired(self, peer: Peer, keys: PairingKeys) -> None:
         del keys
         session = self._session(peer)
         peer.pairing = False
         peer.bonded = self._config.bond and session is not None and session.bonding
         self._tell_security(peer)
 
-    def _pairing_failed(self, peer: _Peer) -> None:
+    def _pairing_failed(self, peer: Peer) -> None:
         peer.pairing = False
         if peer.passkey is not None and not peer.passkey.done():
             peer.passkey.cancel()
@@ -356,7 +335,7 @@ class Agent:
             self._device.smp_manager.sessions.pop(peer.connection.handle, None)
         self._tell_security(peer)
 
-    async def _encryption_changed(self, peer: _Peer) -> None:
+    async def _encryption_changed(self, peer: Peer) -> None:
         encrypted = bool(peer.connection.encryption)
         if peer.pairing and encrypted:
             session = self._session(peer)
@@ -372,13 +351,13 @@ class Agent:
             peer.bonded = found is not None
         self._tell_security(peer)
 
-    def _tell_security(self, peer: _Peer) -> None:
+    def _tell_security(self, peer: Peer) -> None:
         if peer.connection.handle in self._peers:
             size = _KEY_OCTETS if peer.encrypted else 0
             state = (peer.encrypted, peer.authenticated, peer.bonded, size)
             self.tell(Irq.ENCRYPTION_UPDATE, struct.pack("<HBBBB", peer.connection.handle, *state))
 
-    def _session(self, peer: _Peer) -> smp.Session | None:
+    def _session(self, peer: Peer) -> smp.Session | None:
         if self._device is None:
             return None
         return self._device.smp_manager.sessions.get(peer.connection.handle)
@@ -400,37 +379,37 @@ class Agent:
 
     # --- Values --------------------------------------------------------------------------------------------------
 
+    def fits(self, connection: Connection, encrypted: bool, authenticated: bool) -> bool:
+        """Whether the connection is what an attribute asks for."""
+        peer = self._peers.get(connection.handle)
+        if peer is None:
+            return False
+        if self.stack is Stack.BTSTACK and encrypted:
+            # MicroPython asks BTstack for the one or the other, encryption first.
+            return peer.encrypted
+        return (peer.encrypted or not encrypted) and (peer.authenticated or not authenticated)
+
     async def check(self, connection: Connection, encrypted: bool, authenticated: bool) -> None:
         """Raises `ATT_Error` where the connection is not what an attribute asks for, as the stack does."""
         peer = self._peers.get(connection.handle)
-        if peer is None or not (encrypted or authenticated):
+        if peer is None or self.fits(connection, encrypted, authenticated):
             return
-        if self.stack is Stack.BTSTACK:
-            # MicroPython asks BTstack for the one or the other, encryption first.
-            if encrypted and not peer.encrypted:
-                raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_ENCRYPTION)
-            if not encrypted and not peer.authenticated:
-                raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_AUTHENTICATION)
-            return
-        if not peer.encrypted:
+        if self.stack is Stack.BTSTACK and encrypted:
+            raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_ENCRYPTION)
+        if self.stack is Stack.NIMBLE and not peer.encrypted:
             kept = unpacked(await self.secrets.get(PEER_SECRET, address_key(connection.peer_address)))
             if kept is not None:
                 raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_ENCRYPTION)
-            raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_AUTHENTICATION)
-        if authenticated and not peer.authenticated:
-            raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_AUTHENTICATION)
+        raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_AUTHENTICATION)
 
-    async def read_value(self, connection: Connection, handle: int) -> bytes:
+    def read_value(self, connection: Connection, handle: int) -> Awaitable[bytes]:
         """The value of an attribute, after the firmware was told that it is read."""
-        answer = await self.ask(Irq.GATTS_READ_REQUEST, struct.pack("<HH", connection.handle, handle))
-        if answer[0]:
-            raise att.ATT_Error(answer[0])
-        return answer[1:]
+        return _readable(self.ask(Irq.GATTS_READ_REQUEST, struct.pack("<HH", connection.handle, handle)))
 
     # The stack answers a write when the handler of the firmware is through with it.
-    async def write_value(self, connection: Connection, handle: int, value: bytes) -> None:
+    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[object]:
         """Gives a written value to the board."""
-        await self.ask(Irq.GATTS_WRITE, struct.pack("<HH", connection.handle, handle) + value)
+        return self.ask(Irq.GATTS_WRITE, struct.pack("<HH", connection.handle, handle) + value)
 
     def cccd_written(self, handle: int, value: bytes) -> None:
         """Lets a board with BTstack look at a client configuration; NimBLE keeps it to itself."""
@@ -444,33 +423,24 @@ class Agent:
             return
         room = peer.connection.att_mtu - 3
         pdu = att.ATT_Handle_Value_Notification(attribute_handle=attribute, attribute_value=value[:room])
-        peer.connection.send_l2cap_pdu(_ATT_CID, bytes(pdu))
+        peer.connection.send_l2cap_pdu(ATT_CID, bytes(pdu))
 
     def arrived(self, sender: Controller, packet: bytes) -> None:
         """A packet has left: a notification's place in the stack's queue is free again."""
         if sender is self._controller and packet[2:5] == _NOTIFICATION:
             self.tell(Event.SENT, _u16(1))
 
-    async def _indicate(self, handle: int, attribute: int, value: bytes) -> None:
-        status = _NOT_CONNECTED
+    def _indicate(self, handle: int, attribute: int, value: bytes) -> None:
         peer = self._peers.get(handle)
-        device = self._device
-        if peer is not None and device is not None:
-            target = att.Attribute[bytes](bytes(2), att.Attribute.READABLE)
-            target.handle = attribute
-            work = asyncio.ensure_future(device.gatt_server.indicate_subscriber(peer.connection, target, value, True))
-            peer.connection.on(peer.connection.EVENT_DISCONNECTION, lambda _reason: work.cancel())
-            try:
-                await work
-                status = _DONE
-            except asyncio.CancelledError:
-                if not self._alive:
-                    raise
-            except (TimeoutError, BaseBumbleError):
-                status = _TIMED_OUT
-                # An ATT bearer on which a transaction timed out is dead.
-                self._spawn(_quietly(peer.connection.disconnect()))
-        self.tell(Irq.GATTS_INDICATE_DONE, struct.pack("<HHB", handle, attribute, status))
+        if peer is None:
+            self.tell(Irq.GATTS_INDICATE_DONE, struct.pack("<HHB", handle, attribute, NOT_CONNECTED))
+        else:
+            peer.indications.add(attribute, value)
+
+    def _confirmed(self, connection: Connection, _confirmation: object) -> None:
+        peer = self._peers.get(connection.handle)
+        if peer is not None:
+            peer.indications.confirmed()
 
     def _updated(self, attribute: int, value: bytes) -> None:
         assert self._database is not None
@@ -479,7 +449,7 @@ class Agent:
             if subscribed & 1:
                 self._notify(handle, attribute, value)
             if subscribed & 2:
-                self._spawn(self._indicate(handle, attribute, value))
+                self._indicate(handle, attribute, value)
 
     # --- The client ----------------------------------------------------------------------------------------------
 
@@ -498,13 +468,13 @@ class Agent:
         peer = self._peers.get(struct.unpack_from("<H", data)[0])
         if peer is None:
             raise Right(Errno.ENOTCONN)
-        self._spawn(_quietly(peer.client.discover_primary(uuid_and_rest(data[2:])[0])))
+        self.spawn(quietly(peer.client.discover_primary(uuid_and_rest(data[2:])[0])))
         return b""
 
     async def _discover_characteristics(self, data: bytes) -> bytes:
         client, data = self._client(data, discovery=True)
         start, end = struct.unpack_from("<HH", data)
-        self._spawn(_quietly(client.discover_values(start, end, uuid_and_rest(data[4:])[0])))
+        self.spawn(quietly(client.discover_values(start, end, uuid_and_rest(data[4:])[0])))
         return b""
 
     async def _discover_descriptors(self, data: bytes) -> bytes:
@@ -513,12 +483,12 @@ class Agent:
         peer = self._peers.get(handle)
         if peer is None:
             raise Right(Errno.ENOTCONN)
-        self._spawn(_quietly(peer.client.discover_details(start, end)))
+        self.spawn(quietly(peer.client.discover_details(start, end)))
         return b""
 
     async def _client_read(self, data: bytes) -> bytes:
         client, data = self._client(data)
-        self._spawn(_quietly(client.read(struct.unpack("<H", data)[0])))
+        self.spawn(quietly(client.read(struct.unpack("<H", data)[0])))
         return b""
 
     async def _client_write(self, data: bytes) -> bytes:
@@ -527,7 +497,7 @@ class Agent:
         if mode > 1:
             client.pending = False
             raise Right(Errno.EINVAL)
-        self._spawn(_quietly(client.write(handle, data[3:], mode)))
+        self.spawn(quietly(client.write(handle, data[3:], mode)))
         return b""
 
     async def _client_mtu(self, data: bytes) -> bytes:
@@ -537,7 +507,7 @@ class Agent:
             raise Right(Errno.ENOTCONN)
         if peer.client.mtu_exchange_done:
             raise Right(Errno.EALREADY)
-        self._spawn(_quietly(peer.client.request_mtu(self._config.mtu)))
+        self.spawn(quietly(peer.client.request_mtu(self._config.mtu)))
         return b""
 
     _SERVICES: ClassVar[dict[Request, Callable[[Agent, bytes], Awaitable[bytes]]]] = {
@@ -570,7 +540,8 @@ def _u16(value: int) -> bytes:
     return struct.pack("<H", value)
 
 
-# A connection that is gone, or a peer that makes no sense, ends a procedure; the stack has told the board by then.
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
-    with contextlib.suppress(TimeoutError, BaseBumbleError):
-        await work
+async def _readable(answer: asyncio.Future[bytes]) -> bytes:
+    octets = await answer
+    if octets[0]:
+        raise att.ATT_Error(octets[0])
+    return octets[1:]

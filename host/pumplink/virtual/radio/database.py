@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Protocol
 
 from bumble import att
 from bumble.core import UUID
@@ -44,11 +44,17 @@ class Guard(Protocol):
 
     stack: Stack
 
-    def read_value(self, connection: Connection, handle: int) -> Awaitable[bytes]:
-        """The value of an attribute, from the board."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on with something later."""
 
-    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[None]:
-        """Gives a written value to the board."""
+    def read_value(self, connection: Connection, handle: int) -> Awaitable[bytes]:
+        """Tells the board at once that a value is read; gives it when the board has answered."""
+
+    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[object]:
+        """Gives a written value to the board at once; comes back when the board has taken it."""
+
+    def fits(self, connection: Connection, encrypted: bool, authenticated: bool) -> bool:
+        """Whether the connection is what an attribute asks for."""
 
     def cccd_written(self, handle: int, value: bytes) -> None:
         """A client configuration was written."""
@@ -63,6 +69,17 @@ class _Value(att.AttributeValueV2[bytes]):
         self._guard = guard
         self._flags = flags
         self.handle = 0
+
+    def may_read(self, connection: Connection) -> bool:
+        """Whether a read is answered with the value."""
+        encrypted, authenticated = bool(self._flags & _READ_ENCRYPTED), bool(self._flags & _READ_AUTHENTICATED)
+        return bool(self._flags & READ) and self._guard.fits(connection, encrypted, authenticated)
+
+    def may_write(self, connection: Connection) -> bool:
+        """Whether a write is taken."""
+        encrypted, authenticated = bool(self._flags & _WRITE_ENCRYPTED), bool(self._flags & _WRITE_AUTHENTICATED)
+        writable = bool(self._flags & (WRITE | WRITE_NO_RESPONSE))
+        return writable and self._guard.fits(connection, encrypted, authenticated)
 
     async def _get(self, bearer: att.Bearer) -> bytes:
         assert isinstance(bearer, Connection)
@@ -95,6 +112,12 @@ class Database:
         self._name = b""
         self._left_octets = 0
         self._configurations: dict[int, bytes] = {}
+        # Bumble starts a task for each access; a stack tells of them in the order in which they came.
+        self._later = {name: getattr(self._server, name) for name in ("on_att_read_request", "on_att_write_request")}
+        self._later["on_att_write_command"] = self._server.on_att_write_command
+        vars(self._server).update(
+            on_att_read_request=self._read, on_att_write_request=self._write, on_att_write_command=self._command
+        )
         self._characteristics: dict[int, Characteristic[bytes]] = {}
         self.clear()
 
@@ -155,6 +178,53 @@ class Database:
                     attribute.value.handle = attribute.handle
                     handles.append(attribute.handle)
         return struct.pack(f"<{len(handles)}H", *handles)
+
+    # --- Accesses -----------------------------------------------------------------------------------------------
+
+    def _read(self, connection: Connection, request: att.ATT_Read_Request) -> None:
+        value = self._value(request.attribute_handle)
+        if value is None or not value.may_read(connection):
+            self._later["on_att_read_request"](connection, request)
+            return
+        answer = self._guard.read_value(connection, value.handle)
+        self._guard.spawn(self._answer_read(connection, value.handle, answer))
+
+    async def _answer_read(self, connection: Connection, handle: int, answer: Awaitable[bytes]) -> None:
+        response: att.ATT_PDU
+        try:
+            octets = await answer
+            response = att.ATT_Read_Response(attribute_value=octets[: connection.att_mtu - 1])
+        except att.ATT_Error as error:
+            response = att.ATT_Error_Response(
+                request_opcode_in_error=att.Opcode.ATT_READ_REQUEST,
+                attribute_handle_in_error=handle,
+                error_code=error.error_code,
+            )
+        self._server.send_response(connection, response)
+
+    def _write(self, connection: Connection, request: att.ATT_Write_Request) -> None:
+        value = self._value(request.attribute_handle)
+        if value is None or not value.may_write(connection):
+            self._later["on_att_write_request"](connection, request)
+            return
+        taken = self._guard.write_value(connection, value.handle, bytes(request.attribute_value))
+        self._guard.spawn(self._answer_write(connection, taken))
+
+    async def _answer_write(self, connection: Connection, taken: Awaitable[object]) -> None:
+        await taken
+        self._server.send_response(connection, att.ATT_Write_Response())
+
+    def _command(self, connection: Connection, command: att.ATT_Write_Command) -> None:
+        value = self._value(command.attribute_handle)
+        if value is None:
+            self._later["on_att_write_command"](connection, command)
+        elif value.may_write(connection):
+            self._guard.write_value(connection, value.handle, bytes(command.attribute_value))
+
+    def _value(self, handle: int) -> _Value | None:
+        attribute = self._server.get_attribute(handle)
+        value = None if attribute is None else attribute.value
+        return value if isinstance(value, _Value) else None
 
     def subscription(self, connection: Connection, handle: int) -> int:
         """What a client configuration says: 1 notify, 2 indicate, 0 neither."""
