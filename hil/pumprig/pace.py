@@ -135,14 +135,14 @@ class Pace:
     def _see_second(self, pump: Pump, within_s: float) -> tuple[float, float]:
         bearer = self._dut.bearer
         before_s = bearer.now_s
-        first_s = second_s = round(pump.health().uptime_s)
+        first_s = second_s = floor(pump.health().uptime_s)
         after_s, until_s = bearer.now_s, before_s + within_s + SECOND_STEP_S
         if not self._dut.real_time:
             return float(floor(before_s + CLOCK_STEP_S) - first_s - self._epoch_s), 0.0
         while second_s == first_s and after_s < until_s:
             pump.run_for(SECOND_STEP_S)
             last_s, before_s = before_s, bearer.now_s
-            second_s, after_s = round(pump.health().uptime_s), bearer.now_s
+            second_s, after_s = floor(pump.health().uptime_s), bearer.now_s
             if second_s != first_s:
                 return (last_s + after_s) / 2 - second_s - self._epoch_s, (after_s - last_s) / 2
         # Its seconds last too long, or are not told.

@@ -17,6 +17,7 @@ from pumpwire.att import AttErrorCode, AttOpcode
 
 pytest.importorskip("bumble", reason="the extra `ble` is not installed")
 
+from bumble.core import UUID
 from bumble.device import Peer
 
 from pumplink.ble import bumble_port, finding
@@ -100,7 +101,7 @@ def test_the_pump_is_a_client_of_the_sensor_on_the_same_connection(bench: Bench)
     async def use() -> bytes:
         assert bench.pump.connection is not None
         peer = Peer(bench.pump.connection)
-        (service,) = await peer.discover_service("0000181F-0000-1000-8000-00805F9B34FB")
+        (service,) = await peer.discover_service(UUID.from_16_bits(0x181F))
         await service.discover_characteristics()
         by_uuid = {str(one.uuid).upper(): one for one in service.characteristics}
         measurement = next(one for name, one in by_uuid.items() if "2AA7" in name)

@@ -74,8 +74,8 @@ class BleBearer(Bearer):
         return self._connected
 
     def waiting(self) -> bool:
-        """Whether `receive` has something at once."""
-        return bool(self._inbox or self._problem or self._kept)
+        """Whether something came, or went wrong, that `receive` has not told yet."""
+        return bool(self._inbox or self._problem)
 
     def write(self, data: bytes) -> None:
         """Takes frames; see `Bearer.write`. What they bring about happens when time passes."""

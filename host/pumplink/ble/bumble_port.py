@@ -44,6 +44,7 @@ _ENDED = {
     hci.HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR: "the pump closed the connection",
     hci.HCI_CONNECTION_TIMEOUT_ERROR: "the radio link to the pump was lost: nothing was heard of it for some seconds",
 }
+_BASE = "-0000-1000-8000-00805f9b34fb"
 _NO_BOND = (hci.HCI_PIN_OR_KEY_MISSING_ERROR, hci.HCI_AUTHENTICATION_FAILURE_ERROR)
 
 # Its log has keys in it, and what goes wrong is told by errors.
@@ -375,6 +376,12 @@ def _uuid(uuid: BumbleUUID) -> UUID:
     return UUID(bytes=bytes(reversed(uuid.to_bytes(force_128=True))))
 
 
+# A server shows assigned numbers in 16 bits: who looks for one compares the octets.
+def _short(uuid: UUID) -> BumbleUUID:
+    assigned = str(uuid).endswith(_BASE) and uuid.int >> 112 == 0
+    return BumbleUUID.from_16_bits(uuid.int >> 96) if assigned else BumbleUUID(str(uuid))
+
+
 async def _discover(connection: Connection) -> list[Found]:
     peer = Peer(connection)
     found = []
@@ -410,8 +417,8 @@ def _serve(device: Device) -> Handles:
             properties = gatt.Characteristic.Properties(0)
             for name in characteristic.properties:
                 properties |= _PROPERTIES[name]
-            characteristics.append(gatt.Characteristic(str(characteristic.uuid), properties, _ENCRYPTED))
-        offered = gatt.Service(str(service.uuid), characteristics)
+            characteristics.append(gatt.Characteristic(_short(characteristic.uuid), properties, _ENCRYPTED))
+        offered = gatt.Service(_short(service.uuid), characteristics)
         device.gatt_server.add_service(offered)
         for characteristic, there in zip(service.characteristics, characteristics, strict=True):
             has_configuration = characteristic.configuration_handle is not None
