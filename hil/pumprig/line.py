@@ -7,7 +7,7 @@ from typing import Any
 
 from pumplink.ble.bearer import BleBearer
 from pumplink.ble.split import SplitBearer
-from pumplink.errors import BearerMissing, PairingFailed
+from pumplink.errors import AttError, BearerMissing, PairingFailed
 from pumplink.link import Link
 from pumplink.meter import LinkFigures
 from pumplink.pump import Pump
@@ -15,6 +15,7 @@ from pumplink.results import Identity
 from pumprig.checks import CheckBook
 from pumprig.dut import Dut
 from pumprig.errors import BlockedError, BuildMismatch
+from pumpwire.att import AttErrorCode
 from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["Line", "identify", "link_summary", "open_first"]
@@ -90,8 +91,17 @@ def identify(dut: Dut, pump: Pump, wanted: bytes | None) -> Identity:
 
     Raises:
         BuildMismatch: it runs another build, or speaks another wire version: over the air that is not told before.
+        BlockedError: its stack has no room for the vendor services, so nothing of it can be proven over the air.
     """
-    identity = pump.identity()
+    try:
+        identity = pump.identity()
+    except AttError as error:
+        if error.code != AttErrorCode.INVALID_HANDLE or not dut.choice.radio:
+            raise
+        raise BlockedError(
+            f"over {dut.choice} this pump has the standard's services alone, and a run needs the vendor's, too",
+            where=dut.name, remedy="Use --bearer serial; `pumprig conformance` needs no more.",
+        ) from None
     if wanted not in (None, identity.firmware_hash):
         raise BuildMismatch(
             f"the board runs firmware {identity.firmware_hash.hex()}", where=dut.name,
