@@ -61,6 +61,8 @@ class Motor:
             self._store.intend()
             self._pin.value(1)
             self._high = True
+            # The pulse is as long as the motor needs it, however long its intent took to write.
+            self._clock.read()
             self._edge.start(self._pulse_ms)
 
     def busy(self):

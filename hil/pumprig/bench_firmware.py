@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pumplink.boards import board_module, default_firmware, load_board
+from pumplink.boards import board_module, default_firmware, firmware_sources, load_board
 from pumplink.pack import pack
 from pumplink.virtual import launch
 from pumprig.bench_figures import BenchError, Figure, on_micropython
@@ -226,7 +226,7 @@ def _paths(firmware: Path) -> dict[str, Path]:
     """Dotted name of each module -> its file."""
     return {
         ".".join(path.relative_to(firmware).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in sorted(firmware.rglob("*.py"))
+        for path in firmware_sources(firmware)
     }
 
 

@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "PROBE_FOLDER",
     "BoardData",
     "board_module",
     "board_names",
     "default_firmware",
     "firmware_hash",
+    "firmware_sources",
     "has_single_floats",
     "load_board",
 ]
+
+PROBE_FOLDER = "probe"
+"""Where the firmware of the probe lies, in that of the pump."""
 
 _FIRMWARE_HASH_BYTES = 8
 _FLOATS = ("double", "single")
@@ -136,10 +141,20 @@ def default_firmware() -> Path:
     raise FileNotFoundError("no firmware found beside pumplink; reinstall pumprig, or name a firmware folder")
 
 
+def firmware_sources(folder: Path) -> list[Path]:
+    """The modules of a firmware, in order of name: the probe beside the pump's is a firmware of its own.
+
+    Args:
+        folder: the folder with `main.py`.
+    """
+    probe = folder / PROBE_FOLDER
+    return [path for path in sorted(folder.rglob("*.py")) if probe not in path.parents]
+
+
 def firmware_hash(folder: Path) -> bytes:
     """Eight octets that change with any module of the firmware: its names and contents, in order of name."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in firmware_sources(folder):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)

@@ -14,6 +14,9 @@
           BoardReset             it reset itself, or its watchdog did
         BoardHung              the board stopped answering
         PowerCut               the power went, where the test wanted it to
+      ProbeError             the probe on the motor pin
+        ProbeBlind             it has missed something: what the motor did is not known
+        ProbeSilent            it does not answer, or is none
       AttError               the other end refused an ATT request
       AttTimeout             the other end did not answer an ATT request
       ProcedureError         a control point answered with a response code other than success
@@ -48,6 +51,9 @@ __all__ = [
     "E2EError",
     "PairingFailed",
     "PowerCut",
+    "ProbeBlind",
+    "ProbeError",
+    "ProbeSilent",
     "ProcedureError",
     "ProcedureTimeout",
     "PumpLinkError",
@@ -171,6 +177,18 @@ class PowerCut(BearerError):
             f"the power went at {at_s:.6f} s, in operation {operation} of the flash, as was asked for; start the board "
             "again to see what it remembers"
         )
+
+
+class ProbeError(PumpLinkError):
+    """The probe on the motor pin."""
+
+
+class ProbeBlind(ProbeError):
+    """The probe has missed something, so that what the motor did is not known."""
+
+
+class ProbeSilent(ProbeError):
+    """The probe does not answer, or is none."""
 
 
 class AttError(PumpLinkError):

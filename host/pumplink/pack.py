@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pumplink.boards import firmware_sources
 from pumplink.packing.compiled import compiled as compile_file
 from pumplink.packing.compiled import compiler_version
 from pumplink.packing.merge import Merged, merged
@@ -44,7 +45,7 @@ def sources_of(firmware: Path, pump_data: PumpData | None = None) -> dict[str, s
     Raises:
         ValueError: the firmware has no such constant.
     """
-    paths = sorted(firmware.rglob("*.py"))
+    paths = firmware_sources(firmware)
     sources = {path.relative_to(firmware).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     if pump_data:
         sources[SETTINGS_MODULE] = with_pump_data(sources.get(SETTINGS_MODULE, ""), pump_data)

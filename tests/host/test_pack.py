@@ -16,7 +16,7 @@ import pytest
 
 from ports import micropython
 from pumplink import VirtualBoard
-from pumplink.boards import default_firmware
+from pumplink.boards import default_firmware, firmware_sources
 from pumplink.errors import BoardDied
 from pumplink.pack import pack, packed, retold
 from pumplink_tools import write_firmware
@@ -116,7 +116,7 @@ def test_what_is_no_python_is_left_for_the_board_to_refuse(tmp_path):
 def test_the_packed_firmware_keeps_its_lines_and_every_module(tmp_path):
     firmware = default_firmware()
     pack(firmware, tmp_path / "packed", compiled=False)
-    for path in firmware.rglob("*.py"):
+    for path in firmware_sources(firmware):
         name = path.relative_to(firmware)
         source, text = (place.read_text().splitlines() for place in (path, tmp_path / "packed" / name))
         assert len(source) == len(text), name

@@ -45,6 +45,8 @@ _until_us = 0
 _transmitted = False
 _zero_us = -1
 _told_idle = False
+_edge_us = -1  # While the handler of an edge runs: when the edge was.
+_handling = False
 _shim_heap_bytes = 0
 
 _bite_us = NEVER
@@ -58,6 +60,7 @@ _used = 0
 _head = bytearray(3)
 _in = bytearray(_IN_BYTES)
 _grant = uctypes.struct(uctypes.addressof(_in), {"until_us": uctypes.UINT64 | 0}, uctypes.LITTLE_ENDIAN)
+_edge = uctypes.struct(uctypes.addressof(_in), {"at_us": uctypes.UINT64 | 2}, uctypes.LITTLE_ENDIAN)
 
 
 # Connects the board; nothing is sent before the firmware first touches clock or hardware, so that the time an
@@ -93,6 +96,8 @@ def clock_us():
             # What telling the host takes is not yet the board's time: the first look at the clock finds 0.
             _start_clock()
             return now_us
+        if _edge_us >= 0:
+            return _edge_us
         now_us = (utime.ticks_us() - _zero_us) * scale
     else:
         now_us += 1
@@ -224,6 +229,19 @@ def run_events():
 # --- What the host does to the board --------------------------------------------------------------------------
 
 
+# A handler runs late here, when the firmware sleeps; the clock that it sees is that of the edge, as on a chip.
+def _drive(pin, count):
+    global _edge_us, _handling
+    if count > 2:
+        _edge_us = _edge.at_us
+    _handling = True
+    try:
+        pin.drive(_in[1])
+    finally:
+        _handling = False
+        _edge_us = -1
+
+
 # Takes one frame; true when it was a grant.
 def _take_frame():
     global _until_us, _reply
@@ -251,13 +269,14 @@ def _take_frame():
     elif kind == 0x4C:
         pin = pins.get(_in[0])
         if pin is not None:
-            pin.drive(_in[1])
+            _drive(pin, count)
     return False
 
 
-# Takes whatever has come in meanwhile. In lockstep nothing can: input travels with the grant.
+# Takes whatever has come in meanwhile, but never in a handler, which nothing interrupts. In lockstep nothing can: input
+# travels with the grant.
 def drain():
-    if scale:
+    if scale and not _handling:
         for _ in _poll.ipoll(0):
             _take_frame()
 

@@ -14,6 +14,9 @@ cause = PWRON_RESET
 class Pin:
     IN = 0
     OUT = 1
+    PULL_DOWN = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, **kwargs):
         self._level = 1 if value else 0
@@ -22,6 +25,9 @@ class Pin:
         if level is None:
             return self._level
         self._level = 1 if level else 0
+
+    def irq(self, handler=None, trigger=IRQ_RISING | IRQ_FALLING, **kwargs):
+        pass
 
 
 class ADC:
