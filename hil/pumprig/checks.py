@@ -49,6 +49,8 @@ CHECKS: dict[str, Check] = declare(
           ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107", "D-108", "D-413", "D-414", "D-511"),
           motor=True),
     Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",), motor=True),
+    Check("pulse-width", "A pulse holds the motor pin for as long as the motor takes (seen by a probe)", ("D-958",),
+          speed=True, motor=True),
     Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612"),
           motor=True),
     Check("suspension-limit", "No window holds more suspended time than allowed", ("D-609", "D-611")),
@@ -104,7 +106,7 @@ CHECKS: dict[str, Check] = declare(
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
     Check("frames", "Each frame of the pump is whole, and somebody waits for it", ("D-956",)),
     Check("power-cut", "A pump that lost its power starts as the rules say", ("D-922", "D-923")),
-    Check("bench-fitness", "The rig sends every stimulus in time", ("D-955",), fitness=True),
+    Check("bench-fitness", "The rig sends every stimulus in time", ("D-955", "D-957"), fitness=True),
     Check("expectation", "The scenario's own expectations hold", ()),
 )
 

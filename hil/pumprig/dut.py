@@ -17,6 +17,7 @@ from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
 from pumprig.bearers import SERIAL, BearerChoice, radio_of_board, real_radio
 from pumprig.errors import BlockedError, UsageError
+from pumprig.motor_probe import MotorProbe, open_probe
 from pumprig.plugged import ALLOWED, port_of, told
 
 __all__ = ["Dut", "clock_of", "open_dut"]
@@ -36,6 +37,7 @@ class Dut:
         lock: that of a real board's device.
         single: whether its data says that its floats are of single precision (D-1111).
         choice: which way the bearer takes.
+        probe: the one on its motor pin, if there is one.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dut:
     lock: BoardLock | None = None
     single: bool = False
     choice: BearerChoice = SERIAL
+    probe: MotorProbe | None = None
 
     @property
     def real_time(self) -> bool:
@@ -54,7 +57,7 @@ class Dut:
     @property
     def sees_pulses(self) -> bool:
         """Whether the rig sees the motor itself, apart from the pump's word."""
-        return self.board is not None
+        return self.board is not None or self.probe is not None
 
     @property
     def output(self) -> list[str]:
@@ -68,6 +71,8 @@ class Dut:
 
     def close(self) -> None:
         """Give the board up: a virtual one ends."""
+        if self.probe is not None:
+            self.probe.close()
         self.bearer.close()
         if self.board is not None:
             self.board.stop()
@@ -96,6 +101,7 @@ def open_dut(
     hang_timeout_s: float = 10.0,
     pump_data: PumpData | None = None,
     bearer: BearerChoice = SERIAL,
+    probe: str | None = None,
 ) -> Dut:
     """Open the board named on a command line.
 
@@ -107,11 +113,26 @@ def open_dut(
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
         pump_data: what kind of pump the virtual board is; a real one is what was flashed.
         bearer: the way to it.
+        probe: the probe on its motor pin (`virtual`, `id:SERIAL` or `port:DEVICE`), None for none.
 
     Raises:
         UsageError: a name, clock or bearer that cannot be.
-        BlockedError: no such board, or it is busy, or there is no radio.
+        BlockedError: no such board or probe, or it is busy, or there is no radio.
     """
+    dut = _open(name, clock, firmware, on_pulse, hang_timeout_s, pump_data, bearer)
+    if probe is not None:
+        try:
+            dut.probe = open_probe(probe, clock, lambda: dut.bearer.now_s, dut.board)
+        except BaseException:
+            dut.close()
+            raise
+    return dut
+
+
+def _open(
+    name: str, clock: Clock, firmware: Path | None, on_pulse: Callable[[int, int], None], hang_timeout_s: float,
+    pump_data: PumpData | None, bearer: BearerChoice,
+) -> Dut:  # fmt: skip
     if name.startswith("ble:"):
         return _open_aloft(name, clock, firmware, bearer)
     if name.startswith(("port:", "id:")):

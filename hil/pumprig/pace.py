@@ -26,6 +26,8 @@ CLOCK_DRIFT_S_MAX = 0.25
 SECOND_S = 1.0
 SECOND_STEP_S = 0.02
 CLOCK_STEP_S = 0.002
+# Quartzes part by less than 100 ppm, and a host whose clock is being set by 500 more.
+DRIFT_PPM_MAX = 600
 
 
 class Unfit(Exception):
@@ -52,6 +54,9 @@ class Pace:
         self._link = link
         self._checks = checks
         self._phase_s = 0.0
+        self._drifted_s = 0.0
+        self._doubt_s = 0.0
+        self._asked_s = 0.0
         self._epoch_s = 0
         self._ended_s: float | None = None
         self._seed = seed
@@ -84,6 +89,7 @@ class Pace:
             Unfit: the bench is too slow to tell the pump's seconds apart.
         """
         self._phase_s, doubt_s = self._ask_phase(pump, SECOND_S)
+        self._doubt_s, self._asked_s = doubt_s, self._dut.bearer.now_s
         fit = not self._dut.real_time or self._checks.expect(
             "bench-fitness", doubt_s <= PHASE_DOUBT_S_MAX, 0,
             message=f"the pump's time is known to {doubt_s * 1000:.0f} ms only; use a slower clock or an idle machine",
@@ -91,6 +97,22 @@ class Pace:
         )  # fmt: skip
         if not fit:
             raise Unfit
+
+    def keep_phase(self, pump: Pump) -> None:
+        """Ask a pump for its time again whose clock is not the bench's: quartzes drift by seconds a day."""
+        if self._dut.board is not None:
+            return
+        phase_s, doubt_s = self._ask_again(pump)
+        if doubt_s <= self.phase_doubt_s:
+            self._drifted_s += phase_s - self._phase_s
+            self._phase_s, self._doubt_s, self._asked_s = phase_s, doubt_s, self._dut.bearer.now_s
+
+    @property
+    def phase_doubt_s(self) -> float:
+        """By how much the pump's time may be wrong now."""
+        if self._dut.board is not None:
+            return self._doubt_s
+        return self._doubt_s + (self._dut.bearer.now_s - self._asked_s) * DRIFT_PPM_MAX / 1e6
 
     def judge_drift(self, pump: Pump, at_s: int) -> float:
         """Judge how far pump and bench have come apart since `find_phase`, where both run on one clock.
@@ -104,11 +126,8 @@ class Pace:
         Returns:
             Milliseconds that the pump's clock has lost.
         """
-        if self._dut.bearer.prepares_values and self._dut.real_time:
-            # The next second is awaited from shortly before it on.
-            self.run_until(floor(self.now_s) + 1 - CLOCK_DRIFT_S_MAX)
-        phase_s, doubt_s = self._ask_phase(pump, 2 * CLOCK_DRIFT_S_MAX)
-        drift_s = phase_s - self._phase_s
+        phase_s, doubt_s = self._ask_again(pump)
+        drift_s = phase_s - self._phase_s + self._drifted_s
         if self._dut.board is not None:
             self._checks.expect(
                 "clock", abs(drift_s) - doubt_s <= CLOCK_DRIFT_S_MAX, at_s,
@@ -116,6 +135,12 @@ class Pace:
                 observed=round(drift_s * 1000, 1),
             )  # fmt: skip
         return round(drift_s * 1000, 3)
+
+    def _ask_again(self, pump: Pump) -> tuple[float, float]:
+        if self._dut.bearer.prepares_values and self._dut.real_time:
+            # The next second is awaited from shortly before it on.
+            self.run_until(floor(self.now_s) + 1 - CLOCK_DRIFT_S_MAX)
+        return self._ask_phase(pump, 2 * CLOCK_DRIFT_S_MAX)
 
     def _ask_phase(self, pump: Pump, within_s: float) -> tuple[float, float]:
         if self._dut.bearer.prepares_values:

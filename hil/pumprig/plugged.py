@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOWED", "build_of", "held", "in_repl", "port_of", "told"]
 
+STARTS_WITHIN_S = 4
 ALLOWED = "virtual, id:SERIAL, port:DEVICE, the name of a board that is plugged in"
 
 
@@ -38,20 +39,24 @@ def told() -> Iterator[None]:
         raise BlockedError(str(error)) from None
 
 
-def port_of(name: str) -> Port:
-    """The device that `--board` means.
+def port_of(name: str, option: str = "--board") -> Port:
+    """The device that a name of the command line means.
+
+    Args:
+        name: as given.
+        option: where it was given.
 
     Raises:
         UsageError: it names nothing.
         BlockedError: no device fits, or several do; they are listed.
     """
     if name in ("port:", "id:"):
-        raise UsageError(f"{name} names nothing", where="--board", allowed=ALLOWED)
+        raise UsageError(f"{name} names nothing", where=option, allowed=ALLOWED)
     with told():
         try:
             return choose(name, _says)
         except ValueError as error:
-            raise UsageError(str(error), where="--board", allowed=ALLOWED) from None
+            raise UsageError(str(error), where=option, allowed=ALLOWED) from None
 
 
 def _says(port: Port) -> str | None:
@@ -115,12 +120,18 @@ def in_repl(name: str, kind: str | None = None) -> Iterator[tuple[Repl, Hardware
 
 
 def build_of(port: Port) -> str:
-    """Which build a board runs, in words: its hash, or why it does not say. It goes on running."""
-    from pumplink.plugged.flash import identity_at
+    """Which build a board runs, in words: its hash, or why it does not say. It goes on running.
+
+    A board that has just started, as some do when their port is opened, gets the time that it takes for it.
+    """
+    from pumplink.plugged.flash import identity_at, probe_at
 
     try:
         with BoardLock(port.device):
-            return identity_at(port.device, attempts=1).firmware_hash.hex()
+            try:
+                return identity_at(port.device, attempts=STARTS_WITHIN_S).firmware_hash.hex()
+            except BearerError:
+                return f"probe {probe_at(port.device, attempts=1).firmware_hash.hex()}"
     except BearerBusy:
         return "not asked: it is held"
     except PumpLinkError:

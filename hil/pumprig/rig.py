@@ -39,6 +39,7 @@ from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
 from pumprig.line import Line, identify, link_summary, open_first
 from pumprig.lives import Lives
+from pumprig.motor_watch import PinWatch, ProbeWatch
 from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
 from pumprig.own_trouble import controller_errors, with_its_name
@@ -68,10 +69,7 @@ WATCH_EVERY_S = 0.5
 RESPONSE_MS_MAX = 250
 HOST_HOLDS_BACK_S_MAX = 0.25
 BOLUS_ASKED_AFTER_S = 11
-# A pulse's due time is never told early; it errs late by what the host needs to wake the board.
-DUE_EARLY_S = 0.25
-# The pump tells its time in whole milliseconds, so its seconds are known to one.
-CLOCK_STEP_S = 0.002
+PHASE_ASKED_EVERY_S = 47
 
 
 class Rig:
@@ -102,7 +100,7 @@ class Rig:
         self.pulse_mu = 0
         self._wearer = Wearer(plan.patient, plan.trace.start, self.story, plan.devices.told)
         self._repeater = Repeater(self.link, self.checks)
-        self._motor = motor
+        self._watch: PinWatch | ProbeWatch = PinWatch(dut, self.pace, motor)
         self._judge: Judge | None = None
         self._queue: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._numbers = itertools.count()
@@ -159,8 +157,7 @@ class Rig:
         if self._judge is None:
             return
         with suppress(Unfit):
-            self._judge_motor()
-        self._see_pulses()
+            self._take_pulses(None)
         # A board that runs on has done things by now that nobody has read yet; one that is dead has told all.
         all_seen = self.dut.sees_pulses and (not self.dut.real_time or self._dead)
         if self._fit and all_seen:
@@ -233,6 +230,12 @@ class Rig:
         self._refuse_used_pump()
         settings = self.plan.oracle_settings
         self._judge_pump_data(data, settings)
+        if self.dut.probe is not None:
+            pins = self._watch if self.dut.board is not None and isinstance(self._watch, PinWatch) else None
+            self._watch = ProbeWatch(
+                self.dut.probe.probe, pins, self.pace, self.checks, data.motor_pulse_ms,
+                own_time=pins is None and self.dut.clock.scale == 1,
+            )  # fmt: skip
         self._start_judging(settings)
         self._judge_watchdog()
         self._make_room()
@@ -344,13 +347,13 @@ class Rig:
         self._wait_in_view(at_s)
         self.pace.run_to_input(at_s)
         self.line.judge(at_s)
-        self._take_pulses()
+        self._take_pulses(at_s)
         judge = self.judge
         judge.advance(max(at_s - 1, judge.oracle.now_s))
         if self.dut.sees_pulses:
-            # One second more than lockstep needs, so that dose events stand in the same order at every clock.
-            judge.settle(at_s - 2)
-            self._audit.settle(at_s - 2)
+            seen_s = self._watch.seen_until_s(at_s)
+            judge.settle(seen_s)
+            self._audit.settle(seen_s)
         judge.overdue(self.pace.now_s)
         # In real time a busy host may hold back what the pump has told.
         judge.status.settle(at_s - 1 - HOST_HOLDS_BACK_S_MAX * self.dut.clock.scale)
@@ -365,32 +368,22 @@ class Rig:
         step_s = WATCH_EVERY_S * max(1, self.dut.clock.scale)
         while True:
             self.record.flush()
+            self._watch.poll()
             next_s = self.pace.now_s + step_s
             if next_s >= at_s - 1:
                 return
             self.pace.run_until(next_s)
             self.story.waiting(self.pace.now_s)
 
-    def _take_pulses(self) -> None:
-        self._judge_motor()
-        self._see_pulses()
-
-    def _judge_motor(self) -> None:
-        if self._motor and self.dut.real_time and self.dut.board is not None:
-            # A virtual board that wakes late does so because its host is busy.
-            lateness_s = max(at_us - due_us for at_us, due_us in self._motor) / 1e6
-            try:
-                self.pace.judge(int(self.pace.now_s), lateness_s, "the virtual board's motor")
-            except Unfit:
-                self._fit = False
-                raise
-
-    def _see_pulses(self) -> None:
-        while self._motor:
-            at_us, due_us = self._motor.pop(0)
-            early_s = DUE_EARLY_S if self.dut.real_time else CLOCK_STEP_S
-            due_s = floor(self.pace.of_bearer(due_us / 1e6) + early_s)
-            self.judge.pulses.seen(SeenPulse(due_s, self.pace.of_bearer(at_us / 1e6)), timed=self._fit)
+    def _take_pulses(self, target_s: int | None) -> None:
+        try:
+            self._watch.look(target_s)
+        except Unfit:
+            self._fit = False
+            raise
+        finally:
+            for pulse in self._watch.take():
+                self.judge.pulses.seen(pulse, timed=self._fit)
 
     def _do(self, at_s: int, action: Callable[[int], None]) -> None:
         self._go_to(at_s)
@@ -415,6 +408,9 @@ class Rig:
             for number, question in enumerate(self._audit.questions):
                 self.pace.steady.add(audit_s + number)
                 self._later(audit_s + number, 2, self._asking(question))
+        if self.dut.board is None:
+            for ask_s in range(start_s + PHASE_ASKED_EVERY_S, self.plan.schedule.end_s, PHASE_ASKED_EVERY_S):
+                self._later(ask_s, 2, self._asking(lambda at_s, state: self.pace.keep_phase(self.pump)))
         if self._wearer.is_there and not self.dut.sees_pulses:
             for ask_s in range(start_s + 59, self.plan.schedule.end_s, 60):
                 self._later(ask_s, 2, self._asking(self._ask_counters))

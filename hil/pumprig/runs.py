@@ -55,6 +55,7 @@ class RunOptions:
         hang_timeout_s: host seconds after which a silent virtual board counts as hung.
         capture: a btsnoop file for all ATT PDUs of the run, None for none.
         bearer: the way to the board.
+        probe: the probe on the motor pin: `virtual`, `id:SERIAL` or `port:DEVICE`; None for none.
     """
 
     board: str
@@ -66,6 +67,7 @@ class RunOptions:
     hang_timeout_s: float = 10.0
     capture: Path | None = None
     bearer: BearerChoice = SERIAL
+    probe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def _open_and_run(
             options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
             on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)), pump_data=plan.devices.pump_data,
             bearer=options.bearer,
+            probe=options.probe,
         )  # fmt: skip
     except BearerError as error:
         if not is_dead(error):
@@ -214,6 +217,8 @@ def _open_and_run(
     try:
         rig = Rig(plan, dut, record, book, motor)
         rigs.append(rig)
+        if dut.probe is not None:
+            record.meta(probe=dut.probe.record())
         if options.capture is not None:
             capture = _start_capture(rig, options.capture)
         rig.run()

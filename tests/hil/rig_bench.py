@@ -185,12 +185,15 @@ class Bench:
         firmware: Path | None = None,
         without: frozenset[str] = frozenset(),
         report: bool = False,
+        probe: str | None = None,
     ) -> Run:
         """One run; an hour of steady glucose where no readings are given."""
         self.trace(flat(60) if readings is None else readings, start)
         chosen = parse_clock(clock)
         plan = make_plan(self.scenario(*parts), chosen, without=without)
-        options = RunOptions(board=board, clock=chosen, out=self.folder / "runs", firmware=firmware, report=report)
+        options = RunOptions(
+            board=board, clock=chosen, out=self.folder / "runs", firmware=firmware, report=report, probe=probe
+        )
         return Run(execute(plan, options))
 
 

@@ -83,7 +83,7 @@ def test_a_check_that_is_switched_off_neither_counts_nor_fails():
 
 
 def test_speed_is_judged_only_where_time_is_real():
-    assert SPEED == ["decision-deadline-host", "response-deadline"]
+    assert SPEED == ["pulse-width", "decision-deadline-host", "response-deadline"]
     for check_id in SPEED:
         lockstep, _ = book(real_time=False)
         miss(lockstep, check_id)

@@ -26,10 +26,16 @@ wait = time.sleep
     "--firmware", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="FOLDER",
     help="Another firmware than that of this installation.",
 )  # fmt: skip
+@click.option(
+    "--role", type=click.Choice(["pump", "probe"]), default="pump", show_default=True,
+    help="What the board becomes: the pump, or the probe on a pump's motor pin.",
+)  # fmt: skip
 @click.option("--watch", is_flag=True, help="Flash again whenever the firmware changes, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be copied; the board starts again afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, a line for each time.")
-def command(board: str, kind: str | None, firmware: Path | None, watch: bool, dry_run: bool, as_json: bool) -> int:
+def command(
+    board: str, kind: str | None, firmware: Path | None, role: str, watch: bool, dry_run: bool, as_json: bool
+) -> int:  # fmt: skip
     """Put the firmware onto a board, and let the board prove that it runs this very build.
 
     Compiles every module for the board's MicroPython, copies what is new, writes the board's data as its module
@@ -40,15 +46,18 @@ def command(board: str, kind: str | None, firmware: Path | None, watch: bool, dr
       pumprig flash --board pico_w
       pumprig flash --board id:E6614C311B7B5A22 --watch
       pumprig flash --board port:/dev/ttyACM0 --dry-run
+      pumprig flash --board id:E6614C311B3C4D21 --role probe
     """
-    from pumplink.boards import default_firmware, firmware_hash
+    from pumplink.boards import PROBE_FOLDER, default_firmware, firmware_hash
 
     folder = firmware or default_firmware()
+    if role == "probe":
+        folder /= PROBE_FOLDER
     if not (folder / "main.py").is_file():
         raise UsageError(f"{folder} has no main.py", where="--firmware", allowed="the folder of a firmware")
     if watch and dry_run:
         raise UsageError("watching copies what changes", where="--dry-run", remedy="Leave one of the two away.")
-    _once(board, kind, folder, dry_run, as_json)
+    _once(board, kind, folder, role, dry_run, as_json)
     while watch:
         seen = firmware_hash(folder)
         if not as_json:
@@ -56,7 +65,7 @@ def command(board: str, kind: str | None, firmware: Path | None, watch: bool, dr
         while firmware_hash(folder) == seen:
             wait(_LOOK_EVERY_S)
         try:
-            _once(board, kind, folder, dry_run, as_json)
+            _once(board, kind, folder, role, dry_run, as_json)
         except (BlockedError, BuildMismatch) as error:
             # What is mended in the next minute is why one watches.
             click.echo(f"pumprig: {error.message}", err=True)
@@ -78,8 +87,8 @@ def _pack_ahead(folder: Path) -> None:
         packed(folder)
 
 
-def _once(board: str, kind: str | None, folder: Path, dry_run: bool, as_json: bool) -> None:
-    from pumplink.plugged.flash import checked, flash, identity_at, image_of
+def _once(board: str, kind: str | None, folder: Path, role: str, dry_run: bool, as_json: bool) -> None:
+    from pumplink.plugged.flash import checked, flash, identity_at, image_of, probe_at
     from pumprig.plugged import in_repl
 
     start = time.monotonic()
@@ -97,7 +106,8 @@ def _once(board: str, kind: str | None, folder: Path, dry_run: bool, as_json: bo
         if not dry_run:
             repl.start()
             repl.close()
-            runs = identity_at(device, baud=int(hardware.data.firmware["BAUD"])).firmware_hash
+            ask = probe_at if role == "probe" else identity_at
+            runs = ask(device, baud=int(hardware.data.firmware["BAUD"])).firmware_hash
             if runs != image.firmware_hash:
                 raise BuildMismatch(
                     f"the board runs build {runs.hex()}, and this is {image.firmware_hash.hex()}", where=device,
@@ -106,7 +116,7 @@ def _once(board: str, kind: str | None, folder: Path, dry_run: bool, as_json: bo
         else:
             repl.reset()
     outcome = {
-        "board": hardware.name, "device": device, "build": image.firmware_hash.hex(), "copied": copied,
+        "board": hardware.name, "role": role, "device": device, "build": image.firmware_hash.hex(), "copied": copied,
         "removed": removed, "octets": sum(len(image.files[path]) for path in copied), "written": not dry_run,
         "seconds": round(time.monotonic() - start, 3),
     }  # fmt: skip
@@ -115,6 +125,6 @@ def _once(board: str, kind: str | None, folder: Path, dry_run: bool, as_json: bo
         return
     done, build = ("would copy", "this is build") if dry_run else ("copied", "runs build")
     click.echo(
-        f"{hardware.name} on {device}: {done} {len(copied)} files, {outcome['octets']} octets; removed {len(removed)}; "
-        f"{build} {outcome['build']} ({outcome['seconds']:.1f} s)"
+        f"{hardware.name} on {device}, {role}: {done} {len(copied)} files, {outcome['octets']} octets; "
+        f"removed {len(removed)}; {build} {outcome['build']} ({outcome['seconds']:.1f} s)"
     )

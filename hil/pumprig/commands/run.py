@@ -47,6 +47,10 @@ __all__ = ["command"]
     help="The device under test.",
 )  # fmt: skip
 @bearer_options
+@click.option(
+    "--probe", metavar="virtual|id:SERIAL|port:DEVICE",
+    help="The board on the motor pin that sees each pulse, where time is real.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of everything random in the run.")
 @click.option(
     "--hours", type=float,
@@ -78,6 +82,7 @@ def command(
     clock: str,
     board: str,
     bearer: BearerChoice | None,
+    probe: str | None,
     seed: int | None,
     hours: float | None,
     start: str | None,
@@ -104,6 +109,7 @@ def command(
       pumprig run --patient adult#001 --meals meals.csv --hours 48
       pumprig run --patient adult#001 --meals meals.csv --announce-meals --controller oref
       pumprig run export.csv --pump omnipod_dash --cgm libre3
+      pumprig run export.csv --clock realtime --board id:E6614C311B7B5A22 --probe id:E6614C311B3C4D21
     """
     from pumprig.checks import CHECKS
     from pumprig.dut import clock_of
@@ -131,6 +137,7 @@ def command(
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(
         board=board, clock=run_clock, out=out, firmware=firmware, capture=capture, bearer=bearer or SERIAL,
+        probe=probe,
         live=not as_json and (sys.stdout.isatty() if live is None else live),
     )  # fmt: skip
     outcome = execute(plan, options)

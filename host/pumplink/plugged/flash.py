@@ -14,11 +14,12 @@ from pumplink.link import Link
 from pumplink.pack import packed
 from pumplink.plugged.hardware import Hardware, real_boards
 from pumplink.plugged.repl import BoardFile, Repl, System
+from pumplink.probe import Probe, ProbeIdentity
 from pumplink.pump_data import PumpData
 from pumplink.results import Identity
 from pumplink.serial_bearer import SerialBearer
 
-__all__ = ["Image", "checked", "flash", "identity_at", "image_of", "name_of"]
+__all__ = ["Image", "checked", "flash", "identity_at", "image_of", "name_of", "probe_at"]
 
 _ENTRY = "/main.py"
 _BOARD = "/board.py"
@@ -190,3 +191,18 @@ def identity_at(device: str, *, baud: int = 115200, attempts: int = 5) -> Identi
         identity = Identity(**Client(link).read("EmulatorIdentity"))
         link.close()
         return identity
+
+
+def probe_at(device: str, *, baud: int = 115200, attempts: int = 5) -> ProbeIdentity:
+    """Asks the probe on a board which build it is.
+
+    Args:
+        device: the serial device.
+        baud: octets go at this rate where there is a wire.
+        attempts: how often it is asked, a second each.
+    Raises:
+        BearerError: the port cannot be opened, or went away.
+        ProbeError: who answers, if anybody, is no probe of ours.
+    """
+    with SerialBearer(device, baud) as bearer:
+        return Probe(bearer, lambda: bearer.now_s).open(attempts)

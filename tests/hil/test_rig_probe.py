@@ -1,0 +1,175 @@
+"""A probe on the motor pin (D-957, D-958).
+
+Goal: where a probe sees the motor, the pump's word is held against it as it is on the virtual board: what the probe saw
+gives the same verdict and the same dose events, and a probe that has missed something proves nothing.
+Method: the probe's own firmware on a second virtual board whose pin follows the motor pin; pulses put on its pin, or
+kept from it, reports that get lost, and a probe that goes away. The same over two serial devices, as on a bench.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hil.rig_bench import PLGS, Run, command, fault, firmware_copy, fit_run, pump
+from pumplink.virtual.board import VirtualBoard
+from pumplink.virtual.clocks import Scaled
+from pumplink.virtual.probe_board import drive, virtual_probe
+from pumprig import motor_probe
+from pumprig.cli import main
+from pumprig.verdict import Verdict
+
+CLOCK = "scaled:20"
+SHORT = [(0, 90), (1, 80), (2, 68)]
+PARTS = (
+    PLGS, pump((1440, 20)), command(30, "set_bolus", amount_iu=1), fault(75, "bearer_down", for_seconds=20),
+    command(130, "set_bolus", amount_iu="0.5"),
+)  # fmt: skip
+Meddle = Callable[[VirtualBoard, int], None]
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Meddle], None]:
+    """Does something to the virtual probe when the n-th pulse has begun, besides showing it."""
+
+    def arrange(number: int, what: Meddle) -> None:
+        def probe_of(pump_board: VirtualBoard) -> VirtualBoard:
+            probe, begun = virtual_probe(pump_board), []
+
+            def count(pin: int, level: int, at_us: int, _due_us: int) -> None:
+                if pin == pump_board.motor_pin and not level:
+                    begun.append(at_us)
+                    if len(begun) == number:
+                        what(probe, at_us)
+
+            pump_board.on_pin(count)
+            return probe
+
+        monkeypatch.setattr(motor_probe, "virtual_probe", probe_of)
+
+    return arrange
+
+
+def seen_by_probe(bench, *parts: str, **how) -> Run:
+    return bench.run(*(parts or PARTS), readings=SHORT, clock=CLOCK, probe="virtual", **how)
+
+
+def reason_of(run: Run) -> tuple[Verdict, str, str]:
+    (reason, *_) = run.outcome.reasons
+    return run.verdict, reason.check, reason.rule
+
+
+def test_pulses_by_a_probe_are_those_of_the_pin(bench):
+    by_pins = bench.run(*PARTS, readings=SHORT)
+    assert by_pins.verdict is Verdict.PASS, by_pins.explain()
+    by_probe = fit_run(lambda: seen_by_probe(bench))
+    assert by_probe.verdict is Verdict.PASS, by_probe.explain()
+    assert by_probe.dose_text == by_pins.dose_text
+    assert len(by_probe.pulses) > 30
+    record = json.loads((by_probe.folder / "run.json").read_text(encoding="utf-8"))
+    assert record["probe"]["board"] == "virtual"
+    assert record["checks"]["pulse-width"]["passed"] == len(by_probe.events("pulse"))
+
+
+def test_a_pulse_too_many_fails_the_run(bench, meddle):
+    def one_more(probe: VirtualBoard, _at_us: int) -> None:
+        # Between two seconds in which pulses fall due.
+        drive(probe, probe.motor_pin, 1, probe.now_s + 0.4)
+        drive(probe, probe.motor_pin, 0, probe.now_s + 0.405)
+
+    meddle(10, one_more)
+    run = fit_run(lambda: seen_by_probe(bench))
+    assert reason_of(run) == (Verdict.FAIL, "pulse", "D-102"), run.explain()
+
+
+def test_a_pulse_that_the_motor_never_made_fails_the_run(bench, tmp_path):
+    silent = "            if self._first != 7:\n                self._pin.value(1)\n"
+    firmware = firmware_copy(tmp_path, motor=("            self._pin.value(1)\n", silent))
+    run = fit_run(lambda: seen_by_probe(bench, firmware=firmware))
+    assert (run.verdict, run.outcome.reasons[0].check) == (Verdict.FAIL, "pulse"), run.explain()
+    assert "did not come" in run.outcome.reasons[0].message
+
+
+def test_a_pulse_that_is_too_short_fails_the_run(bench, tmp_path):
+    firmware = firmware_copy(tmp_path, motor=("self._edge.start(self._pulse_ms)\n\n", "self._edge.start(2)\n\n"))
+    run = fit_run(lambda: seen_by_probe(bench, firmware=firmware))
+    assert reason_of(run) == (Verdict.FAIL, "pulse-width", "D-958"), run.explain()
+
+
+def test_a_probe_that_goes_away_proves_nothing_and_what_it_saw_is_kept(bench, meddle):
+    meddle(25, lambda probe, _at_us: probe.kill())
+    run = seen_by_probe(bench)
+    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
+    assert "the motor is not seen any more" in run.explain()
+    assert len(run.events("pulse")) >= 5
+
+
+def test_a_report_that_is_lost_proves_nothing(bench, meddle, monkeypatch):
+    lost = []
+
+    def lose(probe: VirtualBoard, _at_us: int) -> None:
+        receive = probe._bearer._receive
+
+        def without_one(until_s: float) -> bytes:
+            frame, end, rest = receive(until_s).partition(b"\0")
+            if not end or lost:
+                return frame + end + rest
+            lost.append(frame)
+            return rest
+
+        monkeypatch.setattr(probe._bearer, "_receive", without_one)
+
+    meddle(10, lose)
+    run = seen_by_probe(bench)
+    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
+    assert lost and "reports of the probe were lost" in run.explain()
+
+
+@contextmanager
+def bench_of_two_lines() -> Iterator[tuple[str, str]]:
+    """A pump and a probe on its motor pin, each on a serial device."""
+    with (
+        VirtualBoard(clock=Scaled(20)) as board, virtual_probe(board) as probe,
+        board.pty() as board_line, probe.pty() as probe_line,
+    ):  # fmt: skip
+        yield f"port:{board_line.path}", f"port:{probe_line.path}"
+
+
+def test_a_real_pump_is_held_against_its_motor(bench):
+    def run() -> Run:
+        with bench_of_two_lines() as (board, probe):
+            return bench.run(*PARTS, readings=SHORT, clock=CLOCK, board=board, probe=probe)
+
+    ended = fit_run(run, over_a_line=True)
+    assert ended.verdict is Verdict.PASS, ended.explain()
+    checks = ended.outcome.summary["checks"]
+    assert checks["pulse"]["judged"] and checks["pulse"]["passed"] > 30
+    assert "counted" not in ended.outcome.summary["pulses"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "clock", "code", "message"),
+    [
+        ("virtual", "lockstep", 2, "a probe keeps its own time"),
+        ("port:/dev/ttyNONE", CLOCK, 3, "no such device"),
+        ("id:NONE", CLOCK, 3, "no such board is plugged in"),
+        ("port:", CLOCK, 2, "names nothing"),
+        ("nonsense", CLOCK, 2, "no real board named 'nonsense'"),
+    ],
+)
+def test_a_probe_that_cannot_be_is_refused(tmp_path, capsys, probe, clock, code, message):
+    with pytest.raises(SystemExit) as left:
+        main(["run", "--probe", probe, "--clock", clock, "--hours", "0.1", "--out", str(tmp_path), "--no-live"])
+    said = capsys.readouterr().err
+    assert left.value.code == code and message in said and ("--probe" in said or probe in said)
+    assert "Traceback" not in said
+
+
+def test_a_device_that_is_no_probe_is_refused(bench, tmp_path, capsys):
+    with VirtualBoard(clock=Scaled(20)) as other, other.pty() as line, pytest.raises(SystemExit) as left:
+        main(["run", "--probe", f"port:{line.path}", "--clock", CLOCK, "--hours", "0.1", "--out", str(tmp_path)])
+    assert left.value.code == 3
+    assert "--role probe" in capsys.readouterr().err
