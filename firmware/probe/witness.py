@@ -4,6 +4,7 @@
 import os
 import select
 import struct
+import sys
 
 import board
 import frames
@@ -13,15 +14,13 @@ from ticking import Ticking
 
 # An RP2 notes edges by a state machine, any other chip by the pin's interrupt.
 def _way_to_note():
-    try:
-        import rp2  # noqa: F401
-    except ImportError:
-        import edges_irq
+    if sys.platform == "rp2":
+        import edges_pio
 
-        return edges_irq
-    import edges_pio
+        return edges_pio
+    import edges_irq
 
-    return edges_pio
+    return edges_irq
 
 
 class Witness:

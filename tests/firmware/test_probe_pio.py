@@ -7,16 +7,17 @@ knows the instructions used by the RP2040's datasheet (3.4): one step each, a pu
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import sys
-from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pumplink.boards import PROBE_FOLDER, default_firmware
+from pumplink.pack import sources_of
+from pumplink.packing.merge import merged
 
 WORD = 1 << 32
 FIFO_WORDS = 8
@@ -82,17 +83,19 @@ class StateMachine:
         self.at = following
 
 
-@pytest.fixture
-def edges(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The module of the firmware, with stand-ins for what an RP2 has."""
-    pio = SimpleNamespace(SHIFT_LEFT=0, JOIN_RX=2)
-    monkeypatch.setitem(sys.modules, "rp2", SimpleNamespace(PIO=pio, asm_pio=lambda **how: lambda made: made))
+@pytest.fixture(params=["as written", "as packed"])
+def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """That of the firmware's module, on stand-ins for what an RP2 has."""
+    folder = default_firmware() / PROBE_FOLDER
+    text = (folder / "edges_pio.py").read_text(encoding="utf-8")
+    if request.param == "as packed":
+        (text,) = (file.text for file in merged(sources_of(folder), "main").files if file.name == "edges_pio")
+    made: list[Callable[[], None]] = []
+    rp2 = SimpleNamespace(PIO=SimpleNamespace(SHIFT_LEFT=0, JOIN_RX=2), asm_pio=lambda **how: made.append)
+    monkeypatch.setitem(sys.modules, "rp2", rp2)
     monkeypatch.setitem(sys.modules, "machine", SimpleNamespace())
-    spec = importlib.util.spec_from_file_location("edges_pio", default_firmware() / PROBE_FOLDER / "edges_pio.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
+    exec(compile(text, "edges_pio.py", "exec"), {"__name__": "edges_pio"})
+    return Program(made[0])
 
 
 def told(machine: StateMachine) -> list[tuple[int, int]]:
@@ -110,8 +113,7 @@ def run(program: Program, changes: list[int], x: int = 0) -> StateMachine:
     return machine
 
 
-def test_the_program_fits_and_counts_microseconds_while_nothing_happens(edges):
-    program = Program(edges.count_and_tell)
+def test_the_program_fits_and_counts_microseconds_while_nothing_happens(program):
     assert len(program.steps) <= 32
     for level in (0, 1):
         machine = StateMachine(program)
@@ -123,25 +125,25 @@ def test_the_program_fits_and_counts_microseconds_while_nothing_happens(edges):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_each_edge_is_told_at_its_microsecond_and_the_count_goes_on(edges, seed):
+def test_each_edge_is_told_at_its_microsecond_and_the_count_goes_on(program, seed):
     generator = random.Random(seed)
     changes, at = [], 0
     for _ in range(FIFO_WORDS):
         at += generator.randrange(4 * STEPS_PER_US, 400)
         changes.append(at)
-    machine = run(Program(edges.count_and_tell), changes)
+    machine = run(program, changes)
     for (us, level), change, due in zip(told(machine), changes, [1, 0] * 4, strict=True):
         assert level == due
         assert change <= us * STEPS_PER_US <= change + 2 * STEPS_PER_US, (changes, told(machine))
 
 
-def test_the_count_passes_zero_without_losing_its_way(edges):
+def test_the_count_passes_zero_without_losing_its_way(program):
     # x is three counts before its zero, and 2**31 microseconds of it are one round.
-    machine = run(Program(edges.count_and_tell), [20, 60], x=3)
+    machine = run(program, [20, 60], x=3)
     (rose_us, _), (fell_us, _) = told(machine)
     assert fell_us - rose_us == pytest.approx(40 / STEPS_PER_US, abs=1)
 
 
-def test_what_finds_no_room_is_told_as_dropped(edges):
-    machine = run(Program(edges.count_and_tell), [20 * number for number in range(1, FIFO_WORDS + 2)])
+def test_what_finds_no_room_is_told_as_dropped(program):
+    machine = run(program, [20 * number for number in range(1, FIFO_WORDS + 2)])
     assert len(machine.given) == FIFO_WORDS and machine.dropped

@@ -57,6 +57,17 @@ def seen_by_probe(bench, *parts: str, **how) -> Run:
     return bench.run(*(parts or PARTS), readings=SHORT, clock=CLOCK, probe="virtual", **how)
 
 
+def blind_run(run: Callable[[], Run], told: str) -> Run:
+    """A run that ends because the probe is blind, repeated while the machine is too busy to come that far."""
+    for _ in range(4):
+        ended = run()
+        assert ended.verdict is Verdict.INCONCLUSIVE, ended.explain()
+        if told in ended.explain():
+            return ended
+        assert "busy" in ended.explain() or "idle machine" in ended.explain(), ended.explain()
+    pytest.skip("this machine is too busy for a run in real time")
+
+
 def reason_of(run: Run) -> tuple[Verdict, str, str]:
     (reason, *_) = run.outcome.reasons
     return run.verdict, reason.check, reason.rule
@@ -101,9 +112,7 @@ def test_a_pulse_that_is_too_short_fails_the_run(bench, tmp_path):
 
 def test_a_probe_that_goes_away_proves_nothing_and_what_it_saw_is_kept(bench, meddle):
     meddle(25, lambda probe, _at_us: probe.kill())
-    run = seen_by_probe(bench)
-    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
-    assert "the motor is not seen any more" in run.explain()
+    run = blind_run(lambda: seen_by_probe(bench), "the motor is not seen any more")
     assert len(run.events("pulse")) >= 5
 
 
@@ -111,6 +120,7 @@ def test_a_report_that_is_lost_proves_nothing(bench, meddle, monkeypatch):
     lost = []
 
     def lose(probe: VirtualBoard, _at_us: int) -> None:
+        lost.clear()
         receive = probe._bearer._receive
 
         def without_one(until_s: float) -> bytes:
@@ -123,9 +133,8 @@ def test_a_report_that_is_lost_proves_nothing(bench, meddle, monkeypatch):
         monkeypatch.setattr(probe._bearer, "_receive", without_one)
 
     meddle(10, lose)
-    run = seen_by_probe(bench)
-    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
-    assert lost and "reports of the probe were lost" in run.explain()
+    blind_run(lambda: seen_by_probe(bench), "reports of the probe were lost")
+    assert lost
 
 
 @contextmanager

@@ -516,7 +516,7 @@ class VirtualBoard:
                 at_us, operation = frames.CUT.unpack_from(inbox, body)
                 self._cut = ((at_us + self._base_us) / _US, operation)
             elif kind == frames.HELLO_KIND:
-                self._hello(frames.HELLO.unpack_from(inbox, body)[1])
+                self._hello(*frames.HELLO.unpack_from(inbox, body))
             else:
                 raise BearerLost(f"the virtual board's link carries an unknown frame {kind:#04x}; stop the board")
         rest = end - at
@@ -524,12 +524,14 @@ class VirtualBoard:
             inbox[:rest] = inbox[at:end]
         self._inbox_used = rest
 
-    def _hello(self, shim_heap_bytes: int) -> None:
+    def _hello(self, host_us: int, shim_heap_bytes: int) -> None:
         self.shim_heap_bytes = shim_heap_bytes
         if self.clock.scale:
-            if not self._zero:
-                self._zero = time.monotonic()
-            self._base_us = round((time.monotonic() - self._zero) * self.clock.scale * _US)
+            # Where MicroPython reads the clock that Python reads, a busy host falsifies nothing.
+            now_s, told_s = time.monotonic(), host_us / _US
+            began_s = told_s if 0 <= now_s - told_s < self.hang_timeout_s else now_s
+            self._zero = self._zero or began_s
+            self._base_us = round((began_s - self._zero) * self.clock.scale * _US)
 
     def _edge(self, at_us: int, due_us: int, pin: int, level: int) -> None:
         self._latest_us = at_us

@@ -83,7 +83,7 @@ def connect(fd, scale_n, ticks_start_ms, cause, shim_heap_bytes, stack, queue):
 def _start_clock():
     global _zero_us
     _zero_us = utime.ticks_us()
-    struct.pack_into("<BHQI", _out, _reserve(15), 0x48, 12, 0, _shim_heap_bytes)
+    struct.pack_into("<BHQI", _out, _reserve(15), 0x48, 12, _zero_us, _shim_heap_bytes)
     flush()
 
 
