@@ -49,9 +49,10 @@ class PumprigError(Exception):
         self.where = where
         self.allowed = allowed
         self.remedy = remedy
-        parts = [_sentence(f"{where}: {what}" if where else what)]
+        text = f"{where}: {what}" if where else what
         if allowed:
-            parts.append(_sentence(f"Allowed: {allowed}"))
+            text = f"{text.strip().removesuffix('.')}; allowed: {allowed}"
+        parts = [_sentence(text)]
         if remedy:
             parts.append(_sentence(remedy))
         super().__init__(" ".join(parts))

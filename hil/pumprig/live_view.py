@@ -16,8 +16,8 @@ from rich.text import Text
 from pumprig.live_chart import column_chart, line_chart
 from pumprig.report.reading import number, reason_text
 from pumprig.report.reasons import why_in_short
-from pumprig.report.summary import of_the_bench
-from pumprig.report.words import action_words, count, duration_words, key_of, proven, reason_words
+from pumprig.report.summary import of_the_bench, suspended
+from pumprig.report.words import action_words, count, duration_words, proven, reason_words
 
 Event = dict[str, Any]
 
@@ -119,8 +119,7 @@ class LiveState:
 
     def _rate(self, event: Event) -> None:
         rate, tbr = number(event.get("rate_iu_per_h")) or 0.0, bool(event.get("tbr"))
-        suspended = tbr and not rate and "controller" in key_of(event.get("context"))
-        self.rates.append((number(event.get("at_s")) or 0.0, rate, tbr, suspended))
+        self.rates.append((number(event.get("at_s")) or 0.0, rate, tbr, suspended(event)))
 
     def _bolus(self, event: Event) -> None:
         if event.get("phase") == "start":

@@ -208,8 +208,10 @@ def controller_problems(scenario: Scenario, pump: OracleSettings) -> Iterator[tu
                 yield ("fault", index, "kind"), _UNSEEN
     bounds = pump.guardrails
     rails = replace(bounds, **scenario.guardrails.given())
-    if refusal := rails.refusal(bounds, pump.pulse_mu, pump.basal_min_mu_per_h):
+    refusals = rails.refusals(bounds, pump.pulse_mu, pump.basal_min_mu_per_h)
+    for refusal in refusals:
         yield ("guardrails", refusal.split()[0]), f"{refusal} (D-1201)"
+    if refusals:
         return
     limits = [("settings", "stale_minutes", rails.stale_minutes, 7)]
     if scenario.controller == "oref":

@@ -82,7 +82,7 @@ class Story:
         self.totals = Totals()
         self._start_s = 0
         self._end_s = 0
-        self._tbr_active = False
+        self._tbr_active = self._suspended = False
         self._decides = False
         self._last: dict[str, Any] = {}
 
@@ -195,12 +195,13 @@ class Story:
                 self.totals.stopped_s = at_s if event.new == "stop" else None
             case expected.TbrStarted() | expected.TbrChanged():
                 self._tbr_active = True
+                self._suspended = event.rule == "D-306"
             case expected.TbrEnded():
-                self._tbr_active = False
+                self._tbr_active = self._suspended = False
             case expected.BasalChanged():
                 self.record.event(
                     "rate", at_s, at_s=at_s, rate_iu_per_h=event.new_mu_per_h / 1000, tbr=self._tbr_active,
-                    context=str(event.context),
+                    suspended=self._suspended, context=str(event.context),
                 )  # fmt: skip
             case expected.BolusStarted():
                 automatic = self._decides and event.activation == _AUTOMATIC

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ PROFILE_FORMATS = "a Nightscout profile (/api/v1/profile.json of the site) or th
 _FILE_BYTES_MAX = 10_000_000
 _NUMBER_END = 10**6
 _TENTHS_MOST = Decimal("204.5")
+# Of an export, beside the profiles: what the scenario says instead.
+_LEFT = ("dia", "insulinPeakTime", "curve", "max_iob", "max_basal")
 _CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::00)?")
 _FACTORS = {"mgdl": Decimal(1), "mmol": Decimal(str(MG_DL_PER_MMOL_L)), "mmoll": Decimal(str(MG_DL_PER_MMOL_L))}
 
@@ -45,12 +47,24 @@ class TherapyProfile:
         pump: the fields of `[pump]` that the file gives.
         places: for each of these, the places of its blocks in the file.
         lines: the lines of the file.
+        left: what else of therapy stands in it and is not taken, as it is written.
     """
 
     file: str
     pump: dict[str, Any]
     places: dict[str, list[Location]]
     lines: JsonLines
+    left: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What was taken and what was not, for a person; empty when nothing was left."""
+        if not self.left:
+            return ""
+        return (
+            f"{self.file}: taken are basal, ISF, I:CHO and target, not {', '.join(self.left)}; a scenario sets "
+            "dia_minutes in [settings], and limits of a loop in [oref]"
+        )
 
     def line_of(self, location: Location) -> int:
         """The line that gave a field of `[pump]`, or a block of it."""
@@ -80,9 +94,10 @@ def load_profile(path: str | Path) -> TherapyProfile:
         raise UsageError("this JSON is nested too deeply", where=file, allowed=PROFILE_FORMATS) from None
     reader = _Reader(file, JsonLines(text), [])
     if isinstance(raw, dict) and "basalprofile" in raw:
-        schedules = reader.oref0(raw)
+        therapy, schedules = raw, reader.oref0(raw)
     else:
-        schedules = reader.nightscout(*_store(raw, file))
+        therapy, *at = _store(raw, file)
+        schedules = reader.nightscout(therapy, *at)
     remedy = f"Correct these lines; it must be {PROFILE_FORMATS}."
     if reader.problems:
         raise ScenarioError(reader.problems, remedy=remedy)
@@ -91,7 +106,8 @@ def load_profile(path: str | Path) -> TherapyProfile:
         PumpSettings.model_validate(profile.pump)
     except ValidationError as error:
         raise ScenarioError(problems_of(error, profile.pump, file, profile, PumpSettings), remedy=remedy) from None
-    return profile
+    left = tuple(f"{key} {therapy[key]}" for key in _LEFT if isinstance(therapy.get(key), str))
+    return replace(profile, left=left)
 
 
 def _read(path: Path, file: str) -> str:

@@ -93,4 +93,4 @@ def test_a_name_that_no_server_has_is_refused_with_those_there_are(capsys, name,
     with pytest.raises(SystemExit) as left:
         main(["conformance", "--prove", "--only", name])
     assert left.value.code == 2
-    assert f"--only: no wrong server is called {name}. Allowed: {allowed}" in capsys.readouterr().err
+    assert f"--only: no wrong server is called {name}; allowed: {allowed}" in capsys.readouterr().err

@@ -121,7 +121,7 @@ def test_meals_are_read_for_every_day_and_for_one(tmp_path):
 def test_a_line_that_is_no_meal_is_named_with_its_number(tmp_path, line):
     path = tmp_path / "meals.csv"
     path.write_text(f"07:00,20\n{line}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"meals\.csv:2: .*Allowed: HH:MM,grams"):
+    with pytest.raises(UsageError, match=r"meals\.csv:2: .*allowed: HH:MM,grams"):
         read_meals(path)
 
 

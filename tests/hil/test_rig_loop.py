@@ -86,6 +86,22 @@ def test_a_wrong_number_is_a_violation(bench, tmp_path, without):
         assert "deviation_mg_dl" in run.outcome.reasons[0].message
 
 
+def test_a_zero_temp_of_a_loop_is_no_suspension(bench):
+    """D-306: run line and report have one word for one thing; the report names the devices."""
+    devices = 'pump_profile = "omnipod_dash"\ncgm_profile = "dexcom_g6"'
+    falling = every_5_minutes([130, 118, 106, 94, 82, 74, 68, 66, 64, 63, 62, 62])
+    run = bench.run(OREF, devices, PUMP, readings=falling, report=True)
+    assert run.verdict is Verdict.PASS, run.explain()
+    rates = run.events("rate")
+    assert any(event["tbr"] and not event["rate_iu_per_h"] for event in rates)
+    assert not any(event["suspended"] for event in rates)
+    assert run.outcome.summary["suspensions"] == 0
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "<dt>Suspended</dt><dd>never" in page
+    assert "Omnipod DASH" in page and "Dexcom G6" in page
+    assert page.index("Why each dose") < page.index('id="checks"')
+
+
 def test_the_record_is_plain_data(bench):
     """A loop's run.json can be read by anybody."""
     run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING[:3]))

@@ -96,7 +96,7 @@ def test_decode_takes_a_file_for_no_octets(pumprig, tmp_path):
     path.write_bytes(b"no capture that pumprig knows")
     code, _, err = pumprig("spec", "decode", path)
     assert code == 2
-    assert err == f"pumprig: {path}: this is a file that is no capture. Allowed: octets, or a FILE.btsnoop.\n"
+    assert err == f"pumprig: {path}: this is a file that is no capture; allowed: octets, or a FILE.btsnoop.\n"
 
 
 def test_decode_says_when_the_end_to_end_protection_was_forgotten(pumprig):

@@ -52,6 +52,16 @@ def written(tmp_path):
     return write
 
 
+def test_what_is_not_taken_is_told(written):
+    """DIA and limits are the scenario's, and nobody should think otherwise."""
+    assert load_profile(written(nightscout())).note.endswith(
+        "profile.json: taken are basal, ISF, I:CHO and target, not dia 3; a scenario sets dia_minutes in [settings], "
+        "and limits of a loop in [oref]"
+    )
+    assert "not dia 4, max_iob 3.5;" in load_profile(written(OREF0 | {"dia": 4, "max_iob": 3.5})).note
+    assert load_profile(written(OREF0)).note == ""
+
+
 def refused(path):
     """The message without the folder."""
     with pytest.raises(UsageError) as refusal:
@@ -129,7 +139,7 @@ def test_the_line_is_that_of_the_value(written):
         ("3", "P: there is no profile in it"),
         ("9" * 5000, "P: there is no profile in it"),
         ("[" * 100_000, "P: this JSON is nested too deeply"),
-        ('{"defaultProfile": "A", "store": {"B": {}}}', "P: defaultProfile names none of its profiles. Allowed: 'B'"),
+        ('{"defaultProfile": "A", "store": {"B": {}}}', "P: defaultProfile names none of its profiles; allowed: 'B'"),
     ],
 )
 def test_what_is_no_profile(written, content, message):

@@ -163,7 +163,7 @@ def test_time_that_goes_back_is_refused(tmp_path):
 )
 def test_impossible_and_unreadable_times_are_refused(tmp_path, kind, time):
     message = refusal(plain(tmp_path, "2026-03-04T06:00:00,100", f"{time},101", "2026-03-04T06:10:00,101"))
-    assert f'trace.csv:3: {kind} time "{time}". Allowed: ' in message
+    assert f'trace.csv:3: {kind} time "{time}"; allowed: ' in message
 
 
 @pytest.mark.parametrize("time", ["2000-01-01T00:00:00", "2026-06-02T12:00:00"])
@@ -174,7 +174,7 @@ def test_the_first_and_the_last_possible_time(tmp_path, time):
 @pytest.mark.parametrize("glucose", ["0", "0.4", "1000.5", "1001", "-5", "99999"])
 def test_impossible_glucose_is_refused(tmp_path, glucose):
     message = refusal(plain(tmp_path, "2026-03-04T06:00:00,100", f"2026-03-04T06:05:00,{glucose}"))
-    assert f"trace.csv:3: impossible glucose {glucose} mg/dL. Allowed: 1 to 1000 mg/dL." in message
+    assert f"trace.csv:3: impossible glucose {glucose} mg/dL; allowed: 1 to 1000 mg/dL." in message
 
 
 @pytest.mark.parametrize(
@@ -191,22 +191,22 @@ def test_impossible_glucose_is_refused(tmp_path, glucose):
 )
 def test_glucose_that_is_no_number_is_refused(tmp_path, glucose, shown):
     message = refusal(plain(tmp_path, f"2026-03-04T06:05:00,{glucose}"))
-    assert f"trace.csv:2: glucose {shown} is no number. Allowed: a number, Low or High." in message
+    assert f"trace.csv:2: glucose {shown} is no number; allowed: a number, Low or High." in message
 
 
 def test_an_unknown_unit_is_named(tmp_path):
     message = refusal(plain(tmp_path, "2026-03-04T06:05:00,1.01", header="time,glucose_g_l"))
-    assert 'trace.csv:1: unknown glucose unit "g_l". Allowed: mg/dL and mmol/L.' in message
+    assert 'trace.csv:1: unknown glucose unit "g_l"; allowed: mg/dL and mmol/L.' in message
 
 
 def test_a_missing_unit_is_asked_for(tmp_path):
     message = refusal(plain(tmp_path, "2026-03-04T06:05:00,101", header="time,glucose"))
-    assert "trace.csv:1: the header names no glucose unit. Allowed: mg/dL and mmol/L." in message
+    assert "trace.csv:1: the header names no glucose unit; allowed: mg/dL and mmol/L." in message
 
 
 def test_mg_dl_values_under_a_mmol_header_are_refused(tmp_path):
     message = refusal(plain(tmp_path, "2026-03-04T06:00:00,120", header="time,glucose_mmol_l"))
-    assert "trace.csv:2: impossible glucose 120 mmol/L; it looks like mg/dL. Allowed: 0.1 to 55 mmol/L." in message
+    assert "trace.csv:2: impossible glucose 120 mmol/L; it looks like mg/dL; allowed: 0.1 to 55 mmol/L." in message
 
 
 def test_mmol_values_under_a_mg_dl_header_are_refused(tmp_path):
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_export_is_refused_with_the_accepted_formats(tmp_path,
 def test_an_empty_file_is_refused_as_empty(tmp_path, content):
     path = tmp_path / "some.csv"
     path.write_bytes(content)
-    assert "some.csv: the file is empty. Allowed: the CSV exports of" in refusal(path)
+    assert "some.csv: the file is empty; allowed: the CSV exports of" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 a spreadsheet", b"\x7fELF\x00\x00", bytes(range(256))])

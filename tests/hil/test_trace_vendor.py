@@ -187,7 +187,7 @@ def test_mmol_exports_are_converted_with_18_02(tmp_path, name):
 )
 def test_an_unknown_unit_is_named(tmp_path, name, header, unit):
     message = refusal(write(tmp_path, FILES[name].replace(header, unit)))
-    assert 'unknown glucose unit "g/L". Allowed: mg/dL and mmol/L.' in message
+    assert 'unknown glucose unit "g/L"; allowed: mg/dL and mmol/L.' in message
 
 
 @pytest.mark.parametrize(("name", "line"), [("dexcom", 7), ("libre", 3), ("carelink", 13), ("nightscout", 5)])
@@ -197,7 +197,7 @@ def test_impossible_glucose_is_refused_with_its_line(tmp_path, name, line, gluco
     for mark in (",", ";", '"'):
         text = text.replace(f"{mark}100{mark}", f"{mark}{glucose}{mark}")
     message = refusal(write(tmp_path, text))
-    assert f"export.csv:{line}: impossible glucose {glucose} mg/dL. Allowed: 1 to 1000 mg/dL." in message
+    assert f"export.csv:{line}: impossible glucose {glucose} mg/dL; allowed: 1 to 1000 mg/dL." in message
 
 
 def test_conflicting_dexcom_readings_are_refused_with_both_lines(tmp_path):

@@ -65,5 +65,5 @@ def test_every_verdict_and_every_error_has_the_exit_code_of_the_documents():
 
 def test_an_error_says_where_what_was_allowed_and_what_to_do():
     error = errors.UsageError("no such unit", where="a.csv:3", allowed="mg/dL, mmol/L", remedy="Name the unit")
-    assert error.message == "a.csv:3: no such unit. Allowed: mg/dL, mmol/L. Name the unit."
+    assert error.message == "a.csv:3: no such unit; allowed: mg/dL, mmol/L. Name the unit."
     assert errors.RigError("it broke!").message == "it broke!"

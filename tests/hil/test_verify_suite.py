@@ -102,7 +102,7 @@ def test_a_correct_firmware_that_fails_a_scenario_fails_the_suite(tmp_path):
     ("edit", "problem"),
     [
         (Edit("pump/tbr.py", "self.no_such_name", ""), "stands there 0 times"),
-        (Edit("pump/tbr.py", "self.active", ""), "times. Allowed: exactly once"),
+        (Edit("pump/tbr.py", "self.active", ""), "times; allowed: exactly once"),
         (Edit("pump/no_such_file.py", "x", ""), "the file cannot be read"),
     ],
 )
@@ -208,7 +208,7 @@ def test_the_command_prints_what_it_found_as_json(capsys):
     ("arguments", "problem"),
     [
         (["--only", "gone"], "no wrong firmware is called gone"),
-        (["--only", "bolus-double"], "Allowed: names such as bolus-doubled"),
+        (["--only", "bolus-double"], "allowed: names such as bolus-doubled"),
         (["--only", "hang", "--mutants", "3"], "no names"),
     ],
 )

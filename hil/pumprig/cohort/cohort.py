@@ -185,7 +185,7 @@ def chosen_patients(text: str) -> tuple[str, ...]:
         return patient_names()
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
-        patient_parameters(name)
+        patient_parameters(name, "--patients")
         if names.count(name) > 1:
             raise UsageError(f"{name} is named twice", where="--patients", allowed="each patient once")
     return names

@@ -32,7 +32,8 @@ __all__ = ["command"]
 @click.option("--cgm", metavar="NAME", help="The kind of sensor: the trace becomes what it would send.")
 @click.option(
     "--profile", metavar="FILE.json",
-    help="The wearer's basal, ISF, I:CHO and target, which a loop needs beside a trace: a Nightscout or oref0 profile.",
+    help="The wearer's basal, ISF, I:CHO and target, which a loop needs beside a trace: a Nightscout or oref0 profile. "
+    "DIA and limits are the scenario's.",
 )  # fmt: skip
 @click.option("--announce-meals", is_flag=True, help="Tell the pump of each meal when the patient eats it.")
 @click.option(
@@ -132,7 +133,10 @@ def command(
     else:
         scenario = _patient_scenario(source, patient, meals, given, announce=announce_meals)
     if profile is not None:
-        scenario = scenario.with_profile(load_profile(profile))
+        taken = load_profile(profile)
+        scenario = scenario.with_profile(taken)
+        if taken.note:
+            click.echo(taken.note, err=True)
     run_clock = clock_of(clock)
     plan = make_plan(scenario, run_clock, without=frozenset(without))
     options = RunOptions(

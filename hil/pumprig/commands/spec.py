@@ -154,8 +154,8 @@ def _show(one: Explained, *, quiet: bool) -> None:
         if one.e2e is not None:
             click.echo(f"  end-to-end protection: {one.e2e.text}")
     if one.wrong is not None:
-        allowed = f" Allowed: {one.wrong.allowed}." if one.wrong.allowed else ""
-        click.echo(f"pumprig: {one.wrong.where}: {one.wrong.what}.{allowed}", err=True)
+        allowed = f"; allowed: {one.wrong.allowed}" if one.wrong.allowed else ""
+        click.echo(f"pumprig: {one.wrong.where}: {one.wrong.what}{allowed}.", err=True)
     if one.e2e is not None and not one.e2e.ok:
         click.echo(f"pumprig: {one.characteristic.name}: {one.e2e.text}.", err=True)
 

@@ -272,7 +272,7 @@ def _announce_carbs(pump: Machine, at_s: int, command: c.AnnounceCarbs) -> Expec
 def _set_guardrails(pump: Machine, at_s: int, command: c.SetGuardrails) -> Expected:
     given = {item.name: getattr(command, item.name) for item in fields(command)}
     wanted = replace(pump.guardrails, **{name: value for name, value in given.items() if value is not None})
-    if wanted.refusal(pump.settings.guardrails, pump.settings.pulse_mu, pump.settings.basal_min_mu_per_h):
+    if wanted.refusals(pump.settings.guardrails, pump.settings.pulse_mu, pump.settings.basal_min_mu_per_h):
         return reply(ATT_VALUE_REFUSED, "D-1201")
     pump.history.add(SettingsWritten, at_s, "D-1201")
     pump.guard(at_s, wanted)

@@ -114,8 +114,8 @@ class Guardrails:
     stale_minutes: int = 60
     decision_minutes: int = 240
 
-    def refusal(self, bounds: Guardrails, pulse_mu: int, basal_least_mu_per_h: int) -> str:
-        """Say which value a pump of these bounds refuses to a client, or nothing when all are allowed.
+    def refusals(self, bounds: Guardrails, pulse_mu: int, basal_least_mu_per_h: int) -> list[str]:
+        """Say which values a pump of these bounds refuses to a client, a line for each.
 
         Args:
             bounds: the values that the pump has at first.
@@ -126,13 +126,14 @@ class Guardrails:
             "basal_mu_per_h": max(pulse_mu, basal_least_mu_per_h),
             "interval_minutes": bounds.interval_minutes, "stale_minutes": 5, "decision_minutes": 5,
         }  # fmt: skip
+        refused = []
         for item in fields(self):
             low, most = least.get(item.name, pulse_mu), getattr(bounds, item.name)
             if item.name == "interval_minutes":
                 most = _INTERVAL_MINUTES_MAX
             if not low <= getattr(self, item.name) <= most:
-                return f"{item.name} is {getattr(self, item.name)}; allowed: {low} to {most}"
-        return ""
+                refused.append(f"{item.name} is {getattr(self, item.name)}; allowed: {low} to {most}")
+        return refused
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,11 @@ def patient_names() -> tuple[str, ...]:
     return tuple(_all())
 
 
-def patient_parameters(name: str) -> PatientParameters:
+def patient_parameters(name: str, where: str = "") -> PatientParameters:
     """The numbers of one patient.
 
     Args:
+        where: the option that names it, for a message.
         name: `adolescent#001` to `#010`, `adult#001` to `#010`, `child#001` to `#010`.
 
     Raises:
@@ -106,6 +107,7 @@ def patient_parameters(name: str) -> PatientParameters:
     if name not in patients:
         raise UsageError(
             f"there is no patient {name!r}",
+            where=where,
             allowed="adolescent#001 to #010, adult#001 to #010, child#001 to #010",
             remedy="Name one of these, or use `pumprig cohort --patients all`.",
         )

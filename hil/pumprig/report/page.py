@@ -65,6 +65,10 @@ def head(record: Record) -> Html:
     ]
     if patient := record.text("patient"):
         facts.insert(0, ("Patient", patient))
+    devices = record.info.get("devices")
+    for kind, label in (("pump", "Pump"), ("cgm", "Sensor")):
+        if isinstance(devices, dict) and devices.get(kind):
+            facts.insert(-1, (label, devices[kind]["title"]))
     if own := record.text("own_controller"):
         facts.insert(1, ("Decisions", f"of {own}, not judged"))
     if errors := record.info.get("controller_errors"):
@@ -445,8 +449,8 @@ def body(record: Record) -> Html:
     grid = [tag("div", *pair, class_="pair") for pair in pairs]
     return join([
         head(record),
-        tag("main", notices(record), key_figures(record), timeline(record), violations(record), checks(record), *grid,
-            reasons(record, _zoom_link), happenings(record), provenance(record)),
+        tag("main", notices(record), key_figures(record), timeline(record), violations(record),
+            reasons(record, _zoom_link), checks(record), *grid, happenings(record), provenance(record)),
         tag("footer", tag("p", "pumprig is a test tool. It is not for therapy."),
             tag("p", "Made by pumprig from this run's record. Charts: plotly.js, MIT licence.")),
     ])  # fmt: skip

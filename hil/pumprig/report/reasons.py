@@ -110,7 +110,7 @@ def reasons(record: Record, link: Callable[[Record, Event], Html]) -> Html:
     )
     rows = [_row(event, link(record, event)) for event in shown]
     body = table(_HEADINGS, rows, (1, 2, 3, 4, 5, 6, 9))
-    return section("Why each dose", body, id_="reasons", class_="card wide long", note=note + own)
+    return section("Why each dose", body, id_="why", class_="card wide long", note=note + own)
 
 
 def _small(event: Event) -> bool:

@@ -81,16 +81,21 @@ def time_of(event: Event) -> float:
     return number(value) or number(event.get("t")) or 0.0
 
 
+def suspended(event: Event) -> bool:
+    """Whether a change of the rate is that to a suspension, or to another rate within one."""
+    if "suspended" in event:
+        return bool(event["suspended"])
+    # A record of before this was told; no loop ran on a pump then.
+    stopped = bool(event.get("tbr")) and not number(event.get("rate_iu_per_h"))
+    return stopped and "controller" in key_of(event.get("context"))
+
+
 def suspensions(record: Record) -> list[Span]:
-    """Stretches in which the controller held the basal at 0; a client's TBR of 0 is none (D-306)."""
+    """Stretches in which plgs suspended the basal; a TBR of 0 of a client or a loop is none (D-306)."""
     spans: list[Span] = []
     since: float | None = None
     for event in record.of("rate"):
-        held = (
-            bool(event.get("tbr"))
-            and not number(event.get("rate_iu_per_h"))
-            and "controller" in key_of(event.get("context"))
-        )
+        held = suspended(event)
         if held and since is None:
             since = time_of(event)
         elif not held and since is not None:
