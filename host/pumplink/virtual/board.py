@@ -401,11 +401,6 @@ class VirtualBoard:
             else:
                 self._grant(limit_us)
 
-    def deliver(self) -> None:
-        """Lets a board in lockstep take what it was sent at the present DUT time; others do by themselves."""
-        if self._outbox and not self.clock.scale:
-            self._grant(self._now_us)
-
     def _grant(self, until_us: int, *, wait: bool = True) -> None:
         # A board that is not idle works on a grant that nobody waited for yet.
         if self._idle:

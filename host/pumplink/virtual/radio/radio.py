@@ -39,9 +39,6 @@ class Board(Protocol):
     def run_until(self, until_s: float, stop: Callable[[], bool]) -> bool:
         """Lets DUT time pass."""
 
-    def deliver(self) -> None:
-        """Lets the board take what it was sent just now."""
-
     def send_radio(self, frame: bytes) -> None:
         """Gives a frame to the board with its next grant."""
 
@@ -94,9 +91,9 @@ class Radio:
         return self.loop.create_task(work)
 
     def run(self, work: Coroutine[Any, Any, _T], within_s: float = 10.0) -> _T:
-        """Lets DUT time pass until a coroutine has come to its end, and the board has heard of it.
+        """Lets DUT time pass until a coroutine has come to its end. Not for callbacks and coroutines of the loop.
 
-        Not for callbacks and coroutines of the loop.
+        What came last may still be on its way to the board.
 
         Args:
             work: the coroutine.
@@ -110,7 +107,6 @@ class Radio:
             task.cancel()
             self.settle()
             raise TimeoutError(f"not done within {within_s:g} s of the pump's time")
-        self._board.deliver()
         return task.result()
 
     async def attach(self, name: str, address: str) -> Device:
