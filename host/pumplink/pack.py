@@ -8,6 +8,7 @@ short name. `Told` says what each name and line was, so that whoever reads a tra
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import sys
@@ -21,14 +22,16 @@ from pumplink.boards import firmware_sources
 from pumplink.packing.compiled import compiled as compile_file
 from pumplink.packing.compiled import compiler_version
 from pumplink.packing.merge import Merged, merged
+from pumplink.packing.mpy import NotUnderstood
 from pumplink.packing.plain import Plain
+from pumplink.packing.relink import Relinked, relinked
 from pumplink.packing.scopes import NotFollowed
 from pumplink.packing.sources import module_name
 from pumplink.packing.store import Kept, all_kept, kept
 from pumplink.packing.told import Told, written
 from pumplink.pump_data import SETTINGS_MODULE, PumpData, with_pump_data
 
-__all__ = ["PackedFirmware", "pack", "packed", "retold", "sources_of", "this_machine"]
+__all__ = ["Packed", "PackedFirmware", "in_memory", "pack", "packed", "retold", "sources_of", "this_machine"]
 
 _BOARD_FOLDER = "/firmware"
 _ENTRY = "main"
@@ -59,7 +62,7 @@ def this_machine() -> str:
 
 def pack(
     firmware: Path, target: Path, *, compiled: bool = True, pump_data: PumpData | None = None, arch: str = ""
-) -> Merged | None:
+) -> Packed:
     """Writes the firmware as a board gets it.
 
     Args:
@@ -69,43 +72,90 @@ def pack(
         pump_data: constants of the module `settings` with other values than the firmware's own.
         arch: whose machine code files may hold, in the words of mpy-cross; such files are left out when it is empty.
     Returns:
-        What was merged; None when each module is a file of its own.
+        What was made, and why it was not merged when it was not.
     Raises:
         ValueError: the firmware has no such constant.
     """
-    return _pack(sources_of(firmware, pump_data), target, compiled, arch)
+    made = in_memory(sources_of(firmware, pump_data), compiled=compiled, arch=arch)
+    _write(made, target)
+    return made
 
 
-def _pack(sources: dict[str, str], target: Path, compiled: bool, arch: str) -> Merged | None:
-    try:
-        made = _merged(sources, arch) if compiled and compiler_version() else None
-        files = made[1] if made is not None else _plain(sources, compiled)
-    except SyntaxError:
-        # What is no Python is the board's to refuse.
-        made, files = None, {path: text.encode() for path, text in sources.items()}
-    for path, octets in files.items():
+def _write(made: Packed, target: Path) -> None:
+    for path, octets in made.files.items():
         place = target / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(octets)
-    return None if made is None else made[0]
 
 
-def _merged(sources: dict[str, str], arch: str) -> tuple[Merged, dict[str, bytes]] | None:
-    """The files of a firmware that can be merged, by path."""
+class Packed:
+    """What packing made.
+
+    Attributes:
+        files: content by path.
+        merged: the files that modules were merged into; None when each module is a file of its own.
+        relinked: of files of bytecode, by their names: what takes the room in them.
+        reason: why nothing was merged; empty when it was.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.merged: Merged | None = None
+        self.relinked: dict[str, Relinked] = {}
+        self.reason = ""
+
+    def names(self) -> str | None:
+        """What names and lines were, for `Told`; None when all are the sources'."""
+        if self.merged is None:
+            return None
+        return written(self.merged, {name: made.numbers for name, made in self.relinked.items()})
+
+
+def in_memory(sources: dict[str, str], *, compiled: bool = True, arch: str = "") -> Packed:
+    """Packs sources.
+
+    Args:
+        sources: texts by path.
+        compiled: as `pack` has it.
+        arch: as `pack` has it.
+    """
+    made = Packed()
     try:
-        made = merged(sources, _ENTRY)
-    except NotFollowed:
-        return None
+        if not compiled:
+            made.reason = "it is for a MicroPython that compiles it itself"
+        elif not compiler_version():
+            made.reason = "mpy-cross is not installed"
+        else:
+            _merge(made, sources, arch)
+        if made.merged is None:
+            made.files = _plain(sources, compiled)
+    except SyntaxError as error:
+        # What is no Python is the board's to refuse.
+        made.reason = f"a module is no Python: {error}"
+        made.files = {path: text.encode() for path, text in sources.items()}
+    return made
+
+
+def _merge(made: Packed, sources: dict[str, str], arch: str) -> None:
+    try:
+        result = merged(sources, _ENTRY)
+    except NotFollowed as error:
+        made.reason = str(error)
+        return
     files: dict[str, bytes] = {}
-    for file in made.files:
+    for file in result.files:
         if file.name == _ENTRY:
             files[f"{_ENTRY}.py"] = file.text.encode()
         elif arch or not file.native:
             octets = compile_file(file.text, f"{file.name}:{file.tag}", arch if file.native else "")
             if octets is None:
-                return None
+                made.reason = f"mpy-cross does not take {', '.join(file.paths)}"
+                return
+            with contextlib.suppress(NotUnderstood):
+                made.relinked[file.name] = relinked(octets)
+                octets = made.relinked[file.name].octets
             files[f"{file.name}.mpy"] = octets
-    return made, files
+    made.merged, made.files = result, files
 
 
 def _plain(sources: dict[str, str], compiled: bool) -> dict[str, bytes]:
@@ -173,9 +223,11 @@ def packed(
     key = hashlib.sha256(repr(known).encode()).hexdigest()[:40]
 
     def fill(folder: Path) -> None:
-        made = _pack(sources, folder / "firmware", compiled, arch)
-        if made is not None:
-            (folder / _NAMES).write_text(written(made), encoding="utf-8")
+        made = in_memory(sources, compiled=compiled, arch=arch)
+        _write(made, folder / "firmware")
+        names = made.names()
+        if names is not None:
+            (folder / _NAMES).write_text(names, encoding="utf-8")
 
     held = _held.get(key) or kept(key, fill)
     _held[key] = held

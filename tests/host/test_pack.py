@@ -347,8 +347,17 @@ class Worker:
             # As far as it goes.
             deeper.give_up(self)
         self.work()
+
+    def finish(self):
+        self._report = 1
+
+    def _told(self):
+        return self._report
+
+    def told(self):
+        return self._told()
 """,
-    "deeper.py": "def give_up(worker):\n    return worker.never_there\n",
+    "deeper.py": "def give_up(worker):\n    return worker.told()\n",
 }
 
 
@@ -359,13 +368,15 @@ def test_a_traceback_names_what_the_sources_name(tmp_path):
     with pytest.raises(BoardDied) as died:
         VirtualBoard("virtual", tmp_path).start()
     main_line = (tmp_path / "main.py").read_text().splitlines().index("Worker().work()") + 1
-    assert [line.strip() for line in died.value.traceback[-6:]] == [
+    assert [line.strip() for line in died.value.traceback[-8:]] == [
         f'File "/firmware/main.py", line {main_line}, in <module>',
         'File "/firmware/worker.py", line 15, in work',
         'File "/firmware/worker.py", line 15, in work',
         'File "/firmware/worker.py", line 14, in work',
         'File "/firmware/deeper.py", line 2, in give_up',
-        "AttributeError: 'Worker' object has no attribute 'never_there'",
+        'File "/firmware/worker.py", line 24, in told',
+        'File "/firmware/worker.py", line 21, in _told',
+        "AttributeError: 'Worker' object has no attribute '_report'",
     ]
 
 
@@ -380,8 +391,9 @@ def test_what_a_board_printed_is_told_of_every_build_that_was_packed_here(tmp_pa
     printed = []
     for files in kept:
         (name,) = files
-        printed.append(f'  File "{name}", line {len(files[name]["lines"])}')
-    printed += ['  File "worker:0000", line 1', "A line of text"]
+        function, lines = next(item for item in files[name]["functions"].items() if item[1][-1][2] == "work")
+        printed.append(f'  File "{name}", line {len(lines)}, in {function}')
+    printed += ['  File "worker:0000", line 1, in ab', "A line of text"]
     said = list(retold(printed, folders[1]))
-    assert said[0] == '  File "/firmware/worker.py", line 15' and said[1] == '  File "/firmware/worker.py", line 17'
+    assert [line.split(", ", 1)[1] for line in said[:2]] == ["line 15, in work", "line 17, in work"]
     assert "not packed on this machine" in said[2] and said[3:] == printed[2:]

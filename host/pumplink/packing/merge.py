@@ -19,8 +19,6 @@ from pumplink.packing.sources import Alias, Firmware, Source
 
 __all__ = ["Merged", "PackedFile", "merged"]
 
-# Names with a low number in the table of a file take one octet where they are used, others two.
-_SHORT_NUMBERS = 120
 _TAG_DIGITS = 4
 
 
@@ -34,6 +32,7 @@ class PackedFile:
         paths: of the same, in the firmware.
         text: its source.
         lines: for each line the number of the module and the line there; a line of no module has 0, 0.
+        functions: for each of these places the innermost function there.
         native: whether it holds machine code.
         tag: digits that change with the file; a traceback names them.
     """
@@ -43,16 +42,24 @@ class PackedFile:
     paths: list[str]
     text: str = ""
     lines: list[tuple[int, int]] = field(default_factory=list)
+    functions: dict[tuple[int, int], str] = field(default_factory=dict)
     native: bool = False
     tag: str = ""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A firmware as a board gets it: its files, `main` first, and what each short name was."""
+    """A firmware as a board gets it.
+
+    Attributes:
+        files: its files, `main` first.
+        names: what each short name was.
+        private: classes that belong together, and what short names of their own attributes were.
+    """
 
     files: list[PackedFile]
     names: dict[str, str]
+    private: list[tuple[list[str], dict[str, str]]]
 
 
 def merged(files: dict[str, str], entry: str) -> Merged:
@@ -318,7 +325,7 @@ class _Merger:
                 self._entry(file)
             else:
                 self._body(file)
-        return Merged(self.files, self.namer.was())
+        return Merged(self.files, self.namer.was(), self.namer.private())
 
     def _entry(self, file: PackedFile) -> None:
         source = self.firmware.sources[self.firmware.entry]
@@ -334,9 +341,8 @@ class _Merger:
                 if line in source.code_lines and code.strip() and code.rstrip() != "pass":
                     lines.append(code)
                     file.lines.append((number, line))
+                    file.functions[number, line] = source.function_at(line)
         head = [_statement(other, ", ".join(names)) for other, names in self._heads.get(file.name, {}).items()]
-        if len(file.modules) > 1:
-            head.insert(0, self.namer.frequent(lines, _SHORT_NUMBERS))
         file.lines[:0] = [(0, 0)] * len(head)
         file.text = "\n".join([*head, *lines, ""])
         file.tag = hashlib.sha256(f"{file.lines}{file.text}".encode()).hexdigest()[:_TAG_DIGITS]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import hashlib
 import keyword
-import re
 import string
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from pumplink.packing.classes import families, shared_numbers
 from pumplink.packing.scopes import Scope
 from pumplink.packing.sources import Firmware, Source
 
@@ -23,9 +21,6 @@ _NEXT = string.ascii_letters + string.digits + "_"
 _CALLED = {"readinto", "read", "readline", "write", "flush", "close", "ioctl", "readblocks", "writeblocks"}
 _ARGUMENTS = "abcdefghijklmnopqrst"
 _BUILTINS = "builtins"
-_ATTRIBUTE = re.compile(r"\.([A-Za-z_]\w*)")
-_WORD = re.compile(r"\b[A-Za-z_]\w*")
-_SIGNATURE = re.compile(r"^ *def \w+\((.*)\):$", re.MULTILINE)
 
 
 @cache
@@ -58,11 +53,16 @@ class Namer:
             self._taken.update(own for node, _, _ in source.scopes.imports for own, _, _ in firmware.targets(node))
             self._keywords |= source.scopes.keywords
         self._taken |= self._keywords
-        self._builtins = set(dir(builtins))
         self._symbols: dict[tuple[str, str], str] = {}
         self._was: dict[str, str] = {}
         ours = self._attributes_of_ours()
-        self._attributes = {name: self.fresh(name) for name in sorted(ours)}
+        self.families = families(firmware)
+        numbers = shared_numbers(firmware, self.families, self._not_of_modules(ours))
+        shared = [self.fresh("", f"private {number}") for number in range(max(numbers.values(), default=-1) + 1)]
+        self._attributes = {
+            name: shared[numbers[name]] if name in numbers else self.fresh(name) for name in sorted(ours)
+        }
+        self._private = frozenset(numbers)
         self._locals: dict[Scope, dict[str, str]] = {}
 
     def fresh(self, was: str, key: str = "") -> str:
@@ -79,12 +79,23 @@ class Namer:
                 break
             number += 1
         self._taken.add(name)
-        self._was[name] = was
+        if was:
+            self._was[name] = was
         return name
 
     def was(self) -> dict[str, str]:
-        """What each short name was."""
+        """What each short name was, where it stands for one only."""
         return dict(self._was)
+
+    def private(self) -> list[tuple[list[str], dict[str, str]]]:
+        """Classes that belong together, by their short names, and what of theirs each other short name was."""
+        return [
+            (
+                [self.symbol(module, name) for module, name in family.classes],
+                {self._attributes[name]: name for name in sorted(family.defined & self._private)},
+            )
+            for family in dict.fromkeys(self.families.values())
+        ]
 
     # --- Attributes ---------------------------------------------------------------------------------------------
 
@@ -103,6 +114,10 @@ class Namer:
                 ours.update(source.scopes.module.bound)
             foreign |= self._of_foreign_modules(source)
         return {name for name in ours - foreign if not (name.startswith("__") and name.endswith("__"))}
+
+    def _not_of_modules(self, names: set[str]) -> set[str]:
+        """Those that no module has that is met as a value."""
+        return names.difference(*(self._firmware.sources[name].scopes.module.bound for name in self._open))
 
     def _of_foreign_modules(self, source: Source) -> set[str]:
         """What must be called as it is because of what a module imports."""
@@ -176,14 +191,3 @@ class Namer:
             if new is not None:
                 names[name] = new
         return names
-
-    # --- Names that are met often -------------------------------------------------------------------------------
-
-    def frequent(self, lines: list[str], count: int) -> str:
-        """A statement that names what lines of code use most, so that it comes first in the table of their file."""
-        text = "\n".join(lines)
-        counts = Counter(name for name in _ATTRIBUTE.findall(text) if name not in self._was)
-        counts.update(name for name in _WORD.findall(text) if name in self._was or name in self._builtins)
-        for arguments in _SIGNATURE.findall(text):
-            counts.update(_WORD.findall(arguments))
-        return "[" + ", ".join(repr(name) for name, _ in counts.most_common(count)) + "]"

@@ -61,7 +61,18 @@ class Source:
             ):
                 self.definitions[statement.targets[0].id] = statement
         self.code_lines = code_lines(text)
+        self._functions: dict[int, str] = {}
+        # A function comes before those in it.
+        for scope in self.scopes.scopes:
+            if isinstance(scope.node, ast.FunctionDef) and scope.node.end_lineno is not None:
+                lines = range(scope.node.lineno, scope.node.end_lineno + 1)
+                self._functions.update(dict.fromkeys(lines, scope.node.name))
         self.has_code = any(not isinstance(statement, ast.Expr) for statement in self.tree.body)
+
+
+    def function_at(self, line: int) -> str:
+        """The innermost function that a line is in; empty for none."""
+        return self._functions.get(line, "")
 
 
 @lru_cache(maxsize=2048)

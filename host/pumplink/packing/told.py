@@ -6,25 +6,38 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pumplink.packing.merge import Merged
 
 __all__ = ["Told", "written"]
 
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)(?:, in (\S+))?')
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 # Where MicroPython names things: in messages of errors, and of objects.
 _ERROR = re.compile(r"^\w*(?:Error|Exception|Interrupt|Iteration)\w*(?::|$)")
 _QUOTED = re.compile(r"'(\w+)'|\bname (\w+)$|(?<=<)(\w+)(?= object at )|(?<=<function )(\w+)|(?<=^)(\w+)(?=\(\) )")
+_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 _TAGGED = re.compile(r"^\w+:[0-9a-f]{4}$")
 _FOLDER = "/firmware/"
 
 
-def written(merged: Merged) -> str:
-    """What is kept beside packed files, for `Told`."""
-    sources = {
-        f"{file.name}:{file.tag}": {"modules": file.paths, "lines": file.lines} for file in merged.files if file.tag
-    }
-    return json.dumps({"files": sources, "names": merged.names}, separators=(",", ":"))
+def written(merged: Merged, numbers: dict[str, dict[str, list[int]]]) -> str:
+    """What is kept beside packed files, for `Told`.
+
+    Args:
+        merged: the files.
+        numbers: for each file that was relinked, what its functions' lines are.
+    """
+    files = {}
+    for file in merged.files:
+        if file.tag:
+            places = [[*place, file.functions.get(place, "")] for place in file.lines]
+            own = numbers.get(file.name)
+            functions = {"": places} if own is None else {
+                name: [places[line - 1] for line in lines] for name, lines in own.items()
+            }  # fmt: skip
+            files[f"{file.name}:{file.tag}"] = {"modules": file.paths, "functions": functions}
+    return json.dumps({"files": files, "names": merged.names, "private": merged.private}, separators=(",", ":"))
 
 
 class Told:
@@ -38,11 +51,11 @@ class Told:
         self._kept = kept
 
     @cached_property
-    def _known(self) -> dict[str, dict[str, dict[str, list[list[int]]]]]:
+    def _known(self) -> dict[str, Any]:
         try:
             return json.loads(self._kept.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {"files": {}, "names": {}}
+            return {"files": {}, "names": {}, "private": []}
 
     def line(self, text: str) -> str:
         """A line that a board printed, with names, files and lines as the sources have them.
@@ -53,7 +66,7 @@ class Told:
         if 'File "' in text:
             return _FRAME.sub(self._frame, text)
         if _ERROR.match(text) or " object at " in text:
-            return _QUOTED.sub(self._quoted, text)
+            return _QUOTED.sub(self._quoted, _ATTRIBUTE.sub(self._attribute, text))
         return text
 
     def unknown(self, text: str) -> str:
@@ -65,13 +78,19 @@ class Told:
         return str(self._known["names"].get(short, short))
 
     def _frame(self, found: re.Match[str]) -> str:
-        file, line, function = found.groups()
-        within = "" if function is None else f", in {self._name(function)}"
-        known = self._known["files"].get(file)
-        if known is None or int(line) > len(known["lines"]):
-            return found[0] if known is None else f'File "{file}", line {line}{within}'
-        module, number = known["lines"][int(line) - 1]
-        return f'File "{_FOLDER}{known["modules"][module]}", line {number}{within}'
+        file, number, function = found.groups()
+        known = self._known["files"].get(file, {"functions": {}})
+        places = known["functions"].get(function) or known["functions"].get("") or []
+        if not 0 < int(number) <= len(places):
+            return found[0]
+        module, line, private = places[int(number) - 1]
+        name = self._name(function) if function in self._known["names"] or function[0] == "<" else private or function
+        return f'File "{_FOLDER}{known["modules"][module]}", line {line}, in {name}'
+
+    def _attribute(self, found: re.Match[str]) -> str:
+        owner, name = found.groups()
+        of_owner: dict[str, str] = next((names for classes, names in self._known["private"] if owner in classes), {})
+        return f"'{owner}' object has no attribute '{of_owner.get(name, name)}'"
 
     def _quoted(self, found: re.Match[str]) -> str:
         short = next(group for group in found.groups() if group is not None)

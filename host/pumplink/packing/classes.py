@@ -1,0 +1,109 @@
+"""Attributes that only their own class knows: classes that have nothing to do with each other can share short names.
+
+An attribute is private here when every place that names it, in the whole firmware, is `self.NAME` in a method of a
+class that defines it, or of one that the class is derived from or that is derived from it. No object then has two
+attributes of one short name.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pumplink.packing.scopes import Scope
+from pumplink.packing.sources import Firmware, Source
+
+__all__ = ["Family", "families", "shared_numbers"]
+
+
+@dataclass(eq=False)
+class Family:
+    """A class with all that it is derived from and that is derived from it.
+
+    Attributes:
+        classes: module and name of each.
+        defined: attributes that they define.
+    """
+
+    classes: list[tuple[str, str]] = field(default_factory=list)
+    defined: set[str] = field(default_factory=set)
+
+
+def families(firmware: Firmware) -> dict[Scope, Family]:
+    """The family of each class, by its scope."""
+    found: dict[Scope, Family] = {}
+    by_name: dict[tuple[str, str], Scope] = {}
+    for source in firmware.sources.values():
+        for scope in source.scopes.scopes:
+            if isinstance(scope.node, ast.ClassDef):
+                found[scope] = Family([(source.name, scope.node.name)], set(scope.bound))
+                if scope.parent is source.scopes.module:
+                    by_name[source.name, scope.node.name] = scope
+    for source in firmware.sources.values():
+        for scope in source.scopes.scopes:
+            if isinstance(scope.node, ast.ClassDef):
+                for base in scope.node.bases:
+                    other = by_name.get(_class_of(firmware, source, scope, base))
+                    if other is not None and found[other] is not found[scope]:
+                        _join(found, found[other], found[scope])
+        for node, scope in source.scopes.attributes:
+            family = _own(found, node, scope)
+            if family is not None and not isinstance(node.ctx, ast.Load):
+                family.defined.add(node.attr)
+    return found
+
+
+def _join(found: dict[Scope, Family], one: Family, other: Family) -> None:
+    one.classes += other.classes
+    one.defined |= other.defined
+    for scope in [scope for scope, family in found.items() if family is other]:
+        found[scope] = one
+
+
+def _class_of(firmware: Firmware, source: Source, scope: Scope, base: ast.expr) -> tuple[str, str]:
+    if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
+        alias = firmware.alias(scope, base.value.id)
+        return firmware.symbol(alias.module, base.attr) if alias is not None and not alias.name else ("", "")
+    if isinstance(base, ast.Name):
+        alias = firmware.alias(scope, base.id)
+        if alias is not None:
+            return firmware.symbol(alias.module, alias.name) if alias.name else ("", "")
+        return source.name, base.id
+    return "", ""
+
+
+def _own(found: dict[Scope, Family], node: ast.Attribute, scope: Scope) -> Family | None:
+    """The family whose object it is that an attribute is named of; None when that is not certain."""
+    if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return None
+    method = scope.owner("self")
+    if method.arguments[:1] != ["self"] or method.bound["self"] != 1 or method.parent is None:
+        return None
+    return found.get(method.parent)
+
+
+def shared_numbers(firmware: Firmware, found: dict[Scope, Family], names: set[str]) -> dict[str, int]:
+    """Numbers for those of the names that are private: no family has two names of one number."""
+    uses: Counter[str] = Counter()
+    known: dict[str, set[Family]] = {name: set() for name in names}
+    for family in found.values():
+        for name in family.defined & names:
+            known[name].add(family)
+    private = {name for name in names if known[name]}
+    for source in firmware.sources.values():
+        for node, scope in source.scopes.attributes:
+            uses[node.attr] += 1
+            if node.attr in private:
+                own = _own(found, node, scope)
+                if own is None or node.attr not in own.defined:
+                    private.discard(node.attr)
+    numbers: dict[str, int] = {}
+    taken: dict[Family, set[int]] = {}
+    for name in sorted(private, key=lambda name: (-uses[name], name)):
+        others = set().union(*(taken.setdefault(family, set()) for family in known[name]))
+        number = next(number for number in range(len(others) + 1) if number not in others)
+        numbers[name] = number
+        for family in known[name]:
+            taken[family].add(number)
+    return numbers
