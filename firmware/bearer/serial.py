@@ -31,6 +31,8 @@ _AHEAD_OCTETS = 128
 
 
 class SerialBearer:
+    over_air = False
+
     def __init__(self, uart, baud, clock):
         self.link = None
         self.pdu = bytearray(_FRAME_OCTETS)

@@ -32,6 +32,7 @@ _LOOKS = (
     0x0FAA, 0x111E, 0x1188, 0x11BB, 0x11EE, 0x1248, 0x12B8, 0x12ED, 0x1428, 0x147D,
 )  # fmt: skip
 _RACP_RESPONSE_CODE = const(0x0F)
+_TURN_MS = const(3)
 _RACP_OPERATOR_NULL = const(0x0F)
 _RACP_DELETE_STORED_RECORDS = const(0x3C)
 
@@ -232,7 +233,14 @@ class AirServer(Server):
             self._inputs_seen = inputs
             self._stale |= self._changing
 
-    # Makes one value anew, so that a pulse does not wait for all of them. It is not sent yet, and so does not count.
+    # Makes values anew, as many as there is time for before the pump has its turn.
+    def _show(self):
+        self._turn.start(_TURN_MS)
+        while self._stale and not self._turn.over():
+            self._show_next()
+            self._clock.read()
+
+    # Makes one anew. It is not sent yet, and so does not count.
     def _show_next(self):
         at = 0
         while not self._stale >> at & 1:
@@ -256,7 +264,7 @@ class AirServer(Server):
                 refusal.pending = refusal.opcode >= 0 and not control_point.busy()
             super().run()
         if self._stale:
-            self._show_next()
+            self._show()
 
     def wait_ms(self):
         if self._stale:

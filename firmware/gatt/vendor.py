@@ -13,6 +13,7 @@ from gatt.procedures import SUCCESS
 _U8_MAX = const(0xFF)
 _U16_MAX = const(0xFFFF)
 _FIRMWARE_HASH_OCTETS = const(8)
+_PREPARED_HEAP_S = const(60)
 
 
 # Puts a number below 2**32 into the two slots of a u32.
@@ -238,12 +239,13 @@ class EmulatorHealth(Characteristic):
         self._server = server
         self._client = client
         self._free_octets = 0
-        self._free_s = -1
+        self._free_s = -_PREPARED_HEAP_S
         super().__init__(handles.EMULATOR_HEALTH, READ)
 
-    # Free heap without garbage. A collection takes ten times as long as the rest of the answer: one a second will do.
+    # Free heap without garbage. A collection takes ten times as long as the rest of the answer: one a second will do, and
+    # one a minute where the value is made each second.
     def _free_heap(self):
-        if self._clock.s != self._free_s:
+        if self._clock.s - self._free_s >= (_PREPARED_HEAP_S if self._bearer.over_air else 1):
             gc.collect()
             self._free_octets = gc.mem_free()
             self._free_s = self._clock.s
