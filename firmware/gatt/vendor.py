@@ -242,8 +242,8 @@ class EmulatorHealth(Characteristic):
         self._free_s = -_PREPARED_HEAP_S
         super().__init__(handles.EMULATOR_HEALTH, READ)
 
-    # Free heap without garbage. A collection takes ten times as long as the rest of the answer: one a second will do, and
-    # one a minute where the value is made each second.
+    # Free heap without garbage. A collection takes ten times as long as the rest of the answer: one a second will do,
+    # and one a minute where the value is made each second.
     def _free_heap(self):
         if self._clock.s - self._free_s >= (_PREPARED_HEAP_S if self._bearer.over_air else 1):
             gc.collect()
