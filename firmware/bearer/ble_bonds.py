@@ -8,7 +8,7 @@ import struct
 
 from micropython import const
 
-from gatt.codec import crc16
+from octets import crc16
 
 PEERS_MAX = const(4)
 # Stacks keep two secrets for a peer, and some of their own.

@@ -8,8 +8,8 @@
 from time import ticks_diff
 
 from clock import Timeout
-from gatt.codec import crc16
 from gatt.wire_tables import WIRE_VERSION
+from octets import CODE, DAMAGED, LEFT, STATE_OCTETS, USED, crc16, stuff, unstuff
 
 ATT_MTU_MAX = 247
 
@@ -43,10 +43,7 @@ class SerialBearer:
         self._octets_per_s = baud // _BITS_PER_OCTET
         self._chunk = bytearray(_CHUNK_OCTETS)
         self._in = bytearray(_FRAME_OCTETS)
-        self._used = 0
-        self._code = 0
-        self._left = 0
-        self._damaged = False
+        self._state = bytearray(STATE_OCTETS)
         self._out = bytearray(_FRAME_OCTETS + 3)
         self._views = {}
         self._clock = clock
@@ -62,40 +59,22 @@ class SerialBearer:
     def receive(self):
         count = self._uart.readinto(self._chunk)
         while count:
-            for at in range(count):
-                octet = self._chunk[at]
-                if octet:
-                    self._take(octet)
-                else:
-                    self._end_of_frame()
+            at = self._take(0, count)
+            while at < count:
+                self._end_of_frame()
+                at = self._take(at + 1, count)
             count = self._uart.readinto(self._chunk)
 
-    # One octet of COBS: a code says how many octets follow before the next zero that was taken out.
-    def _take(self, octet):
-        if self._left:
-            self._left -= 1
-            self._store(octet)
-            return
-        if 0 < self._code < 255:
-            self._store(0)
-        self._code = octet
-        self._left = octet - 1
-
-    def _store(self, octet):
-        if self._used < _FRAME_OCTETS:
-            self._in[self._used] = octet
-            self._used += 1
-        else:
-            self._damaged = True
+    # Takes octets of the chunk as far as the end of a frame; returns where that stands.
+    def _take(self, at, count):
+        return unstuff(self._chunk, at, count, self._in, _FRAME_OCTETS, self._state)
 
     def _end_of_frame(self):
-        end = self._used
-        intact = self._left == 0 and not self._damaged and end >= 3 and self._crc_matches(end)
-        empty = self._code == 0
-        self._used = 0
-        self._code = 0
-        self._left = 0
-        self._damaged = False
+        state = self._state
+        end = state[USED]
+        intact = not state[LEFT] and not state[DAMAGED] and end >= 3 and self._crc_matches(end)
+        empty = not state[CODE]
+        state[USED] = state[CODE] = state[LEFT] = state[DAMAGED] = 0
         # A zero on its own is how a sender flushes the line.
         if empty:
             return
@@ -195,7 +174,7 @@ class SerialBearer:
         crc = crc16(raw, 0, end)
         raw[end] = crc & 0xFF
         raw[end + 1] = crc >> 8
-        count = self._stuff(end + 2)
+        count = stuff(raw, end + 2, self._out)
         view = self._views.get(count)
         if view is None:
             # One view per length ever sent, kept, so that sending takes nothing from the heap.
@@ -204,22 +183,3 @@ class SerialBearer:
         self._uart.write(view)
         self._drain()
         self._waiting += count * 1000
-
-    def _stuff(self, end):
-        raw = self.pdu
-        out = self._out
-        code_at = 0
-        to = 1
-        for at in range(end):
-            octet = raw[at]
-            if octet:
-                out[to] = octet
-                to += 1
-                if to - code_at < 255:
-                    continue
-            out[code_at] = to - code_at
-            code_at = to
-            to += 1
-        out[code_at] = to - code_at
-        out[to] = 0
-        return to + 1

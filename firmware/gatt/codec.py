@@ -60,24 +60,6 @@ _ARRAY_LENGTHS = b"\x05\x03\x05"
 _POWERS = (1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000)
 _FEW_DIGITS = const(2048)
 
-_CRC = (
-    0x0000, 0x1081, 0x2102, 0x3183, 0x4204, 0x5285, 0x6306, 0x7387,
-    0x8408, 0x9489, 0xA50A, 0xB58B, 0xC60C, 0xD68D, 0xE70E, 0xF78F,
-)  # fmt: skip
-
-
-# CRC-16/MCRF4XX of buf[start:end]; its low octet goes first on the wire.
-def crc16(buf, start, end):
-    table = _CRC
-    crc = 0xFFFF
-    while start < end:
-        crc ^= buf[start]
-        crc = crc >> 4 ^ table[crc & 15]
-        crc = crc >> 4 ^ table[crc & 15]
-        start += 1
-    return crc
-
-
 # What a table of gatt/wire_tables.py has beside an opcode: its program, or the opcode of its answer; -1 for none.
 def find(table, opcode):
     for at in range(0, len(table), _ENTRY_OCTETS):

@@ -1,7 +1,7 @@
 # E2E-Protection: a counter and a CRC at the end of a value (IDS 1.0.2, 3.1).
 from micropython import const
 
-from gatt.codec import crc16
+from octets import crc16
 
 TRAILER_OCTETS = const(3)
 CRC_OCTETS = const(2)

@@ -4,9 +4,10 @@
 # in two halves: its intent, with a CRC of its own, and later that it is done. The first record of a block is its
 # header; its payload is its owner's. A block is erased when its turn comes, so that all wear alike.
 import struct
-from array import array
 
 from micropython import const
+
+from octets import crc16
 
 RECORD_BYTES = const(32)
 PAYLOAD = const(6)
@@ -20,34 +21,11 @@ COMMIT = const(0x44)
 _HALF_BYTES = const(16)
 _CRC_AT = const(30)
 _INTENT_CRC_AT = const(14)
-_POLYNOMIAL = const(0x8408)
 _BLANK = b"\xff" * 32
 _DONE = bytes(16)
 _HEAD_BYTES = const(6)
 _WIPED = bytes(32)
 _WIPED_BUT_HEAD = b"\xff" * 6 + bytes(26)
-
-
-# CRC-16/MCRF4XX octet by octet: twice as fast as by half octets, for 512 octets of table.
-def _crc_table():
-    table = array("H", bytes(512))
-    for value in range(256):
-        crc = value
-        for _ in range(8):
-            crc = crc >> 1 ^ (_POLYNOMIAL if crc & 1 else 0)
-        table[value] = crc
-    return table
-
-
-_CRC = _crc_table()
-
-
-def _crc16(buf, end):
-    table = _CRC
-    crc = 0xFFFF
-    for at in range(end):
-        crc = crc >> 8 ^ table[(crc ^ buf[at]) & 0xFF]
-    return crc
 
 
 class Ring:
@@ -85,7 +63,7 @@ class Ring:
         record = self.record
         self._flash.read(self._address(block, slot), record)
         end = _INTENT_CRC_AT if record[4] == PULSE else _CRC_AT
-        return record[end] | record[end + 1] << 8 == _crc16(record, end)
+        return record[end] | record[end + 1] << 8 == crc16(record, 0, end)
 
     def blank(self):
         return self.record == _BLANK
@@ -157,7 +135,7 @@ class Ring:
     def put(self, number, kind, flags):
         out = self.out
         struct.pack_into("<IBB", out, 0, number, kind, flags)
-        crc = _crc16(out, _CRC_AT)
+        crc = crc16(out, 0, _CRC_AT)
         out[_CRC_AT] = crc & 0xFF
         out[_CRC_AT + 1] = crc >> 8
         self._flash.program(self._address(self.block, self.slot), out)
@@ -171,7 +149,7 @@ class Ring:
     def put_intent(self, number, source, count):
         intent = self._intent
         struct.pack_into("<IBBII", intent, 0, number, PULSE, source, count, 0)
-        crc = _crc16(intent, _INTENT_CRC_AT)
+        crc = crc16(intent, 0, _INTENT_CRC_AT)
         intent[_INTENT_CRC_AT] = crc & 0xFF
         intent[_INTENT_CRC_AT + 1] = crc >> 8
         self._under_way_at = self._address(self.block, self.slot)

@@ -12,12 +12,12 @@ import micropython
 import settings
 from bearer.serial import SerialBearer
 from clock import Clock
-from gatt.codec import crc16
 from gatt.handles import CONTROLLER_DECISION
 from gatt.peripheral import Peripheral
 from gatt.radio import NoRadio
 from gatt.recorder import Recorder
 from gatt.wire_tables import WIRE_VERSION
+from octets import crc16
 from pump.core import Pump
 from pump.history import History
 

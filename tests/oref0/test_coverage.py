@@ -13,7 +13,7 @@ from oref0.controller import FOLDER, Conditions, Controller
 CASES = 1500
 LISTED = tomllib.loads((Path(__file__).parent / "not_reached.toml").read_text(encoding="utf-8"))
 # Their inputs are readings and doses (test_glucose_status.py, test_insulin.py, test_meal.py), or they decide nothing.
-APART = {"buckets.py", "decision.py", "glucose.py", "iob.py", "meal.py"}
+APART = {"ages.py", "ages_native.py", "buckets.py", "decision.py", "glucose.py", "iob.py", "meal.py"}
 
 
 def test_every_condition_is_reached_both_ways_but_those_listed():

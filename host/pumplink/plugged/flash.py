@@ -61,7 +61,7 @@ def image_of(hardware: Hardware, firmware: Path, pump_data: PumpData | None = No
         ValueError: the firmware has no such constant.
         OSError: there is no room for the compiled modules here.
     """
-    made = packed(firmware, pump_data=pump_data)
+    made = packed(firmware, pump_data=pump_data, arch=hardware.arch)
     files = {
         f"/{path.relative_to(made.path).as_posix()}": path.read_bytes()
         for path in sorted(made.path.rglob("*"))

@@ -19,6 +19,10 @@ _NEEDED: dict[str, dict[str, type]] = {
     "limits": {"ble_stack": str, "ble_cannot": list},
     "budget": {"flash_bytes": int, "ram_bytes": int},
 }
+# As mpy-cross has them.
+_ARCHS = (
+    "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa", "xtensawin", "rv32imc",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Hardware:
         """What the command line calls it."""
         return self.data.name
 
+    @property
+    def arch(self) -> str:
+        """Whose machine code it runs, in the words of mpy-cross; empty for none."""
+        return str(self.data.sections["micropython"].get("arch", ""))
+
 
 def hardware_of(data: BoardData) -> Hardware:
     """Reads what a real board's data has to say.
@@ -65,6 +74,9 @@ def hardware_of(data: BoardData) -> Hardware:
         for key, kind in keys.items():
             if not isinstance(table.get(key), kind):
                 raise ValueError(f"{path}: {section}.{key}: {_KINDS[kind]} is needed; boards/README.md says for what")
+    arch = data.sections["micropython"].get("arch")
+    if arch is not None and arch not in _ARCHS:
+        raise ValueError(f"{path}: micropython.arch: {arch!r} is no machine code; allowed is {', '.join(_ARCHS)}")
     stack_of(data)
     limits_of(data)
     texts, budget = data.sections, data.sections["budget"]

@@ -5,6 +5,7 @@
 import math
 from array import array
 
+from pump.control.oref.ages import take
 from pump.control.oref.inputs import FLOAT, POINTS
 from pump.control.oref.numbers import thousandth
 
@@ -150,27 +151,10 @@ class Insulin:
     # Doses that still work, with their age in whole minutes, half up. Those of one age become one, as the pulses of a
     # bolus do; under the bilinear curve each stays alone: sums fall on halves there, and the order of adding decides.
     def _take(self, doses, s):
-        end, alone = self.curve.minutes, self.curve.kind == BILINEAR
-        ages, amounts_mu, seconds, counts = self._ages, self._mu, doses.seconds, doses.doses
-        count = 0
-        at = doses.first
-        left = doses.count
-        while left and s - seconds[at] >= 60 * end:
-            at = at + 1 if at + 1 < len(seconds) else 0
-            left -= 1
-        for _ in range(left):
-            age_s = s - seconds[at]
-            age = (age_s + 30) // 60
-            if age_s >= 0 and age < end:
-                mu = counts[at] * doses.dose_mu
-                if count and ages[count - 1] == age and not alone:
-                    amounts_mu[count - 1] += mu
-                else:
-                    amounts_mu[count] = mu
-                    ages[count] = age
-                    count += 1
-            at = at + 1 if at + 1 < len(seconds) else 0
-        self._count = count
+        self._count = take(
+            doses.seconds, len(doses.seconds), doses.doses, doses.first, doses.count, s, self.curve.minutes,
+            doses.dose_mu, self.curve.kind == BILINEAR, self._ages, self._mu,
+        )  # fmt: skip
 
     # U/min at each point, of the doses that were taken last. What the last look found for later points holds: the doses
     # are then older by just these points, and come first in the sums.
