@@ -60,16 +60,16 @@ class Repeater:
         if newest is None or not self._link.is_open:
             raise ScenarioError(["repeat_command: there is no command on this connection to repeat"])
         code = 0
-        wanted: int = AttErrorCode.INVALID_COUNTER
+        acknowledged = self._link.bearer.prepares_values
+        wanted = DROPPED if acknowledged else int(AttErrorCode.INVALID_COUNTER)
         try:
             self._link.request_write(newest.handle, newest.value)
-            if self._link.bearer.prepares_values:
-                wanted = DROPPED
+            if acknowledged:
                 self._link.run_until(self._link.now_s + DROPPED_WITHIN_S)
         except AttError as error:
             code = int(error.code)
         except BearerLost:
-            if wanted != DROPPED:
+            if not acknowledged:
                 raise
             code = DROPPED
         self._checks.expect(

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from pumplink.errors import (
@@ -401,8 +401,11 @@ class Rig:
         heapq.heappush(self._queue, (at_s, order, next(self._numbers), action))
 
     def _plan_stimuli(self) -> None:
+        approach_s = ceil(self.dut.bearer.approach_s)
         for stimulus in self.plan.schedule.stimuli:
             self._later(stimulus.at_s, 0, self._action_of(stimulus))
+            if stimulus.kind == "bearer_up" and approach_s:
+                self._later(stimulus.at_s - approach_s, 0, lambda _at_s: self.dut.bearer.approach())
         start_s = self.plan.schedule.start_s
         for audit_s in range(start_s + AUDIT_EVERY_S + AUDIT_PHASE_S, self.plan.schedule.end_s - 60, AUDIT_EVERY_S):
             for number, question in enumerate(self._audit.questions):

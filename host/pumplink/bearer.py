@@ -21,9 +21,11 @@ class Bearer(ABC):
         prepares_values: whether values that are read were written down at the pump's last whole second, not when they
             are read: a Bluetooth stack answers reads by itself.
         why_closed: what ended the last connection, as far as more is known than that the other end did.
+        approach_s: DUT seconds before an `open` at which `approach` is best called; 0.0 where there is nothing to do.
     """
 
     open_within_s = 1.0
+    approach_s = 0.0
     prepares_values = False
     why_closed = ""
 
@@ -54,6 +56,9 @@ class Bearer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Gives the bearer up; a second call does nothing."""
+
+    def approach(self) -> None:  # noqa: B027 - most bearers have nothing to do
+        """Begins what the next `open` needs time for, so that it takes none; what the pump says waits for it."""
 
     def receive(self, until_s: float) -> bytes:
         """Lets DUT time pass until octets come, at most until `until_s`.
@@ -119,6 +124,11 @@ class WrappedBearer(Bearer):
         self.inner = inner
         self.open_within_s = inner.open_within_s
         self.prepares_values = inner.prepares_values
+        self.approach_s = inner.approach_s
+
+    def approach(self) -> None:
+        """As the wrapped bearer does."""
+        self.inner.approach()
 
     @property
     def why_closed(self) -> str:  # type: ignore[override]

@@ -21,6 +21,7 @@ import pytest
 
 from pumplink.boards import default_firmware
 from pumplink.virtual.clocks import parse_clock
+from pumprig.bearers import SERIAL, BearerChoice
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario
 from pumprig.verdict import Verdict
@@ -186,13 +187,15 @@ class Bench:
         without: frozenset[str] = frozenset(),
         report: bool = False,
         probe: str | None = None,
+        bearer: BearerChoice = SERIAL,
     ) -> Run:
         """One run; an hour of steady glucose where no readings are given."""
         self.trace(flat(60) if readings is None else readings, start)
         chosen = parse_clock(clock)
         plan = make_plan(self.scenario(*parts), chosen, without=without)
         options = RunOptions(
-            board=board, clock=chosen, out=self.folder / "runs", firmware=firmware, report=report, probe=probe
+            board=board, clock=chosen, out=self.folder / "runs", firmware=firmware, report=report, probe=probe,
+            bearer=bearer,
         )
         return Run(execute(plan, options))
 

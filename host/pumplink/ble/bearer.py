@@ -24,6 +24,8 @@ from pumpwire.radio import EMULATOR_WRITE_RESULT
 __all__ = ["BleBearer"]
 
 _OPEN_WITHIN_S = 90.0
+# A pump that was left alone for long advertises every few seconds.
+_APPROACH_S = 5.0
 
 
 class BleBearer(Bearer):
@@ -36,6 +38,7 @@ class BleBearer(Bearer):
 
     open_within_s = _OPEN_WITHIN_S
     prepares_values = True
+    approach_s = _APPROACH_S
 
     def __init__(self, port: Port, air: Air) -> None:
         super().__init__()
@@ -49,6 +52,7 @@ class BleBearer(Bearer):
         self._nonce: int | None = None
         self._opening: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._reaching: asyncio.Task[None] | None = None
         self._connected = False
         self._shut = False
         self._problem: BearerError | None = None
@@ -106,9 +110,16 @@ class BleBearer(Bearer):
             return
         self._shut = True
         self._forget()
-        if self._opening is not None:
-            self._opening.cancel()
+        for task in (self._opening, self._reaching):
+            if task is not None:
+                task.cancel()
         self.air.end(self.port.close())
+
+    def approach(self) -> None:
+        """Connects and secures the link; what the pump says waits for the `open`."""
+        if not self._shut and self._nonce is None and self._reaching is None:
+            self._reaching = self.air.loop.create_task(self._reach())
+            self._reaching.add_done_callback(_looked_at)
 
     # --- Frames of the host -------------------------------------------------------------------------------------
 
@@ -126,7 +137,8 @@ class BleBearer(Bearer):
         fields = frame.parse_body(got)
         if fields["nonce"] == self._nonce:
             return
-        self._end()
+        if self._nonce is not None:
+            self._end()
         self._nonce = fields["nonce"]
         self.why_closed = ""
         self._opening = self.air.loop.create_task(self._connect(fields["nonce"], fields["wire_version"]))
@@ -135,7 +147,12 @@ class BleBearer(Bearer):
         try:
             if self._ending is not None:
                 await self._ending
-            await self.port.connect()
+            reaching, self._reaching = self._reaching, None
+            if reaching is not None:
+                # What went wrong there is met again here, if it lasts.
+                await asyncio.wait([reaching])
+            if not self.port.connected:
+                await self._reach()
         except BearerError as error:
             self._nonce = None
             self._problem = error
@@ -148,10 +165,17 @@ class BleBearer(Bearer):
             self._from_pump(pdu)
         self._early.clear()
 
+    async def _reach(self) -> None:
+        if self._ending is not None:
+            await self._ending
+        await self.port.connect()
+
     def _end(self) -> None:
-        if self._opening is not None and not self._opening.done():
-            self._opening.cancel()
-        if self._nonce is not None:
+        for task in (self._opening, self._reaching):
+            if task is not None:
+                task.cancel()
+        self._reaching = None
+        if self._nonce is not None or self.port.connected:
             self._ending = self.air.loop.create_task(self.port.disconnect())
         self._forget()
 
@@ -214,6 +238,7 @@ class BleBearer(Bearer):
         self._emit(FrameType.ATT, att.build(answer))
 
     def _lost(self, why: str) -> None:
+        self._early.clear()
         if self._connected:
             self._forget()
             self.why_closed = why
@@ -222,6 +247,11 @@ class BleBearer(Bearer):
     def _emit(self, kind: FrameType, body: bytes) -> None:
         self._inbox.append((self.air.now_s, frame.encode(kind, body)))
         self.air.wake()
+
+
+def _looked_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 _HEAD_OCTETS = 3

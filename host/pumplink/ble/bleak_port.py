@@ -154,6 +154,11 @@ class BleakPort(Port):
 
     # --- PDUs ---------------------------------------------------------------------------------------------------
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._client is not None and self._client.is_connected
+
     def has(self, handle: int) -> bool:
         """Whether the pump has a handle; see `Port.has`."""
         return handle in self._known or (_told(handle) and handle - 1 in self._known)

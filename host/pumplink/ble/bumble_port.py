@@ -12,6 +12,7 @@ from uuid import UUID
 from bumble import att, gatt, hci
 from bumble.core import UUID as BumbleUUID
 from bumble.core import AdvertisingData, BaseBumbleError, ProtocolError
+from bumble.core import TimeoutError as BumbleTimeout
 from bumble.device import Advertisement, Connection, Device, Peer
 from bumble.keys import KeyStore, MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
@@ -29,6 +30,7 @@ from pumpwire.att import MTU_DEFAULT, AttOpcode
 __all__ = ["BumblePort", "Radio"]
 
 CONNECT_S = 10.0
+AGAIN_WITHIN_S = 5.0
 ENCRYPT_S = 10.0
 PAIR_S = 40.0
 PASSKEY_S = 28.0
@@ -81,6 +83,7 @@ class BumblePort(Port):
         self._delegate = _Keyboard(passkey)
         self._device: Device | None = None
         self._connection: Connection | None = None
+        self._peer: hci.Address | None = None
         self._pump: Handles | None = None
         self._pump_address = ""
         self._rig = Handles("rig", ())
@@ -94,8 +97,7 @@ class BumblePort(Port):
         await self.disconnect()
         try:
             device = self._device = self._device or await self._power_on()
-            address = await self._find(device)
-            await self._reach(device, address)
+            await self._reach(device)
             await self._know()
         except (BaseBumbleError, hci.HCI_Error, TimeoutError, OSError) as error:
             await self.disconnect()
@@ -119,6 +121,14 @@ class BumblePort(Port):
         device.keystore = self.bonds
         return device
 
+    async def _link_up(self, device: Device) -> Connection:
+        """Connects to the pump; to one that was connected before without listening to all others first."""
+        if self._peer is not None:
+            with contextlib.suppress(BumbleTimeout):
+                return await device.connect_le(self._peer, timeout=AGAIN_WITHIN_S)
+        self._peer = await self._find(device)
+        return await device.connect_le(self._peer, timeout=CONNECT_S)
+
     async def _find(self, device: Device) -> hci.Address:
         finder = Finder(self.wanted)
 
@@ -135,11 +145,11 @@ class BumblePort(Port):
         assert isinstance(found.handle, hci.Address)
         return found.handle
 
-    async def _reach(self, device: Device, address: hci.Address) -> None:
+    async def _reach(self, device: Device) -> None:
         """Connects and secures; again, while the pump takes bonded peers only."""
         until_s = self._air.loop.time() + BONDED_ONLY_S
         while True:
-            connection = await device.connect_le(address, timeout=CONNECT_S)
+            connection = await self._link_up(device)
             self._begin(connection)
             began_s = time.perf_counter()
             try:
@@ -244,6 +254,11 @@ class BumblePort(Port):
             await self._close_radio()
 
     # --- PDUs ---------------------------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
 
     def has(self, handle: int) -> bool:
         """Whether the pump has a handle; see `Port.has`."""

@@ -46,6 +46,11 @@ class Port(ABC):
             BearerLost: the connection broke on the way.
         """
 
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+
     @abstractmethod
     def has(self, handle: int) -> bool:
         """Whether the pump was found to have a handle of the table."""

@@ -34,6 +34,7 @@ class SplitBearer(Bearer):
         self.cgm = cgm
         self.open_within_s = ids.open_within_s + cgm.open_within_s
         self.prepares_values = ids.prepares_values
+        self.approach_s = ids.approach_s
         self._cgm_waiting = cgm_waiting
         self._decoder = frame.Decoder()
         self._from_ids = frame.Decoder()
@@ -59,6 +60,10 @@ class SplitBearer(Bearer):
     def received_at_s(self) -> float:
         """DUT second at which what was last received came."""
         return self._received_at_s
+
+    def approach(self) -> None:
+        """As the first bearer does."""
+        self.ids.approach()
 
     def close(self) -> None:
         """Closes both bearers."""
