@@ -168,12 +168,14 @@ class Firmware:
             trace = io.StringIO()
             sys.print_exception(error, trace)
             lines = trace.getvalue().strip().split("\n")
-            told = "pumprig: the controller failed: " + lines[-1] + ", " + lines[-2].strip()
+            told = "pumprig: the controller failed: " + ", ".join(line.strip() for line in reversed(lines[-2:]))
             if told != self._told:
                 say(told)
             self._told = told
-        except MemoryError:
-            # There may be no room to tell it, and the pump goes on without.
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001, S110
+            # There may be no room to tell it, or it fails at that, too: the pump goes on without.
             pass
 
     def _run_radio(self):

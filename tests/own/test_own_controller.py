@@ -100,11 +100,16 @@ def test_a_run_says_that_its_controller_fails(pumprig, tmp_path):
     assert "ZeroDivisionError" in (folder / "report.html").read_text()
 
 
-@pytest.mark.parametrize("body", ["raise SystemExit", "inputs.cgm.stale = True", "inputs.suspensions.end(0)"])
+MUTE = "class Mute(Exception):\n    def __str__(self):\n        raise SystemExit\n\n\n"
+
+
+@pytest.mark.parametrize(
+    "body", ["raise SystemExit", "raise Mute", "inputs.cgm.stale = True", "inputs.suspensions.end(0)"]
+)
 def test_nothing_that_it_does_reaches_the_pump(pumprig, tmp_path, body):
     """D-1112: it is handed numbers of its own, and whatever it raises ends with its decision."""
     bad = tmp_path / "bad.py"
-    bad.write_text(f"def decide(inputs, settings, decision):\n    {body}\n")
+    bad.write_text(f"{MUTE}def decide(inputs, settings, decision):\n    {body}\n")
     arguments = ("--patient", "adult#001", "--hours", 1, "--controller", bad, "--out", tmp_path, "--no-live")
     code, said = pumprig("run", *arguments)
     assert code == 0, said
