@@ -241,7 +241,7 @@ class BleBearer:
         if self._events.waiting():
             return 0
         wait_ms = self.security.wait_ms()
-        for part in (self._retry, self._secure, self._flight, self._advertising.phase):
+        for part in (self._retry, self._secure, self._flight, self._advertising.phase, self._advertising.retry):
             if part.running and (wait_ms < 0 or part.left_ms() < wait_ms):
                 wait_ms = part.left_ms()
         return wait_ms

@@ -21,6 +21,7 @@ _BONDED_FIRST_MS = const(10000)
 _FAST_MS = const(30000)
 _FAST_US = const(30000)
 _SLOW_US = const(1000000)
+_AGAIN_MS = const(100)
 
 
 def _structure(kind, octets):
@@ -37,6 +38,7 @@ class Advertising:
         self._name = _structure(_NAME, name[:_NAME_OCTETS_MAX])
         # Runs until another phase begins.
         self.phase = Timeout(clock)
+        self.retry = Timeout(clock)
         self.bonded_first = False
 
     # bonds: whether there is anybody to wait for.
@@ -47,18 +49,26 @@ class Advertising:
 
     def stop(self):
         self.phase.stop()
+        self.retry.stop()
         self._ble.gap_advertise(None)
 
     # The same once more: a connection has ended it.
     def again(self):
         self._advertise(_FAST_US)
 
+    # A stack that is busy is asked again.
     def _advertise(self, interval_us):
         data = self._for_bonded if self.bonded_first else self._for_all
-        self._ble.gap_advertise(interval_us, data, resp_data=self._name)
+        try:
+            self._ble.gap_advertise(interval_us, data, resp_data=self._name)
+            self.retry.stop()
+        except OSError:
+            self.retry.start(_AGAIN_MS)
 
     # Goes on to the next phase; True when the pump can be discovered from now on.
     def run(self):
+        if self.retry.over():
+            self.again()
         if not self.phase.over():
             return False
         self.phase.stop()

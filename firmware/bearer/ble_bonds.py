@@ -113,12 +113,13 @@ class Bonds:
             return
         self.unsaved = False
         self._number += 1
-        body = b""
-        for peer in self.peers:
-            body += peer
-        for kind, key, value in self._secrets:
+        # The stack may come in between.
+        peers = list(self.peers)
+        secrets = list(self._secrets)
+        body = b"".join(peers)
+        for kind, key, value in secrets:
             body += struct.pack("<BBH", kind, len(key), len(value)) + key + value
-        head = struct.pack(_HEAD, _MARK, self._number, len(body), len(self.peers), len(self._secrets))
+        head = struct.pack(_HEAD, _MARK, self._number, len(body), len(peers), len(secrets))
         octets = head + body
         octets += struct.pack("<H", crc16(octets, 0, len(octets)))
         with open(self._paths[self._number % 2], "wb") as file:
