@@ -241,7 +241,6 @@ class Agent:
         connection.on(connection.EVENT_DISCONNECTION, lambda _reason: self._disconnected(handle))
         connection.on(connection.EVENT_CONNECTION_ATT_MTU_UPDATE, lambda: self._mtu(peer))
         connection.on(connection.EVENT_CONNECTION_PARAMETERS_UPDATE, lambda: self._parameters(peer))
-        connection.on(connection.EVENT_PAIRING_START, lambda: self._pairing_begins(peer))
         connection.on(connection.EVENT_PAIRING, lambda keys: self._paired(peer, keys))
         connection.on(connection.EVENT_PAIRING_FAILURE, lambda _reason: self._pairing_failed(peer))
         connection.on(
@@ -308,12 +307,12 @@ class Agent:
         sessions = self._device.smp_manager.sessions if self._device is not None else {}
         return self._config.bond and any(session.bonding for session in sessions.values())
 
-    def _pairing_begins(self, peer: Peer) -> None:
+    async def pairing_asked(self, handle: int) -> None:
+        """A peer asks for a pairing. One that is known has lost its bond: NimBLE forgets its own first."""
+        peer = self._peers.get(handle)
+        if peer is None:
+            return
         peer.pairing = True
-        self.spawn(self._forget_old(peer))
-
-    # A peer that is known and pairs again has lost its bond: NimBLE forgets its own.
-    async def _forget_old(self, peer: Peer) -> None:
         key = address_key(peer.connection.peer_address)
         if self.stack is Stack.NIMBLE and unpacked(await self.secrets.get(PEER_SECRET, key)) is not None:
             for kind in (1, PEER_SECRET):
@@ -530,6 +529,10 @@ class Agent:
 class _Asker:
     agent: Agent
     handle: int
+
+    async def pairing_asked(self) -> None:
+        """A peer asks for a pairing."""
+        await self.agent.pairing_asked(self.handle)
 
     async def passkey(self, action: int, number: int) -> int | None:
         """What the firmware answers."""

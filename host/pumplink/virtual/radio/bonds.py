@@ -46,6 +46,9 @@ class Secrets(Protocol):
 class Asker(Protocol):
     """Who asks the firmware for a passkey, and for a yes or no."""
 
+    def pairing_asked(self) -> Awaitable[None]:
+        """A peer asks for a pairing."""
+
     def passkey(self, action: int, number: int) -> Awaitable[int | None]:
         """What the firmware answers, or None when it does not."""
 
@@ -140,6 +143,11 @@ class Delegate(PairingDelegate):
         distribution = keys.DISTRIBUTE_ENCRYPTION_KEY | keys.DISTRIBUTE_IDENTITY_KEY
         super().__init__(PairingDelegate.IoCapability(io), distribution, distribution)
         self._asker = asker
+
+    async def accept(self) -> bool:
+        """Takes every pairing that is asked for."""
+        await self._asker.pairing_asked()
+        return True
 
     async def generate_passkey(self) -> int:
         """The passkey that the firmware shows."""

@@ -190,8 +190,9 @@ def power_cut(operation):
 def radio_post(head, data=b""):
     global _transmitted
     count = len(head) + len(data)
+    stamp = clock_us()
     start = _reserve(11 + count)
-    struct.pack_into("<BHQ", _out, start, 0x42, 8 + count, clock_us())
+    struct.pack_into("<BHQ", _out, start, 0x42, 8 + count, stamp)
     start += 11
     _out[start : start + len(head)] = head
     _out[start + len(head) : start + count] = data
