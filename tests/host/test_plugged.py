@@ -61,8 +61,9 @@ def test_every_board_says_what_flashing_and_wiring_need(name):
     assert set(board.unverified) <= keys
     limit = board.data.sections["limits"].get("watchdog_ms_max", 1 << 30)
     assert int(board.data.firmware["WATCHDOG_MS"]) <= int(str(limit))
-    assert board.data.sections["bearers"]["ble"] is False
-    assert board.name == "virtual_usb" or {"motor", "force", "ground"} <= set(board.data.sections["wiring"])
+    assert board.data.sections["bearers"]["ble"] is bool(board.data.firmware["BLE"])
+    wired = {"motor", "force", "ground"} <= set(board.data.sections["wiring"])
+    assert wired or board.name in ("virtual_usb", "pico_emulated")
 
 
 @pytest.mark.parametrize(
