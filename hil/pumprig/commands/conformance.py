@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from pumprig.bearers import SERIAL, BearerChoice, bearer_options
 from pumprig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ __all__ = ["command"]
 
 _FORMATS = ("text", "json", "junit", "markdown")
 _NOT_FOR_PROVE = {
-    "board": "--board", "clock": "--clock", "patience": "--patience", "known_failures": "--known-failures",
-    "as_list": "--list",
+    "board": "--board", "bearer": "--bearer", "clock": "--clock", "patience": "--patience",
+    "known_failures": "--known-failures", "as_list": "--list",
 }  # fmt: skip
 
 
@@ -38,7 +39,8 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float) ->
 
 
 @click.command("conformance")
-@click.option("--board", default="virtual", show_default=True, help="virtual, id:SERIAL or port:DEVICE.")
+@click.option("--board", default="virtual", show_default=True, help="virtual, id:SERIAL, port:DEVICE or ble:ADDRESS.")
+@bearer_options
 @click.option("--clock", help="lockstep, scaled:N or realtime.  [default: lockstep on a virtual board, else realtime]")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only these cases; may be given more than once.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Not these cases; may be given more than once.")
@@ -56,8 +58,8 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float) ->
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True,
               help="With --prove: how many at a time.")  # fmt: skip
 def command(
-    board: str, clock: str | None, include: tuple[str, ...], exclude: tuple[str, ...], as_list: bool,
-    known_failures: Path | None, patience: float, form: str, as_json: bool, output: Path | None,
+    board: str, bearer: BearerChoice | None, clock: str | None, include: tuple[str, ...], exclude: tuple[str, ...],
+    as_list: bool, known_failures: Path | None, patience: float, form: str, as_json: bool, output: Path | None,
     firmware: Path | None, prove: bool, only: tuple[str, ...], jobs: int,
 ) -> int:  # fmt: skip
     """Hold a live Insulin Delivery Service against the standard.
@@ -68,7 +70,8 @@ def command(
     bench. No therapy runs when the command has ended.
 
     On the virtual board time costs nothing, and a pump that failed a case is replaced. Over a port, cases that take
-    longer than --patience are NOT_POSSIBLE.
+    longer than --patience are NOT_POSSIBLE. Over the air so are those that a board's Bluetooth stack leaves no room
+    for: its data lists them, and the reason is told.
 
     \b
     --known-failures: a case's id in each line, behind a # the reason. A case that is listed may fail. When it passes,
@@ -81,6 +84,7 @@ def command(
     Examples:
       pumprig conformance
       pumprig conformance --include 'racp.*' --exclude racp.thousands
+      pumprig conformance --bearer ble
       pumprig conformance --board port:/dev/ttyACM0 --patience 60 --format junit --output junit.xml
 
     \b
@@ -104,12 +108,12 @@ def command(
         return 0
     if form == "markdown":
         raise UsageError("this is for --list", where="--format markdown", allowed="text, json, junit")
-    return _run(board, clock, cases, known_failures, patience, form, output, firmware)
+    return _run(board, bearer or SERIAL, clock, cases, known_failures, patience, form, output, firmware)
 
 
 def _run(
-    board: str, clock: str | None, cases: Sequence[Case], known_failures: Path | None, patience: float, form: str,
-    output: Path | None, firmware: Path | None,
+    board: str, bearer: BearerChoice, clock: str | None, cases: Sequence[Case], known_failures: Path | None,
+    patience: float, form: str, output: Path | None, firmware: Path | None,
 ) -> int:  # fmt: skip
     from pumprig.conformance.bench import Bench
     from pumprig.conformance.runner import exit_code_of, load_known, run_cases
@@ -117,10 +121,11 @@ def _run(
     from pumprig.dut import clock_of
 
     known = load_known(known_failures)
-    real = board.startswith(("port:", "id:"))
+    real = board.startswith(("port:", "id:", "ble:"))
     bench = Bench(
-        board, clock_of(clock or ("realtime" if real else "lockstep")), firmware=firmware, patience_s=patience
-    )
+        board, clock_of(clock or ("realtime" if real else "lockstep")), firmware=firmware, patience_s=patience,
+        bearer=bearer,
+    )  # fmt: skip
     began_s = time.monotonic()
     shown = form == "text" and output is None
     results: list[Result] = []

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pumplink.boards import board_names, load_board
 from pumplink.errors import BearerError
+from pumplink.stacks import limits_of
 from pumplink.virtual.clocks import Clock, Lockstep
+from pumprig.bearers import SERIAL, BearerChoice
 from pumprig.conformance.channel import Channel
 from pumprig.conformance.model import NotPossible
 from pumprig.conformance.octets import hex_of
@@ -49,8 +52,10 @@ class Bench:
         clock: by what its time passes.
         firmware: another firmware for the virtual board.
         patience_s: host seconds that a case may take where time is real.
+        bearer: the way to it.
 
     Attributes:
+        limits: what the server's Bluetooth stack cannot do, by the keys of `pumplink.stacks`, each with its reason.
         features: what the server advertises.
         noted: what was wrong with values, over all cases.
         mandatory: characteristics that every server has.
@@ -60,8 +65,13 @@ class Bench:
         database.STATUS_CHANGED, database.STATUS, database.ANNUNCIATION_STATUS, database.FEATURES, SRCP,
     )  # fmt: skip
 
-    def __init__(self, board: str, clock: Clock, *, firmware: Path | None = None, patience_s: float = 10.0) -> None:
+    def __init__(
+        self, board: str, clock: Clock, *, firmware: Path | None = None, patience_s: float = 10.0,
+        bearer: BearerChoice = SERIAL,
+    ) -> None:  # fmt: skip
         self.board = board
+        self.bearer = bearer
+        self.limits: dict[str, str] = {}
         self.clock = clock
         self.patience_s = patience_s
         self.features = IddFeatureFlags(0)
@@ -90,7 +100,7 @@ class Bench:
     @property
     def virtual(self) -> bool:
         """Whether there can be a fresh server at any time."""
-        return not self.board.startswith(("port:", "id:"))
+        return not self.board.startswith(("port:", "id:", "ble:"))
 
     @property
     def quiet_s(self) -> float:
@@ -122,7 +132,7 @@ class Bench:
         if fresh and self.virtual:
             self.close()
         if self._dut is None:
-            self._dut = open_dut(self.board, self.clock, firmware=self._firmware)
+            self._dut = open_dut(self.board, self.clock, firmware=self._firmware, bearer=self.bearer)
             self._channel = Channel(self._dut.bearer, lambda octets: self.note("pdu", hex_of(octets)))
         assert self._channel is not None
         session = Session(self, self._channel)
@@ -171,9 +181,17 @@ class Bench:
         for characteristic in database.CHARACTERISTICS.values():
             if characteristic.handle < database.RIG_HANDLES_FROM:
                 self._there[characteristic] = _is_there(session, characteristic)
+        if self.bearer.radio:
+            self.limits = self._stack_limits(session)
         if self.virtual:
             self.close()
         self.noted.clear()
+
+    # The model of a pump of ours is the name of its board, whose data tells what its stack cannot do.
+    def _stack_limits(self, session: Session) -> dict[str, str]:
+        octets = session.read_octets(database.MODEL_NUMBER)
+        name = octets.decode(errors="replace") if isinstance(octets, bytes) else ""
+        return limits_of(load_board(name)) if name in board_names() else {}
 
     # --- Hands --------------------------------------------------------------------------------------------------
 
@@ -215,4 +233,7 @@ def _is_there(session: Session, characteristic: Characteristic) -> bool:
     if "read" in characteristic.properties:
         return isinstance(session.read_octets(characteristic), bytes)
     # A value that can only be written: an empty one is refused, but not for its handle.
-    return session.write_octets(characteristic.handle, b"") != AttErrorCode.INVALID_HANDLE
+    error = session.write_octets(characteristic.handle, b"")
+    if session.channel.closed:
+        session.open(subscribe=False)
+    return error != AttErrorCode.INVALID_HANDLE

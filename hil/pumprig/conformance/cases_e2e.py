@@ -22,6 +22,9 @@ from pumpwire.enums import IddFeatureFlags, RacpOperator, TemplateType, TherapyC
 
 PROTECTED = IddFeatureFlags.E2E_PROTECTION
 INVALID_CRC, INVALID_COUNTER = 0x81, 0x82
+# What needs a stack that lets the server refuse a write, and one that tells it of reads.
+REFUSES = ("write_error",)
+COUNTS = ("read_counted",)
 _SHORT = {SRCP: "srcp", CCP: "ccp", RACP: "racp"}
 # Requests without a consequence.
 _HARMLESS = {
@@ -134,7 +137,8 @@ _WRITES: tuple[tuple[str, str, Callable[[Session, Characteristic], None]], ...] 
 
 
 def _write_case(on: Characteristic, name: str, about: str, run: Callable[[Session, Characteristic], None]) -> None:
-    @case(f"e2e.write.{_SHORT[on]}.{name}", "3.12", about, needs=PROTECTED, command=on is CCP, history=on is RACP)
+    @case(f"e2e.write.{_SHORT[on]}.{name}", "3.12", about, needs=PROTECTED, command=on is CCP, history=on is RACP,
+          stack=REFUSES)  # fmt: skip
     def _run(s: Session) -> None:
         run(s, on)
 
@@ -154,7 +158,7 @@ def _per_characteristic(s: Session) -> None:
 
 
 @case("e2e.write.does-nothing", "3.12", "A command whose CRC is wrong is not carried out.", needs=PROTECTED,
-      command=True)  # fmt: skip
+      command=True, stack=REFUSES)  # fmt: skip
 def _does_nothing(s: Session) -> None:
     run_therapy(s)
     octets = s.protected(CCP, request("SetTherapyControlState", b"\x33"))
@@ -164,7 +168,7 @@ def _does_nothing(s: Session) -> None:
 
 
 @case("e2e.write.no-doubling", "3.12", "A Set Bolus that comes twice with one counter is one bolus.", command=True,
-      needs=PROTECTED | IddFeatureFlags.FAST_BOLUS)  # fmt: skip
+      needs=PROTECTED | IddFeatureFlags.FAST_BOLUS, stack=REFUSES)  # fmt: skip
 def _no_doubling(s: Session) -> None:
     from pumprig.conformance.steps import set_bolus
     from pumpwire.enums import BolusType
@@ -194,7 +198,7 @@ def _read_case(characteristic: Characteristic) -> None:
     name = characteristic.constant.lower().replace("_", "-").removeprefix("idd-")
 
     @case(f"e2e.read.{name}", "3.1", f"Reads of {characteristic.name} count from 1 on each connection.",
-          needs=PROTECTED)  # fmt: skip
+          needs=PROTECTED, stack=COUNTS)  # fmt: skip
     def _read(s: Session) -> None:
         before = len(s.bench.noted)
         s.equal("counters of four reads", _counters(s, characteristic, 4), [1, 2, 3, 4])
@@ -208,7 +212,7 @@ for _item in (database.STATUS_CHANGED, database.STATUS, database.ANNUNCIATION_ST
     _read_case(_item)
 
 
-@case("e2e.read.wrap", "3.1", "The server's counter goes from 255 to 1.", needs=PROTECTED)
+@case("e2e.read.wrap", "3.1", "The server's counter goes from 255 to 1.", needs=PROTECTED, stack=COUNTS)
 def _read_wrap(s: Session) -> None:
     seen = _counters(s, database.STATUS, 257)
     s.equal("counters from the 254th read on", seen[253:], [254, 255, 1, 2])
@@ -251,7 +255,7 @@ def _history(s: Session) -> None:
 
 
 @case("e2e.status-changed-shared", "3.1", "Reads and indications of Status Changed share one counter.", needs=PROTECTED,
-      command=True)  # fmt: skip
+      command=True, stack=COUNTS)  # fmt: skip
 def _shared(s: Session) -> None:
     before = len(s.bench.noted)
     s.subscribe(database.STATUS_CHANGED)

@@ -33,6 +33,8 @@ from pumpwire.enums import (
 BASAL = IddFeatureFlags.BASAL_RATE
 IMPROPER, IN_PROGRESS = 0xFD, 0xFE
 ENOUGH_RECORDS = 24
+# What needs a stack that lets the server refuse a write.
+REFUSES = ("write_error",)
 _SHORT = {SRCP: "srcp", CCP: "ccp", RACP: "racp"}
 _HARMLESS = {
     SRCP: request("GetTotalDailyInsulinStatus"),
@@ -52,7 +54,7 @@ def _unconfigured(on: Characteristic) -> None:
     short = _SHORT[on]
 
     @case(f"cccd.{short}.off", "3.11", f"A write to the {on.name} without indications asked for: ATT error 0xFD.",
-          command=on is CCP, history=on is RACP)  # fmt: skip
+          command=on is CCP, history=on is RACP, stack=REFUSES)  # fmt: skip
     def _off(s: Session) -> None:
         s.configure(on, 0)
         _att(s, s.ask(on, _HARMLESS[on]), IMPROPER)
@@ -72,7 +74,7 @@ for _on in (SRCP, CCP, RACP):
 
 
 @case("cccd.history-data.off", "3.11", "A report without notifications of History Data asked for: ATT error 0xFD.",
-      history=True)  # fmt: skip
+      history=True, stack=REFUSES)  # fmt: skip
 def _history_off(s: Session) -> None:
     s.configure(database.HISTORY_DATA, 0)
     _att(s, report(s, from_sequence(0)), IMPROPER)
@@ -88,7 +90,7 @@ def _number_without(s: Session) -> None:
 
 @case("cccd.command-data.off", "3.11",
       "Reading a profile without notifications of Command Data asked for: ATT error 0xFD.",
-      needs=BASAL, command=True)  # fmt: skip
+      needs=BASAL, command=True, stack=REFUSES)  # fmt: skip
 def _data_off(s: Session) -> None:
     number = configurable(s, TemplateType.BASAL_RATE_PROFILE)[0]
     write_profile(s, KINDS[0], number, [(DAY_MINUTES, "1")])
@@ -98,7 +100,7 @@ def _data_off(s: Session) -> None:
 
 @case("cccd.command-data.status-off", "3.11",
       "Get Template Status without notifications of Command Data asked for: ATT error 0xFD.", needs=BASAL,
-      command=True)  # fmt: skip
+      command=True, stack=REFUSES)  # fmt: skip
 def _status_off(s: Session) -> None:
     s.configure(database.COMMAND_DATA, 0)
     _att(s, s.ask(CCP, request("GetTemplateStatusAndDetails")), IMPROPER)
@@ -150,7 +152,7 @@ def long_report(s: Session) -> Answer:
 def _collision(on: Characteristic) -> None:
     @case(f"collision.{_SHORT[on]}", "3.11",
           f"While a report runs, a write to the {on.name} is refused: ATT error 0xFE.",
-          command=on is CCP, history=True)  # fmt: skip
+          command=on is CCP, history=True, stack=REFUSES)  # fmt: skip
     def _refused(s: Session) -> None:
         running = long_report(s)
         answer = Answer(on, _HARMLESS[on], s.write_octets(on.handle, s.protected(on, _HARMLESS[on])))
@@ -172,7 +174,7 @@ for _on in (SRCP, CCP, RACP):
 
 
 @case("collision.set-bolus", "3.11", "A Set Bolus that collides starts nothing.", command=True, history=True,
-      needs=IddFeatureFlags.FAST_BOLUS)  # fmt: skip
+      needs=IddFeatureFlags.FAST_BOLUS, stack=REFUSES)  # fmt: skip
 def _bolus(s: Session) -> None:
     from pumprig.conformance.octets import Bolus
     from pumprig.conformance.steps import active_ids

@@ -294,7 +294,7 @@ def _abort_long(s: Session) -> None:
 
 
 @case("racp.interrupted", "3.9", "A report whose notifications are taken back ends: no more records, and 0x08.",
-      history=True)  # fmt: skip
+      history=True, stack=("cccd_known",))  # fmt: skip
 def _interrupted(s: Session) -> None:
     count = len(some_records(s, 60))
     _begin(s, selection(ALL))

@@ -54,6 +54,7 @@ class Channel:
         on_strange: called with a PDU that makes no sense.
 
     Attributes:
+        on_open: called when an open is acknowledged: what comes from then on belongs to the new connection.
         on_arrival: called with handle and octets of each value, read, notified or indicated, in the order of coming.
         confirming: whether indications are confirmed as they come.
         values: notified and indicated values nobody has taken yet.
@@ -64,6 +65,7 @@ class Channel:
     def __init__(self, bearer: Bearer, on_strange: Callable[[bytes], None]) -> None:
         self.bearer = bearer
         self.on_strange = on_strange
+        self.on_open: Callable[[], None] = lambda: None
         self.on_arrival: Callable[[int, bytes], None] = lambda handle, octets: None
         self.confirming = True
         self.closed = False
@@ -168,6 +170,7 @@ class Channel:
                 return
             if values["nonce"] == self._nonce:
                 self._acknowledged = int(values["status"])
+                self.on_open()
         elif got.type is FrameType.CLOSE:
             self.closed = True
 

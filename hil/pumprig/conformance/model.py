@@ -87,6 +87,7 @@ class Case:
         last: whether it judges what all cases before it have seen.
         fresh: whether it wants a server of its own where there can be one: it needs one that nobody has used, or leaves
             one that nobody should use.
+        stack: what a Bluetooth stack must be able to do for it, by the keys of `pumplink.stacks`.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Case:
     seconds: float
     last: bool
     fresh: bool
+    stack: tuple[str, ...] = ()
 
 
 _CASES: dict[str, Case] = {}
@@ -116,6 +118,7 @@ def case(
     seconds: float = 0.0,
     last: bool = False,
     fresh: bool = False,
+    stack: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Session], None]], Callable[[Session], None]]:
     """Registers a function as a case.
 
@@ -123,7 +126,7 @@ def case(
         name: its id.
         clause: of IDS 1.0.2, or with the name of another specification.
         about: what it checks, in one sentence.
-        needs, command, history, seconds, last, fresh: see `Case`.
+        needs, command, history, seconds, last, fresh, stack: see `Case`.
 
     Raises:
         ValueError: another case has this id.
@@ -133,7 +136,7 @@ def case(
     def register(run: Callable[[Session], None]) -> Callable[[Session], None]:
         if name in _CASES:
             raise ValueError(f"two cases are called {name}")
-        _CASES[name] = Case(name, clause, about, run, needs, command, history, seconds, last, fresh)
+        _CASES[name] = Case(name, clause, about, run, needs, command, history, seconds, last, fresh, stack)
         return run
 
     return register

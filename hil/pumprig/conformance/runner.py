@@ -191,6 +191,9 @@ def _gate(bench: Bench, one: Case) -> None:
         raise NotAdvertised("the server has no Command Control Point")
     if one.history and not bench.has(RACP):
         raise NotAdvertised("the server has no IDD Record Access Control Point")
+    for key in one.stack:
+        if key in bench.limits:
+            raise NotPossible(bench.limits[key])
     takes_s = bench.host_seconds(one.seconds)
     if takes_s > bench.patience_s:
         raise NotPossible(f"it takes {takes_s:.0f} s here; allow that with --patience {takes_s:.0f}")

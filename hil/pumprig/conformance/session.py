@@ -108,6 +108,7 @@ class Session:
         self.bench = bench
         self.channel = channel
         channel.on_arrival = self._arrived
+        channel.on_open = self._fresh
         self.touched = False
         self._sent: dict[int, int] = {}
         self._received: dict[int, int] = {}
@@ -117,12 +118,14 @@ class Session:
     def open(self, *, subscribe: bool = True) -> None:
         """Begins a fresh connection, and asks for what procedures need."""
         self.channel.open()
-        self._sent.clear()
-        self._received.clear()
         if subscribe:
             for characteristic in _SUBSCRIBED:
                 if self.bench.has(characteristic):
                     self.configure(characteristic)
+
+    def _fresh(self) -> None:
+        self._sent.clear()
+        self._received.clear()
 
     def configure(self, characteristic: Characteristic, bits: int | None = None) -> int | None:
         """Writes a client configuration; returns the ATT error, 0 for none."""
