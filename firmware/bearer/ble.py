@@ -73,6 +73,8 @@ class BleBearer:
         self._views = {}
         self.linked = False
         self._connection = 0
+        # This side has ended the connection, and waits for the stack to say so.
+        self._ending = False
         # A connection that nobody wanted, until it has ended.
         self._unwanted = -1
         # Notifications and indications that the stack had no room for: (opcode, handle of the stack, octets).
@@ -140,6 +142,11 @@ class BleBearer:
         octets = self._ble.gatts_read(self._stack_handles[handle] + 1)
         return octets[0] | octets[1] << 8
 
+    # What a client has configured ends with its connection; a stack that tells of it keeps it.
+    def unconfigure(self, handle):
+        if not self._passkeys:
+            self._ble.gatts_write(self._stack_handles[handle] + 1, b"\0\0")
+
     # --- The connection ------------------------------------------------------------------------------------------
 
     # The pump can be found from now on.
@@ -163,6 +170,7 @@ class BleBearer:
         self._advertising.stop()
         self.linked = True
         self._connection = connection
+        self._ending = False
         self._interval_ms = _INTERVAL_MS
         self._ahead = 0
         self._secure.start(_SECURE_MS)
@@ -189,6 +197,7 @@ class BleBearer:
         self._end_link()
         self.linked = False
         self._secure.stop()
+        self.link.left()
         self.security.mtu = 0
         self.security.disconnected()
         if self._flight.running:
@@ -208,6 +217,7 @@ class BleBearer:
     # Ends the connection from this side; what still comes on it is not looked at.
     def disconnect(self):
         if self.linked:
+            self._ending = True
             self._end_link()
             self._hang_up(self._connection)
 
@@ -259,7 +269,7 @@ class BleBearer:
                 self._begin(event.connection, bytes((event.first,)) + event.octets)
             elif kind == events.CENTRAL_DISCONNECT:
                 self._ended(event.connection)
-            elif self.linked and event.connection == self._connection:
+            elif self.linked and event.connection == self._connection and not self._ending:
                 self._take(event)
 
     # More came than could be kept: what was lost nobody knows.

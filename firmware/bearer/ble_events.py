@@ -116,6 +116,13 @@ class Events:
 
     # The interrupt handler. What `data` holds is only good until it returns.
     def handle(self, event, data):
+        try:
+            return self._handle(event, data)
+        except MemoryError:
+            self.lost = True
+            return None
+
+    def _handle(self, event, data):
         if event == _GET_SECRET:
             return self._bonds.get(data[0], data[1], data[2])
         if event == _SET_SECRET:

@@ -129,6 +129,11 @@ class AirServer(Server):
         self._stale |= self._changing
         self._second = -1
 
+    # It has gone.
+    def left(self):
+        for characteristic in self._configurations.values():
+            self._bearer.unconfigure(characteristic.handle)
+
     def connected(self):
         self._reset()
         self._look_at_configurations()

@@ -60,6 +60,7 @@ _ARRAY_LENGTHS = b"\x05\x03\x05"
 _POWERS = (1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000)
 _FEW_DIGITS = const(2048)
 
+
 # What a table of gatt/wire_tables.py has beside an opcode: its program, or the opcode of its answer; -1 for none.
 def find(table, opcode):
     for at in range(0, len(table), _ENTRY_OCTETS):

@@ -459,6 +459,41 @@ def test_delivery_goes_on_whatever_the_radio_does(bench):
     assert abs(len(bench.motor.pulses) - minutes / 3) <= 1
 
 
+def test_what_a_client_configured_ends_with_its_connection(lab):
+    """D-1509: BTstack keeps it, for whoever comes next."""
+    assert lab.exchange(LOOK)
+    lab.drop()
+    lab.connect()
+    lab.encrypt(authenticated=False)
+    lab.pump.set_therapy_state(lab.pump.now_s, 0x55)
+    lab.write(LOOK)
+    lab.run(2000)
+    assert lab.stack.sent == []
+
+
+def test_nothing_begins_on_a_connection_that_the_pump_has_ended(bench):
+    """D-1510: encryption that is told of late, and what was written behind the wrong write."""
+    bench.interrupt(WRITE, 3, bench.handle(COMMAND))
+    bench.encrypt()
+    bench.write(LOOK)
+    assert bench.stack.hung_up == [3]
+    assert not bench.bearer.connected
+    assert bench.stack.sent == []
+    reconnected(bench)
+
+
+def test_an_event_without_memory_for_it_ends_the_connection(bench, monkeypatch):
+    """D-1514: nothing is lost unseen, on a heap that is full in the interrupt, too."""
+
+    def full(handle):
+        raise MemoryError
+
+    monkeypatch.setattr(bench.stack, "gatts_read", full)
+    assert bench.interrupt(WRITE, 3, bench.handle(COMMAND)) is None
+    bench.run()
+    assert bench.stack.hung_up == [3]
+
+
 def test_flight_mode_is_silence_for_a_while(bench):
     """D-1507: nobody stands at the pump to end it."""
     bench.write("SetFlightMode")
