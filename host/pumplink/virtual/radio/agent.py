@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bumble import att, hci, smp
 from bumble.core import BaseBumbleError
 from bumble.device import AdvertisingType, Connection, Device
-from bumble.host import Host
 from bumble.keys import PairingKeys
 from bumble.pairing import PairingConfig
-from bumble.transport.common import AsyncPipeSink
 
 from pumplink.virtual.radio.air import BoardController, RadioLink
 from pumplink.virtual.radio.bonds import PEER_SECRET, BoardKeys, Delegate, address_key, unpacked
@@ -22,6 +20,7 @@ from pumplink.virtual.radio.client import BoardClient
 from pumplink.virtual.radio.database import Database, Right
 from pumplink.virtual.radio.frames import Errno, Event, Irq, Request, Stack, uuid_and_rest
 from pumplink.virtual.radio.peer import ATT_CID, NOT_CONNECTED, Config, Indications, Peer, quietly
+from pumplink.virtual.radio.quick import QuickHost
 from pumplink.virtual.radio.secrets import BoardSecrets
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ _ADVERTISING_UNIT_US = 625
 _ADVERTISING_UNITS = range(0x20, 0x4001)
 _ADVERTISING_OCTETS_MAX = 31
 _NAME_OCTETS_MAX = 31
+_CONFIRMATION = bytes([att.Opcode.ATT_HANDLE_VALUE_CONFIRMATION])
 _NOTIFICATION = struct.pack("<HB", ATT_CID, att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION)
 _KEY_OCTETS = 16
 
@@ -158,14 +158,14 @@ class Agent:
         irk, config = settings[:_KEY_OCTETS], settings[_KEY_OCTETS:]
         self.secrets.forget()
         controller = self._controller = BoardController(self._link)
-        device = Device(address=self._address, host=Host(controller, AsyncPipeSink(controller)))
+        device = Device(address=self._address, host=QuickHost(controller, self._loop))
         device.irk = irk
         device.smp_manager.pairing_config_factory = self._pairing
         await device.power_on()
         device.keystore = BoardKeys(self.secrets, self._wanted, irk, self.spawn)
         device.on(device.EVENT_CONNECTION, self._connected)
         self._database = Database(device, self)
-        vars(device.gatt_server)["on_att_handle_value_confirmation"] = self._confirmed
+        device.l2cap_channel_manager.register_fixed_channel(ATT_CID, self._att)
         self._device = device
         await self._configure(config)
 
@@ -436,10 +436,15 @@ class Agent:
         else:
             peer.indications.add(attribute, value)
 
-    def _confirmed(self, connection: Connection, _confirmation: object) -> None:
-        peer = self._peers.get(connection.handle)
-        if peer is not None:
+    # Accesses in the order of their PDUs: Bumble starts a task for each.
+    def _att(self, handle: int, pdu: bytes) -> None:
+        peer, device, database = self._peers.get(handle), self._device, self._database
+        if peer is None or device is None or database is None:
+            return
+        if pdu[:1] == _CONFIRMATION:
             peer.indications.confirmed()
+        elif not database.access(peer.connection, pdu):
+            device.on_gatt_pdu(handle, pdu)
 
     def _updated(self, attribute: int, value: bytes) -> None:
         assert self._database is not None

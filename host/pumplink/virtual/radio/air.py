@@ -15,8 +15,9 @@ from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 
 from pumplink.virtual.radio.loop import DutLoop
+from pumplink.virtual.radio.quick import hand_to_host
 
-__all__ = ["BoardController", "RadioLink", "host_controller"]
+__all__ = ["BoardController", "HostController", "RadioLink"]
 
 SUPERVISION_TIMEOUT_S = 4.0
 DEFAULT_INTERVAL_S = 0.03
@@ -200,6 +201,8 @@ class BoardController(Controller):
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Hands a packet to the host, with what the link's parameters are."""
+        if hand_to_host(self, packet, self.air.loop):
+            return
         if isinstance(packet, hci.HCI_LE_Connection_Complete_Event):
             packet = hci.HCI_LE_Connection_Complete_Event(
                 status=packet.status,
@@ -215,16 +218,23 @@ class BoardController(Controller):
         super().send_hci_packet(packet)
 
 
-def host_controller(name: str, link: RadioLink) -> Controller:
+class HostController(Controller):
     """A controller for the other end of the air. It is made inside a coroutine of the loop.
 
     Args:
         name: how it calls itself.
         link: the air it is on.
     """
-    controller = Controller(name, link=link)
-    _long_packets(controller)
-    return controller
+
+    def __init__(self, name: str, link: RadioLink) -> None:
+        super().__init__(name, link=link)
+        self._air = link
+        _long_packets(self)
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Hands a packet to the host."""
+        if not hand_to_host(self, packet, self._air.loop):
+            super().send_hci_packet(packet)
 
 
 def _long_packets(controller: Controller) -> None:

@@ -21,6 +21,10 @@ _SUBSCRIBE_ENCRYPTED = 0x8000
 _WRITE_ENCRYPTED, _WRITE_AUTHENTICATED = 0x1000, 0x2000
 _PROPERTIES = 0x7F
 
+_ERROR_RESPONSE, _READ_REQUEST, _READ_RESPONSE = 0x01, 0x0A, 0x0B
+_WRITE_REQUEST, _WRITE_RESPONSE, _WRITE_COMMAND = 0x12, 0x13, 0x52
+_ACCESS_OCTETS = 3
+
 _CCCD = UUID.from_16_bits(0x2902)
 _SERVICES_MAX = 8
 _BTSTACK_OCTETS = 512
@@ -112,12 +116,6 @@ class Database:
         self._name = b""
         self._left_octets = 0
         self._configurations: dict[int, bytes] = {}
-        # Bumble starts a task for each access; a stack tells of them in the order in which they came.
-        self._later = {name: getattr(self._server, name) for name in ("on_att_read_request", "on_att_write_request")}
-        self._later["on_att_write_command"] = self._server.on_att_write_command
-        vars(self._server).update(
-            on_att_read_request=self._read, on_att_write_request=self._write, on_att_write_command=self._command
-        )
         self._characteristics: dict[int, Characteristic[bytes]] = {}
         self.clear()
 
@@ -181,45 +179,42 @@ class Database:
 
     # --- Accesses -----------------------------------------------------------------------------------------------
 
-    def _read(self, connection: Connection, request: att.ATT_Read_Request) -> None:
-        value = self._value(request.attribute_handle)
-        if value is None or not value.may_read(connection):
-            self._later["on_att_read_request"](connection, request)
-            return
-        answer = self._guard.read_value(connection, value.handle)
-        self._guard.spawn(self._answer_read(connection, value.handle, answer))
+    def access(self, connection: Connection, pdu: bytes) -> bool:
+        """Tells the board of a plain access that is allowed, and answers it later; false for everything else.
 
-    async def _answer_read(self, connection: Connection, handle: int, answer: Awaitable[bytes]) -> None:
-        response: att.ATT_PDU
+        Args:
+            connection: over which it came.
+            pdu: of ATT.
+        """
+        opcode = pdu[0] if len(pdu) >= _ACCESS_OCTETS else 0
+        if opcode not in (_READ_REQUEST, _WRITE_REQUEST, _WRITE_COMMAND):
+            return False
+        value = self._value(pdu[1] | pdu[2] << 8)
+        if value is None:
+            return False
+        if opcode == _READ_REQUEST:
+            if len(pdu) != _ACCESS_OCTETS or not value.may_read(connection):
+                return False
+            answer = self._guard.read_value(connection, value.handle)
+            self._guard.spawn(self._answer_read(connection, pdu, answer))
+        elif value.may_write(connection):
+            taken = self._guard.write_value(connection, value.handle, pdu[_ACCESS_OCTETS:])
+            if opcode == _WRITE_REQUEST:
+                self._guard.spawn(self._answer_write(connection, taken))
+        else:
+            return False
+        return True
+
+    async def _answer_read(self, connection: Connection, pdu: bytes, answer: Awaitable[bytes]) -> None:
         try:
-            octets = await answer
-            response = att.ATT_Read_Response(attribute_value=octets[: connection.att_mtu - 1])
+            octets = bytes([_READ_RESPONSE]) + await answer
         except att.ATT_Error as error:
-            response = att.ATT_Error_Response(
-                request_opcode_in_error=att.Opcode.ATT_READ_REQUEST,
-                attribute_handle_in_error=handle,
-                error_code=error.error_code,
-            )
-        self._server.send_response(connection, response)
-
-    def _write(self, connection: Connection, request: att.ATT_Write_Request) -> None:
-        value = self._value(request.attribute_handle)
-        if value is None or not value.may_write(connection):
-            self._later["on_att_write_request"](connection, request)
-            return
-        taken = self._guard.write_value(connection, value.handle, bytes(request.attribute_value))
-        self._guard.spawn(self._answer_write(connection, taken))
+            octets = bytes([_ERROR_RESPONSE]) + pdu + bytes([error.error_code])
+        connection.send_l2cap_pdu(att.ATT_CID, octets[: connection.att_mtu])
 
     async def _answer_write(self, connection: Connection, taken: Awaitable[object]) -> None:
         await taken
-        self._server.send_response(connection, att.ATT_Write_Response())
-
-    def _command(self, connection: Connection, command: att.ATT_Write_Command) -> None:
-        value = self._value(command.attribute_handle)
-        if value is None:
-            self._later["on_att_write_command"](connection, command)
-        elif value.may_write(connection):
-            self._guard.write_value(connection, value.handle, bytes(command.attribute_value))
+        connection.send_l2cap_pdu(att.ATT_CID, bytes([_WRITE_RESPONSE]))
 
     def _value(self, handle: int) -> _Value | None:
         attribute = self._server.get_attribute(handle)

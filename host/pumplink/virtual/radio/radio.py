@@ -11,12 +11,12 @@ from bumble.controller import Controller
 from bumble.device import Device
 from bumble.hci import Address
 from bumble.host import Host
-from bumble.transport.common import AsyncPipeSink
 
 from pumplink.virtual.radio.agent import Agent
-from pumplink.virtual.radio.air import SUPERVISION_TIMEOUT_S, RadioLink, host_controller
+from pumplink.virtual.radio.air import SUPERVISION_TIMEOUT_S, HostController, RadioLink
 from pumplink.virtual.radio.frames import Stack
 from pumplink.virtual.radio.loop import DutLoop
+from pumplink.virtual.radio.quick import QuickHost
 
 __all__ = ["Radio"]
 
@@ -116,8 +116,7 @@ class Radio:
             name: how it calls itself.
             address: its static random address.
         """
-        controller = host_controller(name, self.link)
-        host = Host(controller, AsyncPipeSink(controller))
+        host = QuickHost(HostController(name, self.link), self.loop)
         return Device(name=name, address=Address(address, Address.RANDOM_DEVICE_ADDRESS), host=host)
 
     def vanish(self, device: Device) -> None:
