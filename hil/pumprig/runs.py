@@ -358,12 +358,13 @@ def _close(
 
 
 def _write_reports(folder: Path) -> None:
-    from pumprig.report import write_junit, write_report, write_signals
+    from pumprig.report import read_record, write_junit, write_report, write_signals
 
     try:
-        write_signals(folder)
-        write_junit(folder)
-        write_report(folder)
+        record = read_record(folder)
+        write_signals(folder, record)
+        write_junit(folder, record)
+        write_report(folder, record)
     except OSError as error:
         raise RigError(
             f"cannot write the report: {error.strerror}; the record is kept", where=str(folder),

@@ -34,9 +34,10 @@ def command(run: Path) -> None:
 
     RUN is the folder of a run. It may still be going on: the report then shows what has been recorded so far.
     """
-    from pumprig.report import write_junit, write_report, write_signals
+    from pumprig.report import read_record, write_junit, write_report, write_signals
 
     folder = run_folder(run)
-    write_signals(folder)
-    write_junit(folder)
-    click.echo(f"report {write_report(folder)}")
+    record = read_record(folder)
+    write_signals(folder, record)
+    write_junit(folder, record)
+    click.echo(f"report {write_report(folder, record)}")

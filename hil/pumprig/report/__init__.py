@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pumprig.report.junit import write_junit
+from pumprig.report.reading import read_record
 from pumprig.report.signals import write_signals
 from pumprig.report.write import write_report
 
-__all__ = ["write_junit", "write_report", "write_signals"]
+__all__ = ["read_record", "write_junit", "write_report", "write_signals"]

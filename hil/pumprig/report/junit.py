@@ -65,11 +65,12 @@ def _verdict_case(case: ElementTree.Element, record: Record) -> None:
     _add(case, kind, f"{record.verdict}: {reasons[0] if reasons else 'no reason recorded'}", "\n".join(reasons))
 
 
-def write_junit(run_dir: Path) -> Path:
+def write_junit(run_dir: Path, record: Record | None = None) -> Path:
     """Write junit.xml of a run, finished or not.
 
     Args:
         run_dir: the run's folder.
+        record: what it holds, when that has been read already.
 
     Returns:
         The path of junit.xml.
@@ -78,7 +79,7 @@ def write_junit(run_dir: Path) -> Path:
         UsageError: the folder holds no record.
         RigError: the file cannot be written.
     """
-    record = read_record(run_dir)
+    record = record or read_record(run_dir)
     name = record.text("id", default=run_dir.absolute().name)
     suite = ElementTree.Element("testsuite", {"name": _text(name), "time": f"{record.host_s:.3f}"})
     properties = ElementTree.SubElement(suite, "properties")

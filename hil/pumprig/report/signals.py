@@ -58,7 +58,7 @@ def _columns(record: Record) -> dict[str, list[Any]]:
     }
 
 
-def write_signals(run_dir: Path) -> Path:
+def write_signals(run_dir: Path, record: Record | None = None) -> Path:
     """Write signals.npz of a run, finished or not. Times are pump seconds; what is unknown is NaN.
 
     Arrays, those of one group with the same length:
@@ -77,6 +77,7 @@ def write_signals(run_dir: Path) -> Path:
 
     Args:
         run_dir: the run's folder.
+        record: what it holds, when that has been read already.
 
     Returns:
         The path of signals.npz.
@@ -87,7 +88,7 @@ def write_signals(run_dir: Path) -> Path:
     """
     import numpy
 
-    columns = _columns(read_record(run_dir))
+    columns = _columns(record or read_record(run_dir))
     text = {"decision_action", "decision_reason", "violation_rule"}
     arrays: dict[str, Any] = {}
     for name, values in columns.items():

@@ -13,7 +13,7 @@ from pumprig.errors import RigError
 from pumprig.report.chart import chart_json
 from pumprig.report.html import esc
 from pumprig.report.page import body, title_of
-from pumprig.report.reading import read_record
+from pumprig.report.reading import Record, read_record
 
 REPORT = "report.html"
 
@@ -32,7 +32,7 @@ def _hash(script: bytes) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() + "'"
 
 
-def write_report(run_dir: Path) -> Path:
+def write_report(run_dir: Path, record: Record | None = None) -> Path:
     """Write the report of a run, finished or not.
 
     The page's content security policy names the hashes of its two scripts and allows no other source, so the report
@@ -40,6 +40,7 @@ def write_report(run_dir: Path) -> Path:
 
     Args:
         run_dir: the run's folder, which holds events.jsonl and run.json.
+        record: what it holds, when that has been read already.
 
     Returns:
         The path of report.html in that folder.
@@ -48,7 +49,7 @@ def write_report(run_dir: Path) -> Path:
         UsageError: the folder holds no record.
         RigError: the chart library is missing, or the report cannot be written.
     """
-    record = read_record(run_dir)
+    record = record or read_record(run_dir)
     own = files("pumprig.report")
     script = own.joinpath("report.js").read_bytes()
     style = own.joinpath("report.css").read_text(encoding="utf-8")
