@@ -173,11 +173,21 @@ class Insulin:
         since = 0
         while since < doses.count and seconds[(doses.first + doses.count - 1 - since) % room] > self._worked_s:
             since += 1
+        curve, minutes, worked = self.curve.activity, self.curve.minutes, self._worked
+        came = []
         for n in range(doses.count - since, doses.count):
             at = (doses.first + n) % room
             if counts[at]:
-                age = (s - seconds[at] + 30) // 60
-                self._add(counts[at] * doses.dose_mu / 1000, age, 0, kept, self._worked)
+                came.append((counts[at] * doses.dose_mu / 1000, (s - seconds[at] + 30) // 60))
+        if came:
+            later = 0
+            for i in range(kept):
+                units = worked[i]
+                for dose, age in came:
+                    if age + later < minutes:
+                        units += dose * curve[age + later]
+                worked[i] = units
+                later += _POINT_MINUTES
 
     # The points from the first on, of all doses that were taken. Point by point, so that a sum takes less heap; what
     # works no more at a point works at none after it.
