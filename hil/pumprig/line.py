@@ -7,11 +7,12 @@ from typing import Any
 
 from pumplink.ble.bearer import BleBearer
 from pumplink.ble.split import SplitBearer
-from pumplink.errors import AttError, BearerMissing, PairingFailed
-from pumplink.link import Link
+from pumplink.errors import AttError, BearerMissing, PairingFailed, WireMismatch
+from pumplink.link import OPEN_ATTEMPTS, Link
 from pumplink.meter import LinkFigures
 from pumplink.pump import Pump
 from pumplink.results import Identity
+from pumplink.serial_bearer import SerialBearer
 from pumprig.checks import CheckBook
 from pumprig.dut import Dut
 from pumprig.errors import BlockedError, BuildMismatch
@@ -19,6 +20,8 @@ from pumpwire.att import AttErrorCode
 from pumpwire.vendor import WIRE_VERSION
 
 __all__ = ["Line", "identify", "link_summary", "open_first"]
+
+BOOT_ATTEMPTS = 12
 
 
 class Line:
@@ -69,10 +72,14 @@ def open_first(dut: Dut, link: Link) -> None:
 
     Raises:
         BlockedError: there is no such pump, or it and this host do not trust each other: nothing can be said of it.
+        BuildMismatch: it speaks another wire version.
         BearerError: it does not answer. A virtual pump that cannot be found in the air is at fault itself.
     """
     try:
-        link.open()
+        # A board that has just been reset waits for Ctrl-C first, and then takes some seconds to load its firmware.
+        link.open(attempts=BOOT_ATTEMPTS if isinstance(dut.bearer, SerialBearer) else OPEN_ATTEMPTS)
+    except WireMismatch as error:
+        raise BuildMismatch(str(error), where=dut.name) from None
     except PairingFailed as error:
         raise BlockedError(str(error), where=dut.name) from None
     except BearerMissing as error:

@@ -13,6 +13,7 @@ from pumplink.errors import (
     BoardRefused,
     BoardSilent,
     PumpLinkError,
+    WireMismatch,
 )
 from pumplink.plugged.hardware import Hardware, real_boards
 from pumplink.plugged.lock import BoardLock, foreign_holders
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOWED", "build_of", "held", "in_repl", "port_of", "told"]
 
-STARTS_WITHIN_S = 4
+STARTS_WITHIN_S = 6
 ALLOWED = "virtual, id:SERIAL, port:DEVICE, the name of a board that is plugged in"
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Errors of a board as those of a command: 5 when its firmware does not start, 3 for all that keeps it away."""
+    """Errors of a board as those of a command: 5 when its firmware does not start, or speaks another wire; 3 for all
+    that keeps it away."""
     try:
         yield
-    except BoardSilent as error:
+    except (BoardSilent, WireMismatch) as error:
         raise BuildMismatch(str(error)) from None
     except (BearerError, BoardFull, BoardRefused) as error:
         raise BlockedError(str(error)) from None
@@ -130,6 +132,8 @@ def build_of(port: Port) -> str:
         with BoardLock(port.device):
             try:
                 return identity_at(port.device, attempts=STARTS_WITHIN_S).firmware_hash.hex()
+            except WireMismatch as error:
+                return str(error)
             except BearerError:
                 return f"probe {probe_at(port.device, attempts=1).firmware_hash.hex()}"
     except BearerBusy:

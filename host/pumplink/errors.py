@@ -3,6 +3,7 @@
     PumpLinkError
       BearerError            the way to the board
         BearerLost             it broke, or was closed
+          WireMismatch           the pump speaks another version of the wire
         BearerBusy             somebody else holds it
         BearerMissing          there is no such device or host
         PairingFailed          this host and the pump do not trust each other
@@ -58,6 +59,7 @@ __all__ = [
     "ProcedureTimeout",
     "PumpLinkError",
     "WireError",
+    "WireMismatch",
 ]
 
 RESET_CAUSES = {1: "power on", 2: "reset by the firmware", 3: "watchdog", 4: "deep sleep", 5: "soft reset"}
@@ -76,6 +78,10 @@ class BearerError(PumpLinkError):
 
 class BearerLost(BearerError):
     """The bearer broke or was closed; what the board does now is not known."""
+
+
+class WireMismatch(BearerLost):
+    """The pump speaks another version of the wire than this host."""
 
 
 class BearerBusy(BearerError):

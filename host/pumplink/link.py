@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from pumplink.bearer import Bearer
-from pumplink.errors import AttError, AttTimeout, BearerLost, E2EError
+from pumplink.errors import AttError, AttTimeout, BearerLost, E2EError, WireMismatch
 from pumpwire import att, frame
 from pumpwire.att import AttErrorCode, AttOpcode, Pdu
 from pumpwire.errors import FrameError, PduError
@@ -41,6 +41,12 @@ _NOTIFY, _INDICATE = b"\x01\x00", b"\x02\x00"
 
 Handler = Callable[[bytes, float], None]
 Check = Callable[[bytes], bytes | None]
+
+
+def _random_nonce() -> int:
+    # No octet of it is 0, so that a frame that opens a connection never begins as Ctrl-C does: a board that boots
+    # would take it for that.
+    return int.from_bytes(bytes(1 + secrets.randbelow(255) for _ in range(4)), "little")
 
 
 class Value(NamedTuple):
@@ -76,7 +82,7 @@ class Link:
         self.wire_version = wire_version
         self.mtu = att.MTU_DEFAULT
         self.is_open = False
-        self._nonce = nonce or (lambda: secrets.randbits(32))
+        self._nonce = nonce or _random_nonce
         self._decoder = frame.Decoder()
         self._unexpected = 0
         self._served: dict[int, _Served] = {}
@@ -88,7 +94,7 @@ class Link:
         self._request_pdu: Pdu | None = None
         self._response: Pdu | None = None
         self._offered: int | None = None
-        self._refused = False
+        self._refused: int | None = None
         self._busy = False
         self._dispatching = False
         self._keep_alive_s = 0.0
@@ -118,29 +124,31 @@ class Link:
             keep_alive_ms: period of the keep-alives in DUT milliseconds; 0 for none.
             attempts: how often it is asked for, each within what the bearer needs.
         Raises:
-            BearerLost: no answer, or the pump does not speak this wire version.
+            BearerLost: no answer.
+            WireMismatch: the pump does not speak this wire version.
         """
         self._decoder.clear()
         self._values.clear()
         self._later.clear()
         self._indications.clear()
         self.is_open = False
-        self._refused = False
+        self._refused = None
         self.mtu = att.MTU_DEFAULT
         self._offered = self._nonce()
         for _ in range(attempts):
             self._send(FrameType.OPEN, nonce=self._offered, wire_version=self.wire_version, keep_alive_ms=keep_alive_ms)
-            self._pump_until(self.now_s + self.bearer.open_within_s, lambda: self.is_open or self._refused)
-            if self.is_open or self._refused:
+            self._pump_until(self.now_s + self.bearer.open_within_s, lambda: self.is_open or self._refused is not None)
+            if self.is_open or self._refused is not None:
                 break
         else:
             raise BearerLost(
                 f"no answer to {attempts} attempts to open a connection; "
                 "is the pump firmware running on the other end, at the same baud rate?"
             )
-        if self._refused:
-            raise BearerLost(
-                f"the pump does not speak wire version {self.wire_version}; flash the firmware of this pumprig"
+        if self._refused is not None:
+            raise WireMismatch(
+                f"the pump does not speak wire version {self.wire_version} but {self._refused}; flash the firmware of "
+                "this pumprig, or use the pumprig of that firmware"
             )
         self._keep_alive_s = keep_alive_ms / 1000
         self._keep_alive_due_s = self.now_s + self._keep_alive_s
@@ -417,7 +425,7 @@ class Link:
             return
         self._offered = None
         self.is_open = values["status"] == OpenStatus.OK
-        self._refused = not self.is_open
+        self._refused = None if self.is_open else int(values["wire_version"])
         if self.is_open:
             for callback in self._open_callbacks:
                 callback()

@@ -181,7 +181,7 @@ def test_a_board_may_be_told_what_it_is_and_a_wrong_name_is_refused(flash):
     assert outcome["code"] == 2 and "virtual_usb" in outcome["err"]
 
 
-def test_a_firmware_older_than_the_host_is_replaced(flash, board, firmware):
+def test_a_firmware_older_than_the_host_is_replaced(flash, board, firmware, capsys, tmp_path):
     # It speaks another version of the wire, so that nobody can ask it which build it is.
     tables = firmware / "gatt" / "wire_tables.py"
     text = tables.read_text(encoding="utf-8")
@@ -189,7 +189,9 @@ def test_a_firmware_older_than_the_host_is_replaced(flash, board, firmware):
     older = "WIRE_VERSION = const(1)" if "const" in line else "WIRE_VERSION = 1"
     tables.write_text(text.replace(line, older), encoding="utf-8")
     outcome = flash("--firmware", firmware)
-    assert outcome["code"] == 3 and "does not speak wire version" in outcome["err"]
+    assert outcome["code"] == 5 and "does not speak wire version 3 but 1; flash" in outcome["err"]
+    code, _, err = call(capsys, "run", "--board", f"port:{board.device}", "--clock", "realtime", "--out", str(tmp_path))
+    assert code == 5 and "does not speak wire version 3 but 1; flash" in err
     assert flash()["code"] == 0
 
 

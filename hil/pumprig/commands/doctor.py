@@ -9,27 +9,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 
+from pumprig.machine_looks import Finding, bluetooth, extras, usb_without_a_port
+
 __all__ = ["command"]
 
 BLOCKED = 3
 _STARTS_WITHIN_S = 20
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: its name, whether it is fine, what was found, and what to do when it is not."""
-
-    name: str
-    ok: bool
-    found: str
-    needed: bool = True
-    remedy: str = ""
 
 
 def _python() -> Finding:
@@ -95,9 +86,9 @@ def _ports() -> list[Finding]:
         ports = plugged_in()
     except ValueError as error:
         return [Finding("Boards", False, str(error), remedy="Mend this file, or take it out of PUMPRIG_BOARDS.")]
+    findings = list(usb_without_a_port())
     if not ports:
-        return [Finding("Serial ports", False, "none", needed=False, remedy="Plug a board in.")]
-    findings = []
+        return [*findings, Finding("Serial ports", False, "none", needed=False, remedy="Plug a board in.")]
     for port in ports:
         what = " or ".join(port.candidates) or "no board that is known"
         name, found = f"Port {port.device}", f"{what}{f', id:{port.serial_number}' if port.serial_number else ''}"
@@ -164,7 +155,7 @@ def command(board: str | None, as_json: bool) -> int:
     something that every run needs is missing, or when the board that --board names cannot be flashed.
     """
     findings = [look() for look in _LOOKS]
-    findings += _ports()
+    findings += [*extras(), bluetooth(), *_ports()]
     if board is not None:
         findings.append(_board(board))
     if as_json:

@@ -300,8 +300,8 @@ class Repl:
                     return
                 if said.count(b"Ctrl-C now gives") > asked:
                     asked += 1
-                    # Any octet but Ctrl-C ends the wait for it.
-                    port.write(b"\x00")
+                    # An octet that no key of a REPL sends ends the wait for Ctrl-C.
+                    port.write(b" ")
             except (OSError, serial.SerialException, termios.error):
                 self._again(until_s)
             time.sleep(_STEP_S / 5)
