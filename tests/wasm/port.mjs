@@ -13,7 +13,7 @@ function copy(mp, from, to) {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     if (entry.isDirectory() && entry.name !== "__pycache__") {
       copy(mp, `${from}/${entry.name}`, `${to}/${entry.name}`);
-    } else if (entry.name.endsWith(".py")) {
+    } else if (/\.m?py$/.test(entry.name)) {
       mp.FS.writeFile(`${to}/${entry.name}`, readFileSync(`${from}/${entry.name}`));
     }
   }

@@ -10,16 +10,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pumprig.errors import BlockedError, UsageError
 
+if TYPE_CHECKING:
+    from pumplink.boards import BoardData
+    from pumprig.sizes import FirmwareSizes
+
 __all__ = ["command"]
 
 _BLOCK_OCTETS = 4096
 _OVER_BUDGET = 1
+_BUDGETS = ("flash_bytes", "ram_bytes", "mpy_loaded_bytes", "mpy_all_bytes")
 
 
 @click.command("size")
@@ -33,8 +38,9 @@ _OVER_BUDGET = 1
 def command(board: str, firmware: Path | None, against: str | None, as_json: bool) -> int:
     """Show what every module of the firmware takes of a board's flash and heap; ends with 1 when over its budget.
 
-    Flash is that of the compiled file. Heap is measured on the 64-bit unix port and halved, which a board of 32 bits
-    comes near to; modules that `main` does not load take none.
+    Modules that are loaded together are one .mpy file, whose names take room of their own. A configuration is a pump
+    with one bearer and one controller. Heap is worked out from what the 64-bit unix port needs; where that cannot load
+    a file, it is told as 0.
 
     \b
     Examples:
@@ -44,16 +50,16 @@ def command(board: str, firmware: Path | None, against: str | None, as_json: boo
     from pumplink.boards import default_firmware, load_board
 
     try:
-        budget = load_board(board).sections.get("budget", {})
+        data = load_board(board)
     except ValueError as error:
         raise UsageError(str(error), where="--board") from None
     folder = firmware or default_firmware()
-    now = _sizes(folder, board)
-    before: dict[str, dict[str, int]] | None = None
+    now = _sizes(folder, data)
+    before: FirmwareSizes | None = None
     if against is not None:
         with _firmware_of(against, folder) as old:
-            before = _sizes(old, board)
-    told = _told(now, before, {key: int(str(value)) for key, value in budget.items()})
+            before = _sizes(old, data)
+    told = _told(now, before, {key: int(str(value)) for key, value in data.sections.get("budget", {}).items()})
     if as_json:
         click.echo(json.dumps({"board": board, **told}, indent=1))
     else:
@@ -61,18 +67,17 @@ def command(board: str, firmware: Path | None, against: str | None, as_json: boo
     return _OVER_BUDGET if told["over_budget"] else 0
 
 
-def _sizes(firmware: Path, board: str) -> dict[str, dict[str, int]]:
+def _sizes(firmware: Path, board: BoardData) -> FirmwareSizes:
+    from pumplink.errors import BearerError
     from pumprig.bench_figures import BenchError
-    from pumprig.bench_firmware import module_sizes
+    from pumprig.sizes import firmware_sizes
 
     try:
-        sizes = module_sizes(firmware, board)
-    except BenchError as error:
+        return firmware_sizes(firmware, board)
+    except (BenchError, BearerError) as error:
         raise BlockedError(str(error)) from None
     except ValueError as error:
         raise UsageError(str(error), where="--board") from None
-    halved = {name: (octets + 1) // 2 for name, octets in sizes.heap.items()}
-    return {name: {"flash": octets, "ram": halved.get(name, 0)} for name, octets in sorted(sizes.octets.items())}
 
 
 def _git(folder: Path, *words: str) -> bytes:
@@ -98,29 +103,57 @@ def _firmware_of(revision: str, firmware: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _told(
-    now: dict[str, dict[str, int]], before: dict[str, dict[str, int]] | None, budget: dict[str, int]
-) -> dict[str, Any]:
-    totals = {
-        "flash": sum(row["flash"] for row in now.values()),
+def _rows(sizes: FirmwareSizes) -> dict[str, dict[str, Any]]:
+    rows = {name: {"file": row.file, "flash": row.flash, "ram": row.ram} for name, row in sizes.modules.items()}
+    rows["board"] = {"file": "board", "flash": sizes.files["board"], "ram": 0}
+    return dict(sorted(rows.items()))
+
+
+def _totals(sizes: FirmwareSizes) -> dict[str, int]:
+    return {
+        "flash": sum(sizes.files.values()),
         # A file takes whole blocks of a board's file system.
-        "flash_in_blocks": sum(-(-row["flash"] // _BLOCK_OCTETS) * _BLOCK_OCTETS for row in now.values()),
-        "ram": sum(row["ram"] for row in now.values()),
+        "flash_in_blocks": sum(-(-size // _BLOCK_OCTETS) * _BLOCK_OCTETS for size in sizes.files.values()),
+        "mpy": sizes.mpy,
+        "ram": max([each.ram for each in sizes.configurations], default=sum(row.ram for row in sizes.modules.values())),
     }
-    told: dict[str, Any] = {"modules": now, "totals": totals, "budget": budget}
+
+
+def _told(now: FirmwareSizes, before: FirmwareSizes | None, budget: dict[str, int]) -> dict[str, Any]:
+    totals = _totals(now)
+    told: dict[str, Any] = {
+        "modules": _rows(now),
+        "files": dict(now.files),
+        "configurations": {
+            each.name: {"files": each.files, "mpy": each.mpy, "ram": each.ram} for each in now.configurations
+        },
+        "totals": totals,
+        "budget": budget,
+        "not_merged": now.reason,
+    }
+    taken = [("flash_bytes", "", totals["flash_in_blocks"]), ("ram_bytes", "", totals["ram"])]
+    taken += [("mpy_all_bytes", "", totals["mpy"])]
+    taken += [("mpy_loaded_bytes", each.name, each.mpy) for each in now.configurations]
     told["over_budget"] = [
-        key
-        for key, taken in (("flash_bytes", totals["flash_in_blocks"]), ("ram_bytes", totals["ram"]))
-        if taken > budget.get(key, taken)
+        {"budget": key, "configuration": name, "taken": octets, "allowed": budget[key]}
+        for key, name, octets in taken
+        if octets > budget.get(key, octets)
     ]
     if before is not None:
-        nothing = {"flash": 0, "ram": 0}
-        told["changed"] = {
-            name: {key: now.get(name, nothing)[key] - before.get(name, nothing)[key] for key in nothing}
-            for name in sorted({*now, *before})
-            if now.get(name) != before.get(name)
-        }
+        told["changed"] = _changed(_rows(now), _rows(before))
+        old = _totals(before)
+        told["change"] = {key: totals[key] - old[key] for key in totals}
     return told
+
+
+def _changed(now: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    nothing = {"flash": 0, "ram": 0}
+    changes = {
+        name: {key: now.get(name, nothing)[key] - before.get(name, nothing)[key] for key in nothing}
+        for name in sorted({*now, *before})
+    }
+    # The heap of a file is divided among its modules: of one that did not change a few octets may come and go.
+    return {name: row for name, row in changes.items() if row["flash"]}
 
 
 def _show(board: str, told: dict[str, Any], against: str | None) -> None:
@@ -129,11 +162,20 @@ def _show(board: str, told: dict[str, Any], against: str | None) -> None:
     sign = "" if against is None else "+"
     for name, row in rows.items():
         click.echo(f"{name:32}{row['flash']:>{sign}8}{row['ram']:>{sign}8}")
-    totals, budget = told["totals"], told["budget"]
     if against is not None:
         click.echo(f"{len(rows)} modules changed since {against}" if rows else f"no module changed since {against}")
+        click.echo("together " + ", ".join(f"{key} {change:+}" for key, change in told["change"].items()))
+    for name, row in told["configurations"].items():
+        click.echo(f"{name:32}{row['mpy']:>8}{row['ram']:>8}  loaded: {' '.join(row['files'])}")
+    totals, budget = told["totals"], told["budget"]
+    allowed = {key: budget.get(key, "no stated number") for key in _BUDGETS}
+    click.echo(f"loaded by one configuration: {board} has room for {allowed['mpy_loaded_bytes']} octets of .mpy")
+    click.echo(f"mpy   {totals['mpy']} octets in all; {board} has room for {allowed['mpy_all_bytes']}")
     click.echo(f"flash {totals['flash']} octets, {totals['flash_in_blocks']} in whole blocks; {board} has room for "
-               f"{budget.get('flash_bytes', 'no stated number')}")  # fmt: skip
-    click.echo(f"heap  {totals['ram']} octets; {board} has room for {budget.get('ram_bytes', 'no stated number')}")
-    for key in told["over_budget"]:
-        click.echo(f"over budget: {key}", err=True)
+               f"{allowed['flash_bytes']}")  # fmt: skip
+    click.echo(f"heap  {totals['ram']} octets at most; {board} has room for {allowed['ram_bytes']}")
+    if told["not_merged"]:
+        click.echo(f"each module is a file of its own: {told['not_merged']}")
+    for over in told["over_budget"]:
+        what = f" of {over['configuration']}" if over["configuration"] else ""
+        click.echo(f"over budget: {over['budget']}{what}: {over['taken']} octets, allowed {over['allowed']}", err=True)

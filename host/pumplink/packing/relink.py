@@ -24,11 +24,13 @@ _LOAD_NAME, _STORE_NAME, _LOAD_TEXT = 0x11, 0x16, 0x10
 _LOAD_OBJECT = 0x23
 _LOAD_FAST, _STORE_FAST = 0xB0, 0xC0
 _FAST = 16
-# Constants, small ints, what only moves the stack, jumps and returns.
+# Constants, small ints, what only moves the stack, jumps and returns; and what fails for want of memory alone: making
+# a function, and keeping it in its class or module.
 _NEVER_FAIL = frozenset((
     0x22, _LOAD_OBJECT, _LOAD_TEXT, 0x26, 0x42, 0x50, 0x51, 0x52, 0x53, 0x57, 0x58, 0x59, 0x5A, 0x5B, 0x63,
-    *range(0x70, 0xB0), *range(_STORE_FAST, _STORE_FAST + _FAST),
+    _STORE_NAME, 0x32, *range(0x70, 0xB0), *range(_STORE_FAST, _STORE_FAST + _FAST),
 ))  # fmt: skip
+_STORE_ATTRIBUTE = 0x18
 
 
 @dataclass
@@ -101,7 +103,7 @@ def _number_lines(function: Function, numbers: list[int]) -> None:
         while end < len(function.code) and function.code[end].line == line:
             end += 1
         part = function.code[at:end]
-        if not all(_never_fails(made, arguments) for made in part):
+        if not _never_fails(part, arguments):
             if can_fail:
                 number += 1
                 numbers.append(line)
@@ -112,8 +114,15 @@ def _number_lines(function: Function, numbers: list[int]) -> None:
         at = end
 
 
-def _never_fails(made: Instruction, arguments: int) -> bool:
-    return made.opcode in _NEVER_FAIL or _LOAD_FAST <= made.opcode < _LOAD_FAST + min(arguments, _FAST)
+def _never_fails(part: list[Instruction], arguments: int) -> bool:
+    """Whether nothing in a line can fail but for want of memory. An object takes any attribute of its own."""
+    before = 0
+    for made in part:
+        safe = made.opcode in _NEVER_FAIL or _LOAD_FAST <= made.opcode < _LOAD_FAST + min(arguments, _FAST)
+        if not safe and not (made.opcode == _STORE_ATTRIBUTE and before == _LOAD_FAST and arguments):
+            return False
+        before = made.opcode
+    return True
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------
