@@ -162,6 +162,7 @@ class BleBearer:
         self.security.state = security.ADVERTISING_BONDED if bonded_first else security.ADVERTISING
 
     def _begin(self, connection, peer):
+        self._events.begin_reads()
         stranger = not self._bonds.knows(peer)
         if self.linked or stranger and (self._advertising.bonded_first or self.security.locked()):
             self._unwanted = connection
@@ -258,6 +259,13 @@ class BleBearer:
 
     # --- Receiving -----------------------------------------------------------------------------------------------
 
+    # Counts what the stack has given out; to be called before a value that can be read is sent, too.
+    def count_reads(self):
+        handle = self._events.take_read()
+        while handle:
+            self.link.was_read(self._table_handles.get(handle, 0))
+            handle = self._events.take_read()
+
     # Takes what the stack has told of.
     def receive(self):
         event = self._events
@@ -271,6 +279,7 @@ class BleBearer:
                 self._ended(event.connection)
             elif self.linked and event.connection == self._connection and not self._ending:
                 self._take(event)
+        self.count_reads()
 
     # More came than could be kept: what was lost nobody knows.
     def _overrun(self):
@@ -288,8 +297,6 @@ class BleBearer:
             self.security.mtu = max(_MTU_DEFAULT, min(event.first, MTU_MAX))
         elif kind == events.CONNECTION_UPDATE:
             self._interval_ms = max(1, event.first * 5 // 4)
-        elif kind == events.GATTS_READ_REQUEST:
-            self.link.was_read(self._table_handles.get(event.first, 0))
         elif not self.connected:
             return
         elif kind == events.GATTS_WRITE:

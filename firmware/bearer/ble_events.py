@@ -1,7 +1,8 @@
 # What the radio's stack says, between its interrupt handler and the main loop.
 #
 # The handler only stores: a row of places that stand ready, one for each event, and the octets that come with it. What
-# does not fit is never lost silently: `lost` is set, and who reads it ends the connection.
+# does not fit is never lost silently: `lost` is set, and who reads it ends the connection. Reads have a row of their
+# own: whoever is about to send a value has to know first that the stack has given it out.
 import io
 from array import array
 
@@ -11,7 +12,7 @@ from micropython import const
 CENTRAL_CONNECT = const(1)
 CENTRAL_DISCONNECT = const(2)
 GATTS_WRITE = const(3)
-GATTS_READ_REQUEST = const(4)
+_GATTS_READ_REQUEST = const(4)
 GATTC_SERVICE_RESULT = const(9)
 GATTC_SERVICE_DONE = const(10)
 GATTC_CHARACTERISTIC_RESULT = const(11)
@@ -37,6 +38,7 @@ AUTHENTICATED = const(2)
 BONDED = const(4)
 
 _PLACES = const(128)
+_READS = const(32)
 # Places that only the beginning and the end of a connection may take.
 _SPARE = const(4)
 _STREAM_POLL = const(3)
@@ -69,6 +71,9 @@ class Events:
         # Written by the handler alone, and by the main loop alone.
         self._put_at = 0
         self._taken_at = 0
+        self._reads = array("H", bytes(2 * _READS))
+        self._read_put_at = 0
+        self._read_taken_at = 0
         self.lost = False
         self.stream = _Woken(self)
         # The event that was taken last.
@@ -79,7 +84,35 @@ class Events:
         self.octets = b""
 
     def waiting(self):
-        return self._put_at != self._taken_at
+        return self._put_at != self._taken_at or self._read_waits()
+
+    def _read_waits(self):
+        at = self._read_taken_at
+        return at != self._read_put_at and self._reads[at] != _NO_CONNECTION
+
+    # Takes the handle of the next value that was read; 0 when there is none on the connection that has been taken.
+    def take_read(self):
+        if not self._read_waits():
+            return 0
+        at = self._read_taken_at
+        self._read_taken_at = (at + 1) % _READS
+        return self._reads[at]
+
+    # A connection has been taken: what was read before is over.
+    def begin_reads(self):
+        handle = 0
+        while handle != _NO_CONNECTION and self._read_taken_at != self._read_put_at:
+            handle = self._reads[self._read_taken_at]
+            self._read_taken_at = (self._read_taken_at + 1) % _READS
+
+    def _put_read(self, handle):
+        at = self._read_put_at
+        following = (at + 1) % _READS
+        if following == self._read_taken_at:
+            self.lost = True
+            return
+        self._reads[at] = handle
+        self._read_put_at = following
 
     # Takes the next event; False when there is none.
     def take(self):
@@ -94,12 +127,6 @@ class Events:
         self._octets[at] = b""
         self._taken_at = (at + 1) % _PLACES
         return True
-
-    # Forgets all that waits.
-    def clear(self):
-        while self.take():
-            pass
-        self.lost = False
 
     def _put(self, kind, connection, first, second, octets):
         at = self._put_at
@@ -131,11 +158,13 @@ class Events:
             return self._bonds.set(data[0], data[1], data[2])
         if event == GATTS_WRITE:
             self._put(event, data[0], data[1], 0, self._ble.gatts_read(data[1]))
-        elif event == GATTS_READ_REQUEST:
+        elif event == _GATTS_READ_REQUEST:
             if data[0] != _NO_CONNECTION:
-                self._put(event, data[0], data[1], 0, b"")
+                self._put_read(data[1])
             return 0
         elif event == CENTRAL_CONNECT or event == CENTRAL_DISCONNECT:
+            if event == CENTRAL_CONNECT:
+                self._put_read(_NO_CONNECTION)
             self._put(event, data[0], data[1], 0, bytes(data[2]))
         elif event in _WITH_OCTETS:
             self._put(event, data[0], data[1], 0, bytes(data[2]))

@@ -126,7 +126,7 @@ class AirServer(Server):
 
     # A central has come: as soon as the link is secure it may read.
     def approached(self):
-        self._stale |= self._changing
+        self._reset()
         self._second = -1
 
     # It has gone.
@@ -134,8 +134,8 @@ class AirServer(Server):
         for characteristic in self._configurations.values():
             self._bearer.unconfigure(characteristic.handle)
 
+    # All that belongs to the connection is as it was when the central came.
     def connected(self):
-        self._reset()
         self._look_at_configurations()
         self._ask_sensor()
 
@@ -215,8 +215,11 @@ class AirServer(Server):
 
     # What was told has taken a counter.
     def _send_value(self, s, opcode, characteristic):
+        shown = characteristic in self._shown
+        if shown:
+            self._bearer.count_reads()
         super()._send_value(s, opcode, characteristic)
-        if characteristic in self._shown:
+        if shown:
             self._stale |= 1 << self._shown.index(characteristic)
 
     # Brings the pump to the second that is about to come when something falls on it, so that a read shows it.

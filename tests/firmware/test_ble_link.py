@@ -6,7 +6,17 @@ Method: the firmware's bearer and services on CPython with a scripted stack; the
 
 import pytest
 
-from firmware.ble_bench import INDICATE_DONE, MTU, PEER, WRITE, AirBench
+from firmware.ble_bench import (
+    CONNECT,
+    DISCONNECT,
+    ENCRYPTION,
+    INDICATE_DONE,
+    MTU,
+    PEER,
+    READ_REQUEST,
+    WRITE,
+    AirBench,
+)
 from pumpwire import database, e2e
 from pumpwire.enums import RadioCommand
 from pumpwire.registry import MESSAGES
@@ -270,6 +280,29 @@ def test_a_value_that_is_told_and_read_has_one_counter_for_both(bench):
     assert handle == bench.handle(database.STATUS_CHANGED)
     assert e2e.check(value)[1] == before + 1
     assert bench.fields("IddStatusChanged")[1] == before + 2
+
+
+def test_reads_count_for_the_connection_on_which_they_were(bench):
+    """D-1509: however late the firmware looks."""
+    handle = bench.handle(database.FEATURES)
+    bench.interrupt(READ_REQUEST, 3, handle)
+    bench.interrupt(DISCONNECT, 3, 0xFF, memoryview(bytes(6)))
+    bench.interrupt(CONNECT, 3, PEER[0], memoryview(PEER[1:]))
+    bench.interrupt(ENCRYPTION, 3, True, True, True, 16)
+    bench.interrupt(READ_REQUEST, 3, handle)
+    bench.run()
+    assert bench.fields("IddFeatures")[1] == 2
+
+
+def test_a_read_just_before_an_indication_has_taken_its_counter(bench):
+    """IDS 1.0.2, 3.12: the stack gave it out while the firmware did something else."""
+    bench.exchange("ResetStatus", flags=0xFF)
+    before = bench.fields("IddStatusChanged")[1]
+    bench.interrupt(READ_REQUEST, 3, bench.handle(database.STATUS_CHANGED))
+    bench.pump.set_max_bolus(bench.pump.now_s, 6000)
+    bench.server.run()
+    ((_, _, value),) = bench.stack.sent
+    assert e2e.check(value)[1] == before + 2
 
 
 def test_time_and_health_are_those_of_the_second(bench):
