@@ -35,6 +35,7 @@ from pumprig.bench_firmware import allocation, firmware_codec, modules
 from pumprig.bench_loop import oref_inside, oref_memory
 from pumprig.bench_oref import LOOP_PROFILES, begin, oref_decisions
 from pumprig.bench_patients import cohort, cohort_oref, patient_days
+from pumprig.bench_radio import radio_commands, radio_history, radio_security
 from pumprig.fuzz.campaign import fuzz
 from pumprig.trace.synthetic import readings
 from pumpwire import database
@@ -300,7 +301,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     for measure in (
         run_1_day, run_14_days, run_1_day_oref, run_14_days_oref, oref_decisions, oref_inside,
         oref_memory, att_read, history, fuzzing, host_codec, firmware_codec, allocation, heap, heap_oref, modules,
-        patient_days, cohort, flashing, cohort_oref, accuracy,
+        patient_days, cohort, flashing, cohort_oref, accuracy, radio_commands, radio_history, radio_security,
     )
 }  # fmt: skip
 
