@@ -21,11 +21,14 @@ class Bearer(ABC):
         prepares_values: whether values that are read were written down at the pump's last whole second, not when they
             are read: a Bluetooth stack answers reads by itself.
         why_closed: what ended the last connection, as far as more is known than that the other end did.
+        misses_first_values: whether what the pump sends before it was asked for can be lost: an operating system hands
+            on only what was subscribed to.
         approach_s: DUT seconds before an `open` at which `approach` is best called; 0.0 where there is nothing to do.
     """
 
     open_within_s = 1.0
     approach_s = 0.0
+    misses_first_values = False
     prepares_values = False
     why_closed = ""
 
@@ -125,6 +128,7 @@ class WrappedBearer(Bearer):
         self.open_within_s = inner.open_within_s
         self.prepares_values = inner.prepares_values
         self.approach_s = inner.approach_s
+        self.misses_first_values = inner.misses_first_values
 
     def approach(self) -> None:
         """As the wrapped bearer does."""

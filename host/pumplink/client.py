@@ -51,8 +51,9 @@ class Client:
 
     Args:
         link: the connection.
-        strict: a wrong counter of a value from the pump is an `E2EError`. Otherwise, for lines that lose frames on
-            purpose, a gap is counted and the value taken, and a repeated value is dropped and counted.
+        strict: a wrong counter of a value from the pump is an `E2EError`, but for the first one of a connection where
+            the bearer can miss that. Otherwise, for lines that lose frames on purpose, a gap is counted and the value
+            taken, and a repeated value is dropped and counted.
 
     Attributes:
         counter_gaps: values taken although values before them were missing.
@@ -229,7 +230,8 @@ class Client:
             return payload
         last = self._last.get(characteristic.handle, 0)
         if counter != last % 255 + 1:
-            if self.strict or counter == 0:
+            missed = last == 0 and self.link.bearer.misses_first_values
+            if (self.strict and not missed) or counter == 0:
                 raise E2EError(f"{characteristic.name}: E2E counter {counter} follows {last}; {last % 255 + 1} is due")
             if counter == last:
                 self.repeated += 1

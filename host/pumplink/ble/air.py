@@ -119,6 +119,9 @@ class HostAir:
 
     def end(self, last: Coroutine[Any, Any, None]) -> None:
         """Runs a last coroutine, for some seconds at most, and ends the loop with all that still runs on it."""
+        if self.loop.is_closed():
+            last.close()
+            return
         with contextlib.suppress(TimeoutError):
             self.loop.run_until_complete(asyncio.wait_for(last, _END_S))
         tasks = asyncio.all_tasks(self.loop)

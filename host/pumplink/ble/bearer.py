@@ -45,6 +45,7 @@ class BleBearer(Bearer):
         self.port = port
         self.air = air
         self.why_closed = ""
+        self.misses_first_values = not port.hears_all
         self._decoder = frame.Decoder()
         self._inbox: deque[tuple[float, bytes]] = deque()
         self._early: list[bytes] = []

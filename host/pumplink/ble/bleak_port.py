@@ -54,6 +54,7 @@ class BleakPort(Port):
     """
 
     can_serve = False
+    hears_all = False
 
     def __init__(self, air: Air, *, wanted: Wanted, backend: Backend | None = None) -> None:
         super().__init__()

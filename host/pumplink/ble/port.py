@@ -28,6 +28,8 @@ class Port(ABC):
 
     can_serve = True
     """Whether the pump can be the client of a service of ours."""
+    hears_all = True
+    """Whether what the pump sends unasked gets here."""
 
     def __init__(self) -> None:
         self.on_pdu: Taker = _nobody

@@ -35,6 +35,7 @@ class SplitBearer(Bearer):
         self.open_within_s = ids.open_within_s + cgm.open_within_s
         self.prepares_values = ids.prepares_values
         self.approach_s = ids.approach_s
+        self.misses_first_values = ids.misses_first_values
         self._cgm_waiting = cgm_waiting
         self._decoder = frame.Decoder()
         self._from_ids = frame.Decoder()
