@@ -146,6 +146,11 @@ class Rig:
                 self._take_stock()
 
     @property
+    def _approach_s(self) -> int:
+        # A virtual radio is there at once when it was there just now.
+        return ceil(self.dut.bearer.approach_s) if self.dut.board is None else 0
+
+    @property
     def judge(self) -> Judge:
         """The judge; there from the bring-up on."""
         if self._judge is None:
@@ -322,6 +327,9 @@ class Rig:
         # The sensor is connected once the pump knows the time.
         self._go_to(next(seconds))
         self._hands.disconnect()
+        self.dut.bearer.approach()
+        for _ in range(self._approach_s):
+            next(seconds)
         self._do(next(seconds), self._hands.connect)
         self._do(next(seconds), self._reset_status)
         if pump.reservoir_iu * 1000 != self.judge.oracle.settings.reservoir_capacity_mu:
@@ -459,7 +467,8 @@ class Rig:
     def _repeat(self, at_s: int) -> None:
         self._hands.repeat(at_s)
         if not self.pace.connected:
-            self._do(at_s + 1, self._reconnect)
+            self.dut.bearer.approach()
+            self._do(at_s + 1 + self._approach_s, self._reconnect)
 
     def _cut_power(self, at_s: int, fault: Any) -> None:
         clock_s, sensor_s = self._power.cut(at_s, fault)

@@ -69,6 +69,7 @@ def test_a_record_tells_the_way_and_how_quick_it_was(bench, tmp_path):
     assert [line for line in log(run) if "passkey" in line] == ["pumprig: passkey ******"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["scaled:10", "realtime"])
 def test_time_that_passes_by_itself_gives_the_same_doses(bench, clock):
     """Method: a bolus within a short while, on the clocks on which computing takes time."""

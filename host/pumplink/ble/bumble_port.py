@@ -27,7 +27,7 @@ from pumplink.errors import BearerLost, PairingFailed
 from pumpwire import database
 from pumpwire.att import MTU_DEFAULT, AttOpcode
 
-__all__ = ["BumblePort", "Radio"]
+__all__ = ["BumblePort", "Keyboard", "Radio"]
 
 CONNECT_S = 10.0
 AGAIN_WITHIN_S = 5.0
@@ -80,7 +80,7 @@ class BumblePort(Port):
         self._radio = radio
         self._close_radio = close_radio
         self._serve = serve
-        self._delegate = _Keyboard(passkey)
+        self._delegate = Keyboard(passkey)
         self._device: Device | None = None
         self._connection: Connection | None = None
         self._peer: hci.Address | None = None
@@ -331,8 +331,15 @@ _DROPPED = (
 )
 
 
-class _Keyboard(PairingDelegate):
-    """Types the passkey that the pump shows."""
+class Keyboard(PairingDelegate):
+    """Types the passkey that the pump shows.
+
+    Args:
+        source: gives it, once it is shown.
+
+    Attributes:
+        asked, told: whether the pairing needed a passkey, and got one.
+    """
 
     def __init__(self, source: Source) -> None:
         super().__init__(io_capability=PairingDelegate.KEYBOARD_INPUT_ONLY)
@@ -340,9 +347,11 @@ class _Keyboard(PairingDelegate):
         self.asked = self.told = False
 
     def begin(self) -> None:
+        """A pairing begins."""
         self.asked = self.told = False
 
     async def get_number(self) -> int | None:
+        """The passkey; None when nobody told it in time."""
         self.asked = True
         loop = asyncio.get_running_loop()
         until_s = loop.time() + PASSKEY_S
@@ -356,7 +365,7 @@ class _Keyboard(PairingDelegate):
         return None
 
 
-def _why(code: int | None, keyboard: _Keyboard) -> str:
+def _why(code: int | None, keyboard: Keyboard) -> str:
     if keyboard.asked and not keyboard.told:
         return "the pump shows a passkey, and nobody told it to this host; give it with --passkey"
     if code in (SmpError.CONFIRM_VALUE_FAILED, SmpError.PASSKEY_ENTRY_FAILED, SmpError.DHKEY_CHECK_FAILED):
