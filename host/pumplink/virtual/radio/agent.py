@@ -72,7 +72,8 @@ class Agent:
         self._device: Device | None = None
         self._database: Database | None = None
         self._peers: dict[int, Peer] = {}
-        self._questions: dict[int, asyncio.Future[bytes]] = {}
+        self._questions: dict[int, Callable[[bytes], None]] = {}
+        self._answers: set[asyncio.Future[bytes]] = set()
         self._question = 0
         self._name = b""
         self._advertising: tuple[bytes, bytes] = (b"", b"")
@@ -88,8 +89,8 @@ class Agent:
         if request is Request.ANSWERED:
             (number,) = struct.unpack_from("<H", data)
             question = self._questions.pop(number, None)
-            if question is not None and not question.done():
-                question.set_result(data[2:])
+            if question is not None:
+                question(data[2:])
             return False
         if request < Request.NOTIFY:
             self.spawn(self._serve(request, data))
@@ -113,18 +114,24 @@ class Agent:
 
     def ask(self, event: Irq | Event, data: bytes) -> asyncio.Future[bytes]:
         """Tells the board of an event at once; what its handler makes of it comes later."""
-        self._question = self._question % 0xFFFF + 1
-        answer = self._questions[self._question] = self._loop.create_future()
-        self.tell(event, struct.pack("<H", self._question) + data)
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._answers.add(answer)
+        answer.add_done_callback(self._answers.discard)
+        self._ask(event, data, lambda octets: None if answer.done() else answer.set_result(octets))
         return answer
+
+    def _ask(self, event: Irq | Event, data: bytes, answered: Callable[[bytes], None]) -> None:
+        self._question = self._question % 0xFFFF + 1
+        self._questions[self._question] = answered
+        self.tell(event, struct.pack("<H", self._question) + data)
 
     def end(self) -> None:
         """The board has lost its power, or begins again: it goes off the air without a word."""
         self._alive = False
         for task in self._tasks:
             task.cancel()
-        for question in self._questions.values():
-            question.cancel()
+        for answer in list(self._answers):
+            answer.cancel()
         if self._controller is not None:
             self._link.lose(self._controller)
 
@@ -401,14 +408,24 @@ class Agent:
                 raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_ENCRYPTION)
         raise att.ATT_Error(att.ErrorCode.INSUFFICIENT_AUTHENTICATION)
 
-    def read_value(self, connection: Connection, handle: int) -> Awaitable[bytes]:
+    async def read_value(self, connection: Connection, handle: int) -> bytes:
         """The value of an attribute, after the firmware was told that it is read."""
-        return _readable(self.ask(Irq.GATTS_READ_REQUEST, struct.pack("<HH", connection.handle, handle)))
+        octets = await self.ask(Irq.GATTS_READ_REQUEST, struct.pack("<HH", connection.handle, handle))
+        if octets[0]:
+            raise att.ATT_Error(octets[0])
+        return octets[1:]
 
-    # The stack answers a write when the handler of the firmware is through with it.
-    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[object]:
-        """Gives a written value to the board."""
-        return self.ask(Irq.GATTS_WRITE, struct.pack("<HH", connection.handle, handle) + value)
+    async def write_value(self, connection: Connection, handle: int, value: bytes) -> None:
+        """Gives a written value to the board, and waits until its handler is through with it."""
+        await self.ask(Irq.GATTS_WRITE, struct.pack("<HH", connection.handle, handle) + value)
+
+    def read_now(self, connection: Connection, handle: int, answered: Callable[[bytes], None]) -> None:
+        """The same, with the order of the board's own PDUs kept: `answered` gets the ATT error, then the value."""
+        self._ask(Irq.GATTS_READ_REQUEST, struct.pack("<HH", connection.handle, handle), answered)
+
+    def write_now(self, connection: Connection, handle: int, value: bytes, answered: Callable[[bytes], None]) -> None:
+        """The same for a written value."""
+        self._ask(Irq.GATTS_WRITE, struct.pack("<HH", connection.handle, handle) + value, answered)
 
     def cccd_written(self, handle: int, value: bytes) -> None:
         """Lets a board with BTstack look at a client configuration; NimBLE keeps it to itself."""
@@ -546,10 +563,3 @@ class _Asker:
 
 def _u16(value: int) -> bytes:
     return struct.pack("<H", value)
-
-
-async def _readable(answer: asyncio.Future[bytes]) -> bytes:
-    octets = await answer
-    if octets[0]:
-        raise att.ATT_Error(octets[0])
-    return octets[1:]

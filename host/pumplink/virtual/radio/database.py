@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from bumble import att
 from bumble.core import UUID
@@ -48,14 +48,17 @@ class Guard(Protocol):
 
     stack: Stack
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Goes on with something later."""
-
     def read_value(self, connection: Connection, handle: int) -> Awaitable[bytes]:
-        """Tells the board at once that a value is read; gives it when the board has answered."""
+        """The value of an attribute, from the board."""
 
-    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[object]:
-        """Gives a written value to the board at once; comes back when the board has taken it."""
+    def write_value(self, connection: Connection, handle: int, value: bytes) -> Awaitable[None]:
+        """Gives a written value to the board."""
+
+    def read_now(self, connection: Connection, handle: int, answered: Callable[[bytes], None]) -> None:
+        """Tells the board at once that a value is read; `answered` gets the ATT error, then the value."""
+
+    def write_now(self, connection: Connection, handle: int, value: bytes, answered: Callable[[bytes], None]) -> None:
+        """Gives a written value to the board at once; `answered` is called when it has taken it."""
 
     def fits(self, connection: Connection, encrypted: bool, authenticated: bool) -> bool:
         """Whether the connection is what an attribute asks for."""
@@ -195,26 +198,23 @@ class Database:
         if opcode == _READ_REQUEST:
             if len(pdu) != _ACCESS_OCTETS or not value.may_read(connection):
                 return False
-            answer = self._guard.read_value(connection, value.handle)
-            self._guard.spawn(self._answer_read(connection, pdu, answer))
+
+            def readable(octets: bytes) -> None:
+                error = bytes([_ERROR_RESPONSE]) + pdu + octets[:1]
+                response = error if octets[0] else bytes([_READ_RESPONSE]) + octets[1:]
+                connection.send_l2cap_pdu(att.ATT_CID, response[: connection.att_mtu])
+
+            self._guard.read_now(connection, value.handle, readable)
         elif value.may_write(connection):
-            taken = self._guard.write_value(connection, value.handle, pdu[_ACCESS_OCTETS:])
-            if opcode == _WRITE_REQUEST:
-                self._guard.spawn(self._answer_write(connection, taken))
+
+            def written(_octets: bytes) -> None:
+                if opcode == _WRITE_REQUEST:
+                    connection.send_l2cap_pdu(att.ATT_CID, bytes([_WRITE_RESPONSE]))
+
+            self._guard.write_now(connection, value.handle, pdu[_ACCESS_OCTETS:], written)
         else:
             return False
         return True
-
-    async def _answer_read(self, connection: Connection, pdu: bytes, answer: Awaitable[bytes]) -> None:
-        try:
-            octets = bytes([_READ_RESPONSE]) + await answer
-        except att.ATT_Error as error:
-            octets = bytes([_ERROR_RESPONSE]) + pdu + bytes([error.error_code])
-        connection.send_l2cap_pdu(att.ATT_CID, octets[: connection.att_mtu])
-
-    async def _answer_write(self, connection: Connection, taken: Awaitable[object]) -> None:
-        await taken
-        connection.send_l2cap_pdu(att.ATT_CID, bytes([_WRITE_RESPONSE]))
 
     def _value(self, handle: int) -> _Value | None:
         attribute = self._server.get_attribute(handle)
