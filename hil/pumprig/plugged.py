@@ -109,7 +109,10 @@ def in_repl(name: str, kind: str | None = None) -> Iterator[tuple[Repl, Hardware
     from pumplink.plugged.flash import name_of
     from pumplink.plugged.repl import Repl
 
-    boards = real_boards()
+    try:
+        boards = real_boards()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if kind is not None and kind not in boards:
         raise UsageError(f"no real board named {kind!r}", where="--as", allowed=", ".join(boards))
     port = port_of(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ PROBE_FOLDER = "probe"
 """Where the firmware of the probe lies, in that of the pump."""
 
 _FIRMWARE_HASH_BYTES = 8
+_ASKED = re.compile(r"\bboard\.([A-Z][A-Z0-9_]*)\b")
 _FLOATS = ("double", "single")
 _RESERVED = ("NAME", "FIRMWARE_HASH", "BLE_STACK")
 _STACKS = ("nimble", "btstack")
@@ -162,7 +164,15 @@ def firmware_hash(folder: Path) -> bytes:
 
 
 def board_module(board: BoardData, firmware: Path) -> str:
-    """Source of the module `board` that the firmware imports on this board."""
+    """Source of the module `board` that the firmware imports on this board.
+
+    Raises:
+        ValueError: its `board.toml` lacks constants that the firmware asks for.
+    """
+    asked = {name for path in firmware_sources(firmware) for name in _ASKED.findall(path.read_text(encoding="utf-8"))}
+    if missing := sorted(asked - {*board.firmware, *_RESERVED, "BLE"}):
+        path = board.folder / "board.toml"
+        raise ValueError(f"{path}: [firmware] lacks {', '.join(missing)}; copy them from the board most like it")
     lines = [f"# Written from {board.name}/board.toml; a change belongs there.", f"NAME = {board.name!r}"]
     lines += [f"{key} = {value!r}" for key, value in {"BLE": 0, **board.firmware}.items()]
     lines.append(f"BLE_STACK = {board.sections.get('limits', {}).get('ble_stack', '')!r}")

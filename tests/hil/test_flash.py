@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pumplink.boards import default_firmware, firmware_hash
+from pumplink.boards import default_firmware, firmware_hash, load_board
 from pumplink.plugged.flash import identity_at
 from pumplink.plugged.lock import BoardLock, holder_of
 from pumplink.plugged.repl import Repl
@@ -205,6 +205,39 @@ def test_another_micropython_is_refused_with_where_the_right_one_is(flash, monke
     outcome = flash("--as", "other")
     assert outcome["code"] == 3
     assert "compiled for MicroPython 1.25.0" in outcome["err"] and "pypi.org" in outcome["err"]
+
+
+@pytest.fixture
+def new_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a board of one's own, made as boards/README.md says."""
+    like = load_board("virtual_usb").folder / "board.toml"
+    path = tmp_path / "boards" / "feather" / "board.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(like.read_text(encoding="utf-8").replace('name = "virtual_usb"', 'name = "feather"'))
+    monkeypatch.setenv("PUMPRIG_BOARDS", str(tmp_path / "boards"))
+    return path
+
+
+def test_a_new_board_is_a_new_folder(flash, new_board, capsys):
+    code, out, _ = call(capsys, "boards", "--known")
+    assert code == 0 and "feather" in out
+    assert flash("--as", "feather")["board"] == "feather"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("MOTOR_PIN = 15\n", "[firmware] lacks MOTOR_PIN; copy them from the board most like it"),
+        ('ble_stack = "none"\n', "ble_stack"),
+        ('vendor = "nobody"\n', "hardware.vendor: a text is needed; boards/README.md says for what"),
+    ],
+)
+def test_what_a_new_board_lacks_is_named_with_its_file(flash, new_board, line, message):
+    text = new_board.read_text(encoding="utf-8")
+    assert line in text
+    new_board.write_text(text.replace(line, ""), encoding="utf-8")
+    outcome = flash("--as", "feather", json_too=False)
+    assert outcome["code"] == 2 and message in outcome["err"] and str(new_board) in outcome["err"]
 
 
 def test_a_firmware_that_does_not_start_is_not_this_build(flash, firmware):

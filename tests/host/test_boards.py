@@ -148,3 +148,12 @@ def test_the_error_tree_is_whole_and_drawn() -> None:
         assert issubclass(kind, errors.PumpLinkError)
         assert name in errors.__doc__
     assert sorted(errors.__all__) == errors.__all__
+
+
+def test_constants_that_the_firmware_asks_for_in_vain_are_named(tmp_path: Path) -> None:
+    board = load_board(write_board(tmp_path / "b", GOOD))
+    firmware = tmp_path / "firmware"
+    firmware.mkdir()
+    (firmware / "main.py").write_text("import board\nprint(board.UART_ID, board.NAME, board.BAUD, board.MOTOR_PIN)\n")
+    with pytest.raises(ValueError, match=r"board.toml: \[firmware\] lacks BAUD, MOTOR_PIN; copy them"):
+        board_module(board, firmware)
