@@ -92,13 +92,18 @@ class Firmware:
         if self.radio:
             self._add_radio(history, recorder, identity, security, peripheral)
 
-    # None on a board without one, or that does not use it: then nothing of it is loaded.
+    # None on a board without one, or that does not use it: then nothing of it is loaded. A pump whose radio does not
+    # start goes on without: its cable tells that it is off.
     def _new_radio(self):
         if not board.BLE:
             return None
-        from bearer.ble import BleBearer
+        try:
+            from bearer.ble import BleBearer
 
-        return BleBearer(self.clock, board.NAME, board.BLE_STACK != "btstack", say)
+            return BleBearer(self.clock, board.NAME, board.BLE_STACK != "btstack", say)
+        except (ImportError, OSError) as error:
+            print("pumprig: the radio does not start:", error)
+            return None
 
     # The pump has a second client: what it is to one it is to the other, but for connection and procedures.
     def _add_radio(self, history, recorder, identity, security, beside):

@@ -58,15 +58,15 @@ class BleBearer:
         self.connected = False
         self.dropped_frames = 0
         self._clock = clock
-        self._bonds = Bonds(folder)
-        self.security = Security(clock, self, self._bonds, passkeys, name.encode(), say)
+        self.bonds = Bonds(folder)
+        self.security = Security(clock, self, self.bonds, passkeys, name.encode(), say)
         self._passkeys = passkeys
         self._ble = bluetooth.BLE()
-        self._events = Events(self._ble, self._bonds)
+        self._events = Events(self._ble, self.bonds)
         self.stream = self._events.stream
         # Handles of the stack by those of the table, and the other way round.
-        self._stack_handles = {}
-        self._table_handles = {}
+        self.stack_handles = {}
+        self.table_handles = {}
         self._start_stack(name)
         self._sensor = SensorPath(self._ble, bluetooth.UUID, self._answer)
         self._in = bytearray(_BUFFER_OCTETS)
@@ -116,36 +116,36 @@ class BleBearer:
         at = 0
         for handles in found:
             for handle in handles:
-                self._stack_handles[of_table[at]] = handle
-                self._table_handles[handle] = of_table[at]
+                self.stack_handles[of_table[at]] = handle
+                self.table_handles[handle] = of_table[at]
                 at += 1
         # Nothing of it is needed any more, and it is large.
         forget()
 
     # Whether a characteristic is served here: not every stack has room for all of them.
     def has(self, characteristic):
-        return characteristic.handle in self._stack_handles
+        return characteristic.handle in self.stack_handles
 
     # A characteristic is served: what is written to it must be seen whole, and be seen to be too long.
     def expect(self, characteristic):
         if characteristic.properties & WRITE:
-            self._ble.gatts_set_buffer(self._stack_handles[characteristic.handle], characteristic.octets_max + 1)
+            self._ble.gatts_set_buffer(self.stack_handles[characteristic.handle], characteristic.octets_max + 1)
 
     # Gives the stack the value that stands in `pdu` up to `end`, for reads.
     def prepare(self, handle, end):
-        self._ble.gatts_write(self._stack_handles[handle], self._value(end))
+        self._ble.gatts_write(self.stack_handles[handle], self._value(end))
 
     # The configuration of a characteristic, -1 where the stack does not tell.
     def configuration(self, handle):
         if self._passkeys:
             return -1
-        octets = self._ble.gatts_read(self._stack_handles[handle] + 1)
+        octets = self._ble.gatts_read(self.stack_handles[handle] + 1)
         return octets[0] | octets[1] << 8
 
     # What a client has configured ends with its connection; a stack that tells of it keeps it.
     def unconfigure(self, handle):
         if not self._passkeys:
-            self._ble.gatts_write(self._stack_handles[handle] + 1, b"\0\0")
+            self._ble.gatts_write(self.stack_handles[handle] + 1, b"\0\0")
 
     # --- The connection ------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class BleBearer:
         self._advertise()
 
     def _advertise(self):
-        self._advertising.start(len(self._bonds.peers) > 0)
+        self._advertising.start(len(self.bonds.peers) > 0)
         self._tell_advertising()
 
     def _tell_advertising(self):
@@ -163,7 +163,7 @@ class BleBearer:
 
     def _begin(self, connection, peer):
         self._events.begin_reads()
-        stranger = not self._bonds.knows(peer)
+        stranger = not self.bonds.knows(peer)
         if self.linked or stranger and (self._advertising.bonded_first or self.security.locked()):
             self._unwanted = connection
             self._hang_up(connection)
@@ -245,7 +245,7 @@ class BleBearer:
 
     # Writes bonds that have changed; to be called while nothing is urgent.
     def tend(self):
-        self._bonds.save()
+        self.bonds.save()
 
     # Milliseconds until `run` has something to do, or -1.
     def wait_ms(self):
@@ -263,7 +263,7 @@ class BleBearer:
     def count_reads(self):
         handle = self._events.take_read()
         while handle:
-            self.link.was_read(self._table_handles.get(handle, 0))
+            self.link.was_read(self.table_handles.get(handle, 0))
             handle = self._events.take_read()
 
     # Takes what the stack has told of.
@@ -300,7 +300,7 @@ class BleBearer:
         elif not self.connected:
             return
         elif kind == events.GATTS_WRITE:
-            self._receive(att.WRITE_REQUEST, self._table_handles.get(event.first, 0), event.octets)
+            self._receive(att.WRITE_REQUEST, self.table_handles.get(event.first, 0), event.octets)
         elif kind == events.GATTS_INDICATE_DONE:
             if event.second == 0:
                 self._in[0] = att.CONFIRMATION
@@ -373,7 +373,7 @@ class BleBearer:
     def send(self, end):
         opcode = self.pdu[0]
         if opcode == att.NOTIFICATION or opcode == att.INDICATION:
-            handle = self._stack_handles[self.pdu[1] | self.pdu[2] << 8]
+            handle = self.stack_handles[self.pdu[1] | self.pdu[2] << 8]
             if self._kept or not self._tell(opcode, handle, self._value(end)):
                 self._keep(opcode, handle, bytes(self._value(end)))
         elif opcode == att.READ_REQUEST or opcode == att.WRITE_REQUEST:

@@ -210,7 +210,7 @@ class AirBench:
 
     def handle(self, characteristic):
         """The stack's handle."""
-        return self.bearer._stack_handles[characteristic.handle]
+        return self.bearer.stack_handles[characteristic.handle]
 
     def write_octets(self, characteristic, octets, connection=CONNECTION):
         """A write as the stack takes it: cut where its buffer ends."""
@@ -250,7 +250,7 @@ class AirBench:
         while self.stack.sent:
             kind, handle, value = self.stack.sent.pop(0)
             self.stack.queued -= 1
-            characteristic = _BY_HANDLE[self.bearer._table_handles[handle]]
+            characteristic = _BY_HANDLE[self.bearer.table_handles[handle]]
             payload, _ = e2e.check(value, characteristic.protection)
             message, decoded = decode(characteristic, payload, TO_CLIENT)
             out.append((kind, message.name, decoded.fields))

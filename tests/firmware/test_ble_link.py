@@ -43,7 +43,7 @@ def lab(tmp_path):
     bench = AirBench(tmp_path, stack="btstack")
     bench.connect()
     for characteristic in database.CHARACTERISTICS.values():
-        if characteristic.handle in bench.bearer._stack_handles and characteristic.configuration_handle:
+        if characteristic.handle in bench.bearer.stack_handles and characteristic.configuration_handle:
             configure(bench, characteristic, 3)
     bench.pair()
     quieten(bench)

@@ -183,7 +183,7 @@ def test_the_oldest_bond_makes_room(bench):
         bench.drop()
         bench.run(BONDED_MS)
     assert bench.security.bonds >= 3
-    kept = bench.bearer._bonds.peers
+    kept = bench.bearer.bonds.peers
     assert kept == [peer(number) for number in range(6)][-len(kept) :]
     assert bench.interrupt(29, 2, 0, memoryview(b"\x01\x00\x00\x00\x00\x00\xc0")) is None
 
@@ -208,7 +208,7 @@ def test_one_bond_is_removed_or_all_of_them(bench):
     assert bench.security.bonds == 2
     bench.run()
     again = bench.restart()
-    assert again.bearer._bonds.peers == [peer(0), peer(2)]
+    assert again.bearer.bonds.peers == [peer(0), peer(2)]
     assert again.interrupt(29, 2, 1, None) is not None
     assert again.interrupt(29, 2, 2, None) is None
     assert again.security.command(0, RadioCommand.FORGET_ALL_BONDS, 0, b"") == SUCCESS
@@ -261,7 +261,7 @@ def test_a_bond_is_there_as_a_whole_or_not_at_all(tmp_path):
         for rest in (b"", old[cut:], b"\xff" * (len(after) - cut)):
             written.write_bytes(after[:cut] + rest)
             found = AirBench(tmp_path)
-            assert found.bearer._bonds.peers == [peer(1)], cut
+            assert found.bearer.bonds.peers == [peer(1)], cut
             key = peer(1)[:1] + peer(1)[6:0:-1]
             assert found.interrupt(29, 2, 0, memoryview(key)) is not None
             assert found.interrupt(29, 2, 1, None) is None
@@ -269,7 +269,7 @@ def test_a_bond_is_there_as_a_whole_or_not_at_all(tmp_path):
             for path, octets in before.items():
                 path.write_bytes(octets)
     written.write_bytes(after)
-    assert AirBench(tmp_path).bearer._bonds.peers == [peer(1), peer(2)]
+    assert AirBench(tmp_path).bearer.bonds.peers == [peer(1), peer(2)]
 
 
 # --- who is let in ---

@@ -4,10 +4,15 @@
 Method: the real firmware; a central in the test's hand that vanishes, falls silent, or comes back after the board did.
 """
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pumplink import VirtualBoard, VirtualPump
+from pumplink.boards import default_firmware
 from pumpwire import database
+from pumpwire.enums import RadioState
 from radio.central import NEEDS_RADIO, Central
 
 pytestmark = NEEDS_RADIO
@@ -96,3 +101,20 @@ def test_an_indication_that_is_not_confirmed_ends_what_is_told_on_the_connection
     central.connect()
     assert central.encrypt()
     assert central.ask("GetMaxBolusAmount")
+
+
+def test_a_pump_whose_radio_does_not_start_goes_on_without_it(tmp_path):
+    """A board whose MicroPython has no wireless firmware: its stack raises as it is switched on."""
+    firmware = Path(shutil.copytree(default_firmware(), tmp_path / "firmware"))
+    bearer = firmware / "bearer" / "ble.py"
+    bearer.write_text(bearer.read_text().replace("ble.active(True)", "raise OSError(110)"))
+    board = VirtualBoard(ble=True, firmware_dir=firmware).start()
+    cable = VirtualPump(board).__enter__()
+    assert any("the radio does not start" in line for line in board.output)
+    assert cable.radio().state is RadioState.OFF
+    cable.write_basal_profile([(1440, 2)])
+    cable.activate(1)
+    cable.start()
+    cable.run_for(600)
+    assert cable.pulse_counters().basal > 0
+    board.stop()
