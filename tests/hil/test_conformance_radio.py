@@ -22,7 +22,7 @@ from pumprig.conformance.runner import run_cases
 
 pytest.importorskip("bumble", reason="the virtual radio needs the extra `ble`")
 
-QUICK = ("radio.*", "srcp.opcode.*", "cccd.*", "size.*")
+QUICK = ("radio.*", "srcp.opcode.*", "cccd.*", "size.*", "e2e.*")
 POINTS = ("srcp", "ccp", "racp")
 WRITES = (
     "bad-crc", "missing", "crc-covers-counter", "bad-crc-keeps-counter", "first-is-1", "repeated", "lower", "gap",
@@ -39,7 +39,7 @@ REFUSALS = {
 OVER_AIR = (
     {name: reason for name, reason in ON_SERIAL.items() if not name.startswith("radio.")}
     | dict.fromkeys(REFUSALS, CANNOT["write_error"])
-    | {"racp.interrupted": CANNOT["cccd_known"]}
+    | dict.fromkeys(("racp.interrupted", "e2e.read.status-changed"), CANNOT["cccd_known"])
 )
 
 

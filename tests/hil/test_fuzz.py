@@ -22,6 +22,7 @@ from pumpwire import MESSAGES
 
 CASES = 1500
 CAUGHT_WITHIN = 4000
+CASES_OVER_AIR = 100
 
 WRONG = {
     "crc unchecked": (
@@ -85,6 +86,41 @@ def test_the_firmware_survives():
     # Something was at stake: the pump was asked and delivered.
     assert outcome.requests > CASES
     assert outcome.pulses > 100
+
+
+def test_the_firmware_survives_over_the_air():
+    """D-1510 among the rest: a control point that was written wrongly has ended the connection."""
+    pytest.importorskip("bumble", reason="the virtual radio needs the extra `ble`")
+    outcome = fuzz(20, CASES_OVER_AIR, over_air=True)
+    assert outcome.failure is None, outcome.failure
+    assert outcome.requests > CASES_OVER_AIR and outcome.pulses > 0
+
+
+WRONG_OVER_AIR = {
+    "connection kept": (
+        Edit("gatt/air.py", "            self._bearer.disconnect()\n", "            pass\n"), "the connection stands",
+    ),
+    "counter unchecked": (WRONG["counter unchecked"][0], "the connection stands"),
+    "exception": (
+        Edit("gatt/air.py", "        self._look_at_configurations()\n        if handle in",
+             "        if handle == 0x5E:\n            raise ValueError(handle)\n"
+             "        self._look_at_configurations()\n        if handle in"),
+        "ValueError",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [
+    "connection kept", pytest.param("counter unchecked", marks=pytest.mark.slow),
+    pytest.param("exception", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_wrong_pump_is_caught_over_the_air(name, tmp_path):
+    pytest.importorskip("bumble", reason="the virtual radio needs the extra `ble`")
+    edit, said = WRONG_OVER_AIR[name]
+    firmware = default_firmware()
+    wrong = copy_firmware(firmware, tmp_path / "firmware", patched(firmware, [edit], name))
+    failure = fuzz(5, 10 * CASES_OVER_AIR, wrong, over_air=True).failure
+    assert failure is not None and said in failure.message, failure
 
 
 def test_the_same_seed_gives_the_same_cases():

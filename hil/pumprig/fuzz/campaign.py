@@ -12,6 +12,7 @@ from pumplink.errors import BearerError, BoardUnavailable
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Lockstep
 from pumprig.errors import BlockedError
+from pumprig.fuzz.air import AirMaker, AirPeer
 from pumprig.fuzz.cases import CASES_OF_A_ROUND, Maker
 from pumprig.fuzz.peer import Broken, Peer
 from pumprig.fuzz.steps import Step
@@ -72,8 +73,9 @@ class Outcome:
 
 
 def fuzz(
-    seed: int, cases: int, firmware: Path | None = None, on_round: Callable[[Outcome], None] = lambda outcome: None
-) -> Outcome:
+    seed: int, cases: int, firmware: Path | None = None, on_round: Callable[[Outcome], None] = lambda outcome: None,
+    over_air: bool = False,
+) -> Outcome:  # fmt: skip
     """Runs cases until one fails.
 
     Args:
@@ -81,6 +83,7 @@ def fuzz(
         cases: how many.
         firmware: another firmware folder than the installed one.
         on_round: called after every round.
+        over_air: by the board's radio instead of its cable.
 
     Raises:
         BlockedError: no virtual board can be started.
@@ -88,22 +91,22 @@ def fuzz(
     outcome = Outcome(seed)
     for number in range(-(-cases // CASES_OF_A_ROUND)):
         count = min(CASES_OF_A_ROUND, cases - outcome.cases)
-        maker = Maker(random.Random(f"{seed}/{number}"))
+        maker = (AirMaker if over_air else Maker)(random.Random(f"{seed}/{number}"))
         steps: list[list[Step]] = []
-        error = _round(maker, count, steps, outcome, firmware)
+        error = _round(maker, count, steps, outcome, firmware, over_air)
         if error is not None:
-            outcome.failure = _shrunk(outcome.cases - 1, error, steps, firmware)
+            outcome.failure = _shrunk(outcome.cases - 1, error, steps, _Trials(firmware, over_air))
             break
         on_round(outcome)
     return outcome.end()
 
 
 def _round(
-    maker: Maker, count: int, steps: list[list[Step]], outcome: Outcome, firmware: Path | None
+    maker: Maker, count: int, steps: list[list[Step]], outcome: Outcome, firmware: Path | None, over_air: bool
 ) -> str | None:
     try:
-        with _board(firmware) as board:
-            peer = Peer(board)
+        with _board(firmware, over_air) as board:
+            peer = _peer(board, over_air)
             steps.append([Step("open")])
             _carry_out(peer, steps[0])
             for _ in range(count):
@@ -127,22 +130,31 @@ def _carry_out(peer: Peer, steps: Iterable[Step]) -> None:
     peer.check()
 
 
-def _board(firmware: Path | None) -> VirtualBoard:
+def _peer(board: VirtualBoard, over_air: bool) -> Peer:
+    return AirPeer(board) if over_air else Peer(board)
+
+
+def _board(firmware: Path | None, over_air: bool) -> VirtualBoard:
     try:
-        return VirtualBoard("virtual", firmware, Lockstep(), hang_timeout_s=_HANG_TIMEOUT_S).start()
+        return VirtualBoard("virtual", firmware, Lockstep(), hang_timeout_s=_HANG_TIMEOUT_S, ble=over_air).start()
     except BoardUnavailable as error:
         raise BlockedError(str(error)) from None
 
 
-def replay(steps: list[Step], firmware: Path | None = None) -> str | None:
+def replay(steps: list[Step], firmware: Path | None = None, over_air: bool = False) -> str | None:
     """Carries steps out on a fresh board, with a check at the end; returns what the pump did wrong, or None.
+
+    Args:
+        steps: in their order.
+        firmware: another firmware folder than the installed one.
+        over_air: by the board's radio instead of its cable.
 
     Raises:
         BlockedError: no virtual board can be started.
     """
     try:
-        with _board(firmware) as board:
-            peer = Peer(board)
+        with _board(firmware, over_air) as board:
+            peer = _peer(board, over_air)
             for step in steps:
                 peer.run(step)
             _carry_out(peer, _LAST)
@@ -154,9 +166,8 @@ def replay(steps: list[Step], firmware: Path | None = None) -> str | None:
 # --- Shrinking --------------------------------------------------------------------------------------------------
 
 
-def _shrunk(case: int, message: str, cases: list[list[Step]], firmware: Path | None) -> Failure:
+def _shrunk(case: int, message: str, cases: list[list[Step]], trials: _Trials) -> Failure:
     steps = [step for one in cases for step in (*one, Step("check"))]
-    trials = _Trials(firmware)
     for shorter in ([Step("open"), *cases[-1]], steps[-60:], steps):
         said = trials.fails(shorter)
         if said:
@@ -177,8 +188,9 @@ def _shrunk(case: int, message: str, cases: list[list[Step]], firmware: Path | N
 
 
 class _Trials:
-    def __init__(self, firmware: Path | None) -> None:
+    def __init__(self, firmware: Path | None, over_air: bool) -> None:
         self.firmware = firmware
+        self.over_air = over_air
         self.said = ""
         self._count = SHRINK_TRIALS
         self._until = time.monotonic() + SHRINK_S
@@ -189,7 +201,7 @@ class _Trials:
 
     def fails(self, steps: list[Step]) -> str | None:
         self._count -= 1
-        said = replay(steps, self.firmware)
+        said = replay(steps, self.firmware, self.over_air)
         if said:
             self.said = said
         return said

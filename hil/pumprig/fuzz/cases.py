@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pumprig.fuzz.steps import Step
 from pumpwire import database, e2e
@@ -65,6 +65,11 @@ class Maker:
             (4, self._garbage), (6, self._measurement), (4, self._sensor), (3, self._confirmations),
             (6, self._waiting), (2, self._at_once), (1, self._exchange_mtu),
         ]  # fmt: skip
+        self._weights = [weight for weight, _ in self._ways]
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Leaves ways of damage out, by the names of their methods."""
+        self._ways = [(weight, way) for weight, way in self._ways if way.__name__ not in names]
         self._weights = [weight for weight, _ in self._ways]
 
     def next(self) -> list[Step]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from pumplink.bearer import Bearer
 from pumplink.virtual.board import VirtualBoard
 from pumprig.fuzz.authority import Authority, is_valid
 from pumprig.fuzz.steps import Step
@@ -22,7 +23,7 @@ from pumpwire.frame import Decoder, Frame, FrameType, body, encode, parse_body
 from pumpwire.registry import MESSAGES, decode
 from pumpwire.vendor import WIRE_VERSION
 
-__all__ = ["Broken", "Peer"]
+__all__ = ["Broken", "Peer", "must_be_refused"]
 
 ANSWER_S = 2.0
 HEAP_NOISE_OCTETS = 4096
@@ -76,7 +77,8 @@ class Broken(Exception):
     """The pump did what it must not; the message says what."""
 
 
-def _must_be_refused() -> None:
+def must_be_refused() -> None:
+    """What being taken means of a value that is wrong."""
     raise Broken("it took a value whose length, counter or CRC is wrong")
 
 
@@ -85,6 +87,7 @@ class Peer:
 
     Args:
         board: started.
+        bearer: another way to it than its cable.
 
     Attributes:
         requests: ATT requests sent so far.
@@ -92,11 +95,12 @@ class Peer:
         pulses: of the motor, so far.
     """
 
-    def __init__(self, board: VirtualBoard) -> None:
+    def __init__(self, board: VirtualBoard, bearer: Bearer | None = None) -> None:
         self.board = board
         self.requests = 0
         self.free_heap_octets = 0
-        self._bearer = board.bearer()
+        self._bearer = bearer or board.bearer()
+        self._nonce = 0
         self._authority: Authority | None = None
         self._in = Decoder()
         self._out = Decoder()
@@ -174,11 +178,13 @@ class Peer:
         """Opens a connection."""
         acks = self._acks
         self._write(b"\0")
-        values = {"nonce": 1, "wire_version": WIRE_VERSION, "keep_alive_ms": 0}
+        self._nonce += 1
+        within_s = max(ANSWER_S, self._bearer.open_within_s)
+        values = {"nonce": self._nonce, "wire_version": WIRE_VERSION, "keep_alive_ms": 0}
         self._write(encode(FrameType.OPEN, body(FrameType.OPEN, **values)))
-        self._until(self.now_s + ANSWER_S, lambda: self._acks > acks)
+        self._until(self.now_s + within_s, lambda: self._acks > acks)
         if self._acks == acks:
-            raise Broken(f"no answer to an open within {ANSWER_S:g} s")
+            raise Broken(f"no answer to an open within {within_s:g} s")
         self._muted = False
         if self._authority is None:
             self._authority = Authority(self._pulse_mu())
@@ -251,7 +257,7 @@ class Peer:
         self._disturbed = True
         # What was validly asked may have been done, although its answer went under.
         for _, _, taken, _ in self._awaited:
-            if taken not in (None, _must_be_refused):
+            if taken not in (None, must_be_refused):
                 taken()
         if self._authority is not None:
             self._authority.disconnected()
@@ -278,13 +284,13 @@ class Peer:
             return None
         if characteristic.protection is Protection.TRAILER:
             if len(value) <= 3 or len(value) > min(characteristic.value_octets_max, self._mtu - 3):
-                return _must_be_refused
+                return must_be_refused
             try:
                 value, counter = e2e.check(value)
             except E2EError:
-                return _must_be_refused
+                return must_be_refused
             if counter is None or counter != self._sent.get(handle, 0) % 255 + 1:
-                return _must_be_refused
+                return must_be_refused
             self._sent[handle] = counter
         message, decoded = decode(characteristic, value, TO_PUMP)
         at_s = self.now_s
@@ -338,15 +344,18 @@ class Peer:
         if opcode == AttOpcode.ERROR_RESPONSE:
             if len(pdu) != 5 or pdu[1] != asked or pdu[4] not in AttErrorCode.__members__.values():
                 raise Broken(f"request {asked:#04x} of handle {handle:#06x} was answered by the error {pdu.hex()}")
-            if taken not in (None, _must_be_refused) and pdu[4] in _PROTECTION_ERRORS:
+            if taken not in (None, must_be_refused) and pdu[4] in _PROTECTION_ERRORS:
                 raise Broken(f"it refused a right counter or CRC on handle {handle:#06x}: error {pdu[4]:#04x}")
             return
-        if opcode != _REPLIES.get(asked):
+        if not self._is_reply(asked, opcode):
             raise Broken(f"request {asked:#04x} of handle {handle:#06x} was answered by {pdu.hex()}")
         if opcode == AttOpcode.READ_RESPONSE:
             self._value_comes(handle, pdu[1:], opcode, mtu - 1)
         elif taken is not None:
             taken()
+
+    def _is_reply(self, asked: int, opcode: int) -> bool:
+        return opcode == _REPLIES.get(asked)
 
     def _value_comes(self, handle: int, value: bytes, opcode: int, carried_octets: int | None = None) -> None:
         characteristic = _VALUES.get(handle)
