@@ -331,6 +331,37 @@ def test_whatever_names_are_used_for_packing_changes_nothing(compiled, tmp_path)
     assert said[0] == said[1] and said[0].count("\n") == 5, said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from words import *\n",
+        "eval('1')\n",
+        "setattr(words, 'more', 1)\n",
+        "class Kind(words.pick()):\n    pass\n",
+        "Base = words.Kind if words else object\nclass Kind(Base):\n    pass\n",
+        "if (found := words.pick()):\n    pass\n",
+    ],
+)
+def test_a_firmware_that_is_not_followed_keeps_its_modules_and_says_why(text, tmp_path):
+    source = write_firmware(tmp_path / "source", "import part\n")
+    (source / "part.py").write_text("import words\n" + text, encoding="utf-8")
+    (source / "words.py").write_text("class Kind:\n    pass\n\n\ndef pick():\n    return Kind\n", encoding="utf-8")
+    made = pack(source, tmp_path / "packed")
+    assert made.merged is None and made.reason.startswith("part.py:")
+    assert {path.name for path in (tmp_path / "packed").iterdir()} == {"main.py", "part.mpy", "words.mpy"}
+
+
+def test_a_text_with_values_in_it_says_the_same(tmp_path):
+    found = micropython()
+    if found is None:
+        pytest.skip("no MicroPython unix port beside this Python: there is no wheel for this platform")
+    source = write_firmware(tmp_path / "source", "from part import tell\nprint(tell(3))\n", head="")
+    (source / "part.py").write_text("def tell(number_of_it):\n    return f'it is {number_of_it}'\n", encoding="utf-8")
+    pack(source, tmp_path / "packed")
+    said = subprocess.run([found, "main.py"], cwd=tmp_path / "packed", capture_output=True, text=True, check=False)
+    assert said.stdout == "it is 3\n"
+
+
 FAILS = {
     "worker.py": """# Works until it does not.
 import deeper

@@ -11,7 +11,7 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pumplink.packing.scopes import Scope
+from pumplink.packing.scopes import NotFollowed, Scope
 from pumplink.packing.sources import Firmware, Source
 
 __all__ = ["Family", "families", "shared_numbers"]
@@ -45,7 +45,9 @@ def families(firmware: Firmware) -> dict[Scope, Family]:
             if isinstance(scope.node, ast.ClassDef):
                 for base in scope.node.bases:
                     other = by_name.get(_class_of(firmware, source, scope, base))
-                    if other is not None and found[other] is not found[scope]:
+                    if other is None:
+                        _make_sure_it_is_foreign(firmware, source, scope, base)
+                    elif found[other] is not found[scope]:
                         _join(found, found[other], found[scope])
         for node, scope in source.scopes.attributes:
             family = _own(found, node, scope)
@@ -59,6 +61,18 @@ def _join(found: dict[Scope, Family], one: Family, other: Family) -> None:
     one.defined |= other.defined
     for scope in [scope for scope, family in found.items() if family is other]:
         found[scope] = one
+
+
+def _make_sure_it_is_foreign(firmware: Firmware, source: Source, scope: Scope, base: ast.expr) -> None:
+    """A base class that is MicroPython's own has none of our names. Of any other it must be known which one it is."""
+    name = base.value if isinstance(base, ast.Attribute) else base
+    if isinstance(name, ast.Name):
+        owner = scope.owner(name.id)
+        imported = name.id in firmware.externals.get(owner, {})
+        builtin = owner.parent is None and name.id not in owner.bound and base is name
+        if imported or builtin:
+            return
+    raise NotFollowed(f"{source.path}:{base.lineno}: of which class this one is derived is not followed")
 
 
 def _class_of(firmware: Firmware, source: Source, scope: Scope, base: ast.expr) -> tuple[str, str]:

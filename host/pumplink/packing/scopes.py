@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from typing import NamedTuple
 
 __all__ = ["NotFollowed", "Place", "Scope", "Scopes", "Use"]
@@ -255,6 +256,12 @@ class Scopes(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         self.keywords.update(keyword.arg for keyword in node.keywords if keyword.arg)
+        self.generic_visit(node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
+        # Before Python 3.12 nobody knows where in the source it stands.
+        if sys.version_info < (3, 12):
+            raise self._refuse(node, "an f-string is not followed by this Python; 3.12 and later do")
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
