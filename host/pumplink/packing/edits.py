@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from typing import NamedTuple
 
 from pumplink.packing.scopes import Place
 
-__all__ = ["Edit", "applied", "code_lines", "place_of"]
-
-_NO_CODE = (tokenize.NL, tokenize.COMMENT, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+__all__ = ["Edit", "applied", "place_of"]
 
 
 class Edit(NamedTuple):
@@ -39,12 +35,3 @@ def applied(text: str, edits: list[Edit]) -> str:
         new += "\n" * (place.end_line - place.line)
         octets = octets[:start] + new.encode() + octets[end:]
     return octets.decode()
-
-
-def code_lines(text: str) -> set[int]:
-    """The numbers of the lines of a source that hold code."""
-    numbers: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in _NO_CODE:
-            numbers.update(range(token.start[0], token.end[0] + 1))
-    return numbers

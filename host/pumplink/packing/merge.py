@@ -185,43 +185,46 @@ class _Merger:
 
     def _edits(self, source: Source, file: PackedFile, seen: set[str]) -> list[Edit]:
         edits: list[Edit] = []
-        gone: list[Place] = []
+        # Names, by where they begin, and attributes that stand in what is replaced as a whole.
+        gone: set[tuple[int, int]] = set()
+        inside: set[int] = set()
         if source.name not in self.open:
             for name, statement in source.definitions.items():
                 if (source.name, name) in self.firmware.values:
                     edits.append(Edit(place_of(statement), ""))
-                    gone.append(place_of(statement))
-        self._attributes(source, file, edits, gone)
-        starts = {(place.line, place.column) for place in gone}
-        whole = [place for place in gone if place.end_line > place.line or place.column == 0]
+                    for node in ast.walk(statement):
+                        inside.add(id(node))
+                        if isinstance(node, ast.Name):
+                            gone.add((node.lineno, node.col_offset))
+        self._attributes(source, file, edits, inside, gone)
         for use in source.scopes.uses:
-            at = (use.place.line, use.place.column)
-            if at in starts or any(place[:2] <= at < place[2:] for place in whole):
-                continue
-            new = self._use(source, file, use.name, use.scope, use.place)
-            if new != use.name:
-                edits.append(Edit(use.place, new))
+            if use.place[:2] not in gone:
+                new = self._use(source, file, use.name, use.scope, use.place)
+                if new != use.name:
+                    edits.append(Edit(use.place, new))
         for node, scope, _ in source.scopes.imports:
             edits.append(Edit(place_of(node), self._import(source, file, node, scope, seen)))
         return edits
 
-    def _attributes(self, source: Source, file: PackedFile, edits: list[Edit], gone: list[Place]) -> None:
+    def _attributes(
+        self, source: Source, file: PackedFile, edits: list[Edit], inside: set[int], gone: set[tuple[int, int]]
+    ) -> None:
         for node, scope in source.scopes.attributes:
-            place = place_of(node)
-            if any(other[:2] <= place[:2] < other[2:] for other in gone if other.column == 0):
+            if id(node) in inside:
                 continue
-            alias = self.firmware.alias(scope, node.value.id) if isinstance(node.value, ast.Name) else None
+            base = node.value
+            alias = self.firmware.alias(scope, base.id) if isinstance(base, ast.Name) else None
             value = self.firmware.number(scope, source.name, node) if isinstance(node.ctx, ast.Load) else None
             if value is not None:
-                edits.append(Edit(place, _written(value)))
-                gone.append(place)
+                edits.append(Edit(place_of(node), _written(value)))
+                gone.add((base.lineno, base.col_offset))
             elif alias is not None and not alias.name and alias.module not in self.open:
                 symbol = self.firmware.symbol(alias.module, node.attr)
                 if self._stays(source, file, alias):
                     edits.append(_last(node, self.namer.symbol(*symbol)))
                 else:
-                    edits.append(Edit(place, self._wants(file, symbol)))
-                    gone.append(place)
+                    edits.append(Edit(place_of(node), self._wants(file, symbol)))
+                    gone.add((base.lineno, base.col_offset))
             elif self.namer.attribute(node.attr) != node.attr:
                 edits.append(_last(node, self.namer.attribute(node.attr)))
 

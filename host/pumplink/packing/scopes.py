@@ -112,6 +112,8 @@ class Scopes(ast.NodeVisitor):
         self.keywords: set[str] = set()
         self.strings: set[str] = set()
         self.native = False
+        # Lines of texts over several lines: in these, nothing is a comment.
+        self.text_lines: set[int] = set()
         self._lines = text.encode().split(b"\n")
         self._scope = self.module
         self._conditional = 0
@@ -130,7 +132,9 @@ class Scopes(ast.NodeVisitor):
 
     def visit_Expr(self, node: ast.Expr) -> None:
         # A text that nothing is done with is documentation.
-        if not isinstance(node.value, ast.Constant):
+        if isinstance(node.value, ast.Constant):
+            self._over_lines(node.value)
+        else:
             self.visit(node.value)
 
     def visit_Try(self, node: ast.Try) -> None:
@@ -264,7 +268,12 @@ class Scopes(ast.NodeVisitor):
             raise self._refuse(node, "an f-string is not followed by this Python; 3.12 and later do")
         self.generic_visit(node)
 
+    def _over_lines(self, node: ast.Constant) -> None:
+        if isinstance(node.value, (str, bytes)) and node.end_lineno is not None and node.end_lineno > node.lineno:
+            self.text_lines.update(range(node.lineno, node.end_lineno + 1))
+
     def visit_Constant(self, node: ast.Constant) -> None:
+        self._over_lines(node)
         if isinstance(node.value, str):
             self.strings.add(node.value)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from pumplink.packing.edits import code_lines
 from pumplink.packing.scopes import NotFollowed, Scope, Scopes
 
 __all__ = ["Alias", "Firmware", "Source", "module_name", "number_of"]
@@ -60,7 +59,9 @@ class Source:
                 and self.scopes.module.bound[statement.targets[0].id] == 1
             ):
                 self.definitions[statement.targets[0].id] = statement
-        self.code_lines = code_lines(text)
+        self.code_lines = self.scopes.text_lines | {
+            number for number, line in enumerate(text.split("\n"), 1) if line.strip() and line.lstrip()[0] != "#"
+        }
         self._functions: dict[int, str] = {}
         # A function comes before those in it.
         for scope in self.scopes.scopes:

@@ -19,6 +19,7 @@ __all__ = ["Kept", "all_kept", "kept"]
 
 _KEPT_MAX = 48
 _LOCK = ".lock"
+_MAKING = "making"
 _ATTEMPTS = 20
 
 
@@ -77,13 +78,26 @@ def _held(root: Path, key: str, fill: Callable[[Path], None]) -> Kept | None:
     try:
         path = root / key
         if not path.is_dir():
-            _make(path, fill)
-            _trim(root)
+            with _one_at_a_time(root / f"{_MAKING}-{key[:1]}"):
+                if not path.is_dir():
+                    _make(path, fill)
+                    _trim(root)
         os.utime(path)
     except BaseException:
         os.close(lock)
         raise
     return Kept(path, lambda: os.close(lock))
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Processes that start together want the same: it is made once, and the others wait."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _make(path: Path, fill: Callable[[Path], None]) -> None:
