@@ -12,6 +12,7 @@ from pumplink.errors import (
     BoardFull,
     BoardRefused,
     BoardSilent,
+    ProbeError,
     PumpLinkError,
     WireMismatch,
 )
@@ -23,7 +24,7 @@ from pumprig.errors import BlockedError, BuildMismatch, UsageError
 if TYPE_CHECKING:
     from pumplink.plugged.repl import Repl
 
-__all__ = ["ALLOWED", "build_of", "held", "in_repl", "port_of", "told"]
+__all__ = ["ALLOWED", "build_at", "build_of", "held", "in_repl", "port_of", "told"]
 
 STARTS_WITHIN_S = 6
 ALLOWED = "virtual, id:SERIAL, port:DEVICE, the name of a board that is plugged in"
@@ -129,17 +130,31 @@ def build_of(port: Port) -> str:
 
     A board that has just started, as some do when their port is opened, gets the time that it takes for it.
     """
-    from pumplink.plugged.flash import identity_at, probe_at
-
     try:
         with BoardLock(port.device):
-            try:
-                return identity_at(port.device, attempts=STARTS_WITHIN_S).firmware_hash.hex()
-            except WireMismatch as error:
-                return str(error)
-            except BearerError:
-                return f"probe {probe_at(port.device, attempts=1).firmware_hash.hex()}"
+            return build_at(port.device)
+    except WireMismatch as error:
+        return str(error)
     except BearerBusy:
         return "not asked: it is held"
     except PumpLinkError:
         return "none that speaks this wire"
+
+
+def build_at(device: str, baud: int = 115200) -> str:
+    """Which build a board that is held runs: its hash, after the word `probe` where it is one.
+
+    Raises:
+        PumpLinkError: it does not say.
+    """
+    from pumplink.plugged.flash import identity_at, probe_at
+
+    try:
+        return identity_at(device, baud=baud, attempts=STARTS_WITHIN_S).firmware_hash.hex()
+    except WireMismatch:
+        raise
+    except BearerError as error:
+        try:
+            return f"probe {probe_at(device, baud=baud, attempts=1).firmware_hash.hex()}"
+        except ProbeError:
+            raise error from None

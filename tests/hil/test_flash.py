@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pumplink.boards import default_firmware, firmware_hash, load_board
+from pumplink.boards import PROBE_FOLDER, default_firmware, firmware_hash, load_board
 from pumplink.plugged.flash import identity_at
 from pumplink.plugged.lock import BoardLock, holder_of
 from pumplink.plugged.repl import Repl
@@ -390,3 +390,26 @@ def test_watching_flashes_again_whenever_the_firmware_changes(board, firmware, c
     # A firmware that does not start is said, and the next change awaited.
     assert "no pump" in err
     assert holder_of(str(board.device)) is None
+
+
+def test_a_board_becomes_a_probe_and_a_pump_again(flash, board, capsys, monkeypatch):
+    outcome = flash("--role", "probe")
+    assert (outcome["code"], outcome["role"]) == (0, "probe")
+    assert "/witness.mpy" in outcome["copied"] and "/loop.mpy" in outcome["removed"]
+    assert outcome["build"] == firmware_hash(default_firmware() / PROBE_FOLDER).hex()
+    code, out, _ = call(capsys, "reset", "--board", f"port:{board.device}")
+    assert code == 0 and f"runs build probe {outcome['build']}" in out
+    listed = SimpleNamespace(device=str(board.device), vid=0x2E8A, pid=5, serial_number="E1", description="MicroPython")
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [listed])
+    (row,) = json.loads(call(capsys, "boards", "--json")[1])
+    assert row["build"] == f"probe {outcome['build']}"
+    assert flash("--role", "probe")["copied"] == []
+    assert flash()["role"] == "pump"
+
+
+def test_a_probe_pulled_out_while_it_is_flashed_is_mended_by_the_next_flash(flash, board):
+    board.unplug_after_octets = 3000
+    outcome = flash("--role", "probe")
+    assert outcome["code"] == 3 and "plug" in outcome["err"] and "Traceback" not in outcome["err"]
+    board.plug()
+    assert flash("--role", "probe")["code"] == 0

@@ -76,7 +76,8 @@ def reason_of(run: Run) -> tuple[Verdict, str, str]:
 def test_pulses_by_a_probe_are_those_of_the_pin(bench):
     by_pins = bench.run(*PARTS, readings=SHORT)
     assert by_pins.verdict is Verdict.PASS, by_pins.explain()
-    by_probe = fit_run(lambda: seen_by_probe(bench))
+    by_probe = fit_run(lambda: seen_by_probe(bench, report=True))
+    assert "seen by a probe on virtual" in (by_probe.folder / "report.html").read_text(encoding="utf-8")
     assert by_probe.verdict is Verdict.PASS, by_probe.explain()
     assert by_probe.dose_text == by_pins.dose_text
     assert len(by_probe.pulses) > 30

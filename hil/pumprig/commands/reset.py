@@ -12,12 +12,11 @@ __all__ = ["command"]
 @click.option("--as", "kind", metavar="NAME", help="Take the board for this one, whatever it says that it is.")
 def command(board: str, kind: str | None) -> int:
     """Reset a board and wait until its firmware has started; ends with 5 when it does not."""
-    from pumplink.plugged.flash import identity_at
-    from pumprig.plugged import in_repl
+    from pumprig.plugged import build_at, in_repl
 
     with in_repl(board, kind) as (repl, hardware):
         repl.start()
         repl.close()
-        build = identity_at(repl.device, baud=int(hardware.data.firmware["BAUD"])).firmware_hash.hex()
+        build = build_at(repl.device, int(hardware.data.firmware["BAUD"]))
     click.echo(f"{hardware.name} on {repl.device} runs build {build}")
     return 0
