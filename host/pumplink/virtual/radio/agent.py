@@ -17,7 +17,7 @@ from bumble.pairing import PairingConfig
 from pumplink.virtual.radio.air import BoardController, RadioLink
 from pumplink.virtual.radio.bonds import PEER_SECRET, BoardKeys, Delegate, address_key, unpacked
 from pumplink.virtual.radio.client import BoardClient
-from pumplink.virtual.radio.database import Database, Right
+from pumplink.virtual.radio.database import Database, Refused
 from pumplink.virtual.radio.frames import Errno, Event, Irq, Request, Stack, uuid_and_rest
 from pumplink.virtual.radio.peer import ATT_CID, NOT_CONNECTED, Config, Indications, Peer, quietly
 from pumplink.virtual.radio.quick import QuickHost
@@ -145,8 +145,8 @@ class Agent:
         errno, answer = Errno.OK, b""
         try:
             answer = await self._SERVICES[request](self, data)
-        except Right as right:
-            errno = right.errno
+        except Refused as refused:
+            errno = refused.errno
         except (TimeoutError, BaseBumbleError):
             errno = Errno.EIO
         if self._alive:
@@ -213,7 +213,7 @@ class Agent:
         units = interval_us // _ADVERTISING_UNIT_US
         if max(map(len, self._advertising)) > _ADVERTISING_OCTETS_MAX or units not in _ADVERTISING_UNITS:
             self._advertising = kept
-            raise Right(Errno.EINVAL)
+            raise Refused(Errno.EINVAL)
         await device.start_advertising(
             AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE if connectable else AdvertisingType.UNDIRECTED,
             advertising_data=self._advertising[0],
@@ -226,13 +226,13 @@ class Agent:
     async def _register(self, data: bytes) -> bytes:
         device = self._on_air()
         if self.stack is Stack.NIMBLE and (device.legacy_advertiser is not None or self._peers):
-            raise Right(Errno.EBUSY)
+            raise Refused(Errno.EBUSY)
         assert self._database is not None
         return self._database.register(data)
 
     def _on_air(self) -> Device:
         if self._device is None:
-            raise Right(Errno.ENODEV)
+            raise Refused(Errno.ENODEV)
         return self._device
 
     # --- Connections ---------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ class Agent:
         peer = self._peers.get(struct.unpack("<H", data)[0])
         if peer is None:
             if self.stack is Stack.NIMBLE:
-                raise Right(Errno.ENOTCONN)
+                raise Refused(Errno.ENOTCONN)
             return b""
         self.spawn(quietly(peer.connection.disconnect()))
         return b""
@@ -295,7 +295,7 @@ class Agent:
         if peer is not None:
             peer.connection.request_pairing()
         elif self.stack is Stack.NIMBLE:
-            raise Right(Errno.ENOTCONN)
+            raise Refused(Errno.ENOTCONN)
         return b""
 
     def _pairing(self, connection: Connection) -> PairingConfig:
@@ -478,17 +478,17 @@ class Agent:
         self._on_air()
         peer = self._peers.get(struct.unpack_from("<H", data)[0])
         if peer is None:
-            raise Right(Errno.ENOTCONN)
+            raise Refused(Errno.ENOTCONN)
         errno = peer.client.begin(discovery)
         if errno:
-            raise Right(errno)
+            raise Refused(errno)
         return peer.client, data[2:]
 
     async def _discover_services(self, data: bytes) -> bytes:
         self._on_air()
         peer = self._peers.get(struct.unpack_from("<H", data)[0])
         if peer is None:
-            raise Right(Errno.ENOTCONN)
+            raise Refused(Errno.ENOTCONN)
         self.spawn(quietly(peer.client.discover_primary(uuid_and_rest(data[2:])[0])))
         return b""
 
@@ -503,7 +503,7 @@ class Agent:
         handle, start, end = struct.unpack("<HHH", data)
         peer = self._peers.get(handle)
         if peer is None:
-            raise Right(Errno.ENOTCONN)
+            raise Refused(Errno.ENOTCONN)
         self.spawn(quietly(peer.client.discover_details(start, end)))
         return b""
 
@@ -517,7 +517,7 @@ class Agent:
         handle, mode = struct.unpack_from("<HB", data)
         if mode > 1:
             client.pending = False
-            raise Right(Errno.EINVAL)
+            raise Refused(Errno.EINVAL)
         self.spawn(quietly(client.write(handle, data[3:], mode)))
         return b""
 
@@ -525,9 +525,9 @@ class Agent:
         self._on_air()
         peer = self._peers.get(struct.unpack("<H", data)[0])
         if peer is None:
-            raise Right(Errno.ENOTCONN)
+            raise Refused(Errno.ENOTCONN)
         if peer.client.mtu_exchange_done:
-            raise Right(Errno.EALREADY)
+            raise Refused(Errno.EALREADY)
         self.spawn(quietly(peer.client.request_mtu(self._config.mtu)))
         return b""
 

@@ -13,7 +13,7 @@ from bumble.gatt import Characteristic, Descriptor, Service
 
 from pumplink.virtual.radio.frames import Errno, Stack, uuid_and_rest
 
-__all__ = ["Database", "Guard", "Right"]
+__all__ = ["Database", "Guard", "Refused"]
 
 READ, WRITE_NO_RESPONSE, WRITE, NOTIFY, INDICATE = 0x02, 0x04, 0x08, 0x10, 0x20
 _READ_ENCRYPTED, _READ_AUTHENTICATED = 0x0200, 0x0400
@@ -31,8 +31,8 @@ _BTSTACK_OCTETS = 512
 _OPEN = att.Attribute.Permissions.READABLE | att.Attribute.Permissions.WRITEABLE
 
 
-class Right(Exception):
-    """Carries an errno to the board.
+class Refused(Exception):
+    """The stack refuses what the board asks of it.
 
     Args:
         errno: of MicroPython.
@@ -158,12 +158,12 @@ class Database:
         Returns:
             The handles of all values and descriptors, in their order, two octets each.
         Raises:
-            Right: the stack takes no more.
+            Refused: the stack takes no more.
         """
         self.clear()
         handles: list[int] = []
         if data[0] > _SERVICES_MAX and self._guard.stack is Stack.NIMBLE:
-            raise Right(Errno.E2BIG)
+            raise Refused(Errno.E2BIG)
         count, rest = data[0], data[1:]
         for _ in range(count):
             uuid, rest = uuid_and_rest(rest)
