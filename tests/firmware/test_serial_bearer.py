@@ -13,6 +13,7 @@ from pumpwire.e2e import crc16
 from pumpwire.frame import FrameType
 from pumpwire.frame import encode as frame_octets
 from pumpwire.registry import MESSAGES
+from pumpwire.vendor import WIRE_VERSION
 
 READ_STATUS = bytes((0x0A, STATUS.handle, 0))
 MTU_REQUEST_247 = bytes((0x02, 247, 0))
@@ -41,7 +42,7 @@ def test_an_open_is_acknowledged_with_its_nonce(bench, nonce):
     assert bench.read(STATUS.handle)[:2] == b"\x33\x96"
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, 0x0102, 0xFFFF])
+@pytest.mark.parametrize("version", [0, 1, WIRE_VERSION - 1, WIRE_VERSION + 1, 0x0102, 0xFFFF])
 def test_another_wire_version_is_refused_and_opens_nothing(bench, version):
     assert bench.open(wire_version=version) == 1
     assert bench.exchange(READ_STATUS) == []
