@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pumprig.errors import UsageError
+from pumprig.errors import BlockedError, UsageError
 
 __all__ = ["command"]
 
@@ -15,8 +15,9 @@ __all__ = ["command"]
 @click.command("boards")
 @click.option("--known", is_flag=True, help="Show the boards whose data is installed, and how to install MicroPython.")
 @click.option("--ask/--no-ask", default=True, help="Ask known boards which build they run.  [default: ask]")
+@click.option("--forget", metavar="ADDRESS", help="Remove this host's bond with the pump of that radio.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def command(known: bool, ask: bool, as_json: bool) -> int:
+def command(known: bool, ask: bool, forget: str | None, as_json: bool) -> int:
     """Show the boards that are plugged in: which build each runs, and who holds it.
 
     A board that is held is not asked, and neither is a device that no board is known by. `--board` takes a name where
@@ -24,6 +25,8 @@ def command(known: bool, ask: bool, as_json: bool) -> int:
     """
     from pumplink.plugged.hardware import real_boards
 
+    if forget is not None:
+        return _forget(forget)
     try:
         real_boards()
     except ValueError as error:
@@ -43,6 +46,24 @@ def command(known: bool, ask: bool, as_json: bool) -> int:
             click.echo(f"    build: {row['build']}; held by: {row['holder'] or 'nobody'}")
         if not rows:
             click.echo("no serial device is there; plug a board in, or start one: pumprig board --usb")
+    return 0
+
+
+def _forget(address: str) -> int:
+    from pumplink.ble.radios import need_radio
+    from pumplink.errors import BearerError
+
+    try:
+        need_radio()
+        from pumplink.ble.bonds import BondFile
+
+        bonds = BondFile()
+        if not bonds.forget(address):
+            there = ", ".join(bonds.addresses) or "none, this host has no bonds"
+            raise UsageError(f"there is no bond with {address}", where="--forget", allowed=there)
+    except BearerError as error:
+        raise BlockedError(str(error)) from None
+    click.echo(f"the bond with {address} is gone; the next run pairs anew")
     return 0
 
 

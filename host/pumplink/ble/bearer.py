@@ -56,7 +56,7 @@ class BleBearer(Bearer):
         self._reaching: asyncio.Task[None] | None = None
         self._connected = False
         self._shut = False
-        self._problem: BearerError | None = None
+        self._problem: BaseException | None = None
         self._held = 0
         self._answered = False
         self._result: int | None = None
@@ -143,6 +143,13 @@ class BleBearer(Bearer):
         self._nonce = fields["nonce"]
         self.why_closed = ""
         self._opening = self.air.loop.create_task(self._connect(fields["nonce"], fields["wire_version"]))
+        self._opening.add_done_callback(self._opened)
+
+    # What no port should raise is a defect, and is not to be waited for.
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._problem = error
+            self.air.wake()
 
     async def _connect(self, nonce: int, wire_version: int) -> None:
         try:

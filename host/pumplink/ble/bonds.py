@@ -68,6 +68,20 @@ class BondFile(KeyStore):
         if self._content["bonds"].pop(name, None) is not None:
             self._write()
 
+    def forget(self, address: str) -> bool:
+        """Forgets a pump by its address, and says whether there was a bond."""
+        names = [name for name in self._content["bonds"] if name.partition("/")[0] == address.upper()]
+        for name in names:
+            del self._content["bonds"][name]
+        if names:
+            self._write()
+        return bool(names)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of the pumps that there are bonds with."""
+        return sorted(name.partition("/")[0] for name in self._content["bonds"])
+
     def _read(self) -> dict[str, Any]:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
