@@ -433,7 +433,8 @@ def documented_commands(tree: Tree) -> Iterator[tuple[str, int, str]]:
     """The first thing a reader does is paste a line."""
     makefile = tree.text("Makefile") if "Makefile" in tree.files else ""
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
-    cli = [name for name in tree.python("hil/pumprig") if Path(name).name == "cli.py" or "/commands/" in name]
+    with_options = ("cli.py", "bearers.py")
+    cli = [name for name in tree.python("hil/pumprig") if Path(name).name in with_options or "/commands/" in name]
     literals = {node.value for _, node in tree.nodes(cli, ast.Constant) if isinstance(node.value, str)}
     literals = {word for text in literals for word in text.split("/")}
     literals |= {node.name.replace("_", "-") for _, node in tree.nodes(cli, ast.FunctionDef)}

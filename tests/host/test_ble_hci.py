@@ -1,4 +1,4 @@
-"""A Bluetooth controller on an HCI transport, as a dongle is: one of Bumble, behind a TCP connection of this machine."""
+"""A Bluetooth controller on an HCI transport, as a dongle is: one of Bumble, behind a TCP port of this machine."""
 
 from __future__ import annotations
 
