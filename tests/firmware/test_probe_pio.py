@@ -177,7 +177,7 @@ def test_an_emulated_chip_gives_the_same_words(program):
     there.x, there.y, there.enabled = 0, 1, True
     pio.recompute_due()
     given = []
-    for step in range(2000):
+    for step in range(2020):
         if step % 250 == 249:
             here.pin ^= 1
             pin.set_input_value(bool(here.pin))
