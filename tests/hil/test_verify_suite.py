@@ -18,7 +18,7 @@ from pumprig.cli import main
 from pumprig.errors import RigError, UsageError
 from pumprig.suite import slots, traces
 from pumprig.suite.campaign import load_survivors, run_campaign
-from pumprig.suite.catalogue import WrongFirmware, chosen, load_wrong, scenario_path, scenario_paths
+from pumprig.suite.catalogue import WrongFirmware, chosen, load_wrong, over_air, scenario_path, scenario_paths
 from pumprig.suite.mutants import LEFT_OUT, Mutant, all_mutants, mutants_of, pick
 from pumprig.suite.patching import Edit, PatchError, copy_firmware, patched
 from pumprig.suite.show import exit_code_of, short
@@ -49,6 +49,27 @@ def test_the_correct_firmware_passes_and_every_wrong_one_is_caught_for_the_right
     rows = verify(tuple(scenario_paths())[part::PARTS], load_wrong()[part::PARTS], work=tmp_path)
     assert {row.name: row.problem for row in rows if row.outcome is not Outcome.OK} == {}
     assert exit_code_of(rows) == 0
+
+
+OVER_AIR = ("pulse-lost", "tbr-change-unrecorded", "bolus-limit-ignored", "cgm-too-old-used")
+
+
+@pytest.mark.slow
+def test_wrong_firmwares_are_caught_over_the_air_for_the_same_reasons(tmp_path):
+    """D-1518: a share of the suite, one each of delivery, records, limits and the loop."""
+    pytest.importorskip("bumble", reason="the virtual radio needs the extra `ble`")
+    wrong = chosen(over_air(load_wrong()), OVER_AIR)
+    rows = verify(("rates", "boluses"), wrong, work=tmp_path, bearer="ble")
+    assert {row.name: row.problem for row in rows if row.outcome is not Outcome.OK} == {}
+
+
+def test_a_fault_of_the_cable_is_none_over_the_air(capsys):
+    left_out = {one.name for one in load_wrong()} - {one.name for one in over_air(load_wrong())}
+    assert left_out == {one.name for one in load_wrong() if one.check == "frames"}
+    for arguments in (["--bearer", "ble", "--mutants", "3"], ["--bearer", "ble", "--only", *left_out]):
+        with pytest.raises(SystemExit) as ended:
+            main(["verify-suite", *arguments])
+        assert ended.value.code == 2 and len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_every_check_that_lockstep_judges_has_a_firmware_that_it_fails():

@@ -393,6 +393,21 @@ def test_a_pump_that_can_authenticate_has_no_lab_use(rig):
 # --- A link that is lost ---
 
 
+def test_a_peer_that_never_confirms_hears_no_more(rig):
+    """D-1517, its boundary: after 30 s, and the pump goes on."""
+    central = rig.central.secured()
+    central.subscribe(*POINTS, database.STATUS_CHANGED)
+    central.confirming = False
+    assert central.tell("GetTotalDailyInsulinStatus") == 0
+    assert central.told(READER) is not None
+    central.wait(31)
+    central.pdus.clear()
+    rig.cable.inject_fault(FaultKind.RESERVOIR_LEVEL, 1)
+    central.wait(60)
+    assert [pdu for pdu in central.pdus if pdu[0] in (0x1B, 0x1D)] == []
+    assert rig.cable.status().reservoir_iu < 1
+
+
 def test_a_bolus_whose_answer_was_not_heard_runs(rig):
     """D-1517 and D-1518: to the pulse as it would over the cable."""
     rig.cable.write_basal_profile([(1440, 0)])

@@ -34,10 +34,12 @@ class _Teaching(click.Command):
 @click.option("--mutants", type=click.IntRange(1), metavar="N", help="Run N mutants of the dosing core instead.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Which mutants.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
+@click.option("--bearer", type=click.Choice(("serial", "ble")), default="serial", show_default=True,
+              help="By the cable, or by the radio.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep records and firmwares here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
-    only: tuple[str, ...], mutants: int | None, seed: int, jobs: int, out: Path | None, as_json: bool
+    only: tuple[str, ...], mutants: int | None, seed: int, jobs: int, bearer: str, out: Path | None, as_json: bool
 ) -> int:
     """Show that the rig catches pumps that are wrong on purpose.
 
@@ -52,6 +54,7 @@ def command(
     \b
     Examples:
       pumprig verify-suite
+      pumprig verify-suite --bearer ble --only pulse-lost
       pumprig verify-suite --only pulse-lost --only hang
       pumprig verify-suite --mutants 200 --seed 7
 
@@ -61,22 +64,26 @@ def command(
     """
     if mutants is not None and only:
         raise UsageError("mutants have no names", where="--only", remedy="Leave out --only or --mutants.")
+    if mutants is not None and bearer != "serial":
+        raise UsageError("mutants of the dosing core run by the cable", where="--bearer", allowed="serial")
     with _workplace(out) as work:
         if mutants is not None:
             return _run_mutants(mutants, seed, jobs, work, as_json)
-        return _run_suite(only, jobs, work, as_json)
+        return _run_suite(only, jobs, bearer, work, as_json)
 
 
-def _run_suite(only: tuple[str, ...], jobs: int, work: Path, as_json: bool) -> int:
-    from pumprig.suite.catalogue import chosen, load_wrong, scenario_paths
+def _run_suite(only: tuple[str, ...], jobs: int, bearer: str, work: Path, as_json: bool) -> int:
+    from pumprig.suite.catalogue import chosen, load_wrong, over_air, scenario_paths
     from pumprig.suite.show import exit_code_of, show_rows, suite_console
     from pumprig.suite.verify import verify
 
-    wrong = chosen(load_wrong(), only)
+    known = load_wrong() if bearer == "serial" else over_air(load_wrong())
+    wrong = chosen(known, only)
     scenarios = sorted({entry.scenario for entry in wrong}) if only else list(scenario_paths())
     began_s = time.monotonic()
     with progress("Running the suite", len(scenarios) + len(wrong), as_json) as advance:
-        rows = verify(scenarios, wrong, work=work, slots=jobs, on_row=lambda row: advance(row.name))
+        rows = verify(scenarios, wrong, work=work, slots=jobs, on_row=lambda row: advance(row.name),
+                      bearer=bearer)  # fmt: skip
     code = exit_code_of(rows)
     if as_json:
         click.echo(json.dumps({"exit_code": code, "rows": [row.as_dict() for row in rows]}, indent=1))

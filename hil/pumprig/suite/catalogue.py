@@ -13,7 +13,7 @@ from pumprig.checks import CHECKS
 from pumprig.errors import RigError, UsageError
 from pumprig.suite.patching import Edit
 
-__all__ = ["WrongFirmware", "chosen", "load_wrong", "read_entries", "scenario_path", "scenario_paths"]
+__all__ = ["WrongFirmware", "chosen", "load_wrong", "over_air", "read_entries", "scenario_path", "scenario_paths"]
 
 _FOLDER = Path(__file__).parent
 _TEXTS = ("name", "about", "rule", "scenario", "check", "says")
@@ -125,7 +125,17 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
+_CABLE = "bearer/serial.py"
 _Wrong = TypeVar("_Wrong", bound=_Named)
+
+
+def over_air(wrong: Sequence[WrongFirmware]) -> tuple[WrongFirmware, ...]:
+    """Those that are wrong over the air, too: a fault of the serial bearer is none there.
+
+    Args:
+        wrong: what there is.
+    """
+    return tuple(one for one in wrong if all(edit.file != _CABLE for edit in one.edits))
 
 
 def chosen(wrong: Sequence[_Wrong], names: Sequence[str], what: str = "wrong firmware") -> tuple[_Wrong, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ def verify(
     slots: int = 2,
     firmware: Path | None = None,
     on_row: Callable[[Row], None] = lambda row: None,
+    bearer: str = "serial",
 ) -> list[Row]:
     """Run the suite.
 
@@ -92,6 +93,7 @@ def verify(
         slots: how many runs at a time.
         firmware: the correct firmware; the installed one when None.
         on_row: called with each row when it is complete.
+        bearer: the way to the boards, `serial` or `ble`.
 
     Returns:
         A row for each scenario and then for each wrong firmware, in the order given.
@@ -101,7 +103,8 @@ def verify(
     rows |= {entry.name: Row(entry.name, entry) for entry in wrong}
     jobs: dict[str, list[Job]] = {}
     for key, row in rows.items():
-        jobs[key] = _jobs_of(key, row, source, work, str(firmware) if firmware else None)
+        made = _jobs_of(key, row, source, work, str(firmware) if firmware else None)
+        jobs[key] = [replace(job, bearer=bearer) for job in made]
         if not jobs[key]:
             on_row(row)
     ended: dict[Job, Run] = {}

@@ -49,6 +49,9 @@ class BleBearer(Bearer):
         self._decoder = frame.Decoder()
         self._inbox: deque[tuple[float, bytes]] = deque()
         self._early: list[bytes] = []
+        # The answer to the question for the wire version, while it is awaited, and for its first reader.
+        self._asked: asyncio.Future[bytes] | None = None
+        self._identity = b""
         self._received_at_s = 0.0
         self._nonce: int | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -166,12 +169,37 @@ class BleBearer(Bearer):
             self._problem = error
             self.air.wake()
             return
+        spoken = await self._wire_version(wire_version)
+        status = OpenStatus.OK if spoken == wire_version else OpenStatus.VERSION_UNSUPPORTED
+        self._emit(FrameType.OPEN_ACK, frame.body(FrameType.OPEN_ACK, nonce=nonce, wire_version=spoken, status=status))
+        if status is not OpenStatus.OK:
+            self._opening = None
+            self._end()
+            return
         self._connected = True
-        told = frame.body(FrameType.OPEN_ACK, nonce=nonce, wire_version=wire_version, status=OpenStatus.OK)
-        self._emit(FrameType.OPEN_ACK, told)
         for pdu in self._early:
             self._from_pump(pdu)
         self._early.clear()
+
+    async def _wire_version(self, wanted: int) -> int:
+        """What the pump speaks, which a cable tells with its open; what is wanted where it does not say.
+
+        The value is kept for whoever reads it first, so that nobody misses a counter.
+        """
+        if not self.port.has(_IDENTITY):
+            return wanted
+        self._asked = self.air.loop.create_future()
+        self.port.send(_READ_IDENTITY)
+        try:
+            answer = await asyncio.wait_for(self._asked, _VERSION_S)
+        except TimeoutError:
+            return wanted
+        finally:
+            self._asked = None
+        if answer[0] != AttOpcode.READ_RESPONSE or len(answer) < _HEAD_OCTETS:
+            return wanted
+        self._identity = answer
+        return int.from_bytes(answer[1:3], "little")
 
     async def _reach(self) -> None:
         if self._ending is not None:
@@ -191,9 +219,14 @@ class BleBearer(Bearer):
         self._nonce = None
         self._connected = False
         self._held = 0
+        self._identity = b""
         self._early.clear()
 
     def _to_pump(self, data: bytes) -> None:
+        if data == _READ_IDENTITY and self._identity:
+            self._emit(FrameType.ATT, self._identity)
+            self._identity = b""
+            return
         if len(data) >= _HEAD_OCTETS and data[0] in _REQUESTS:
             handle = data[1] | data[2] << 8
             if not self.port.has(handle):
@@ -209,6 +242,9 @@ class BleBearer(Bearer):
     # --- PDUs of the pump ---------------------------------------------------------------------------------------
 
     def _from_pump(self, data: bytes) -> None:
+        if self._asked is not None and not self._asked.done() and data[:1] in _ANSWERS:
+            self._asked.set_result(data)
+            return
         if not self._connected:
             # A pump that was quicker than our `open` waits for it.
             self._early.append(data)
@@ -264,6 +300,10 @@ def _looked_at(task: asyncio.Task[None]) -> None:
 
 _HEAD_OCTETS = 3
 _REQUESTS = (AttOpcode.READ_REQUEST, AttOpcode.WRITE_REQUEST)
+_VERSION_S = 5.0
+_IDENTITY = database.EMULATOR_IDENTITY.handle
+_READ_IDENTITY = att.build(Pdu(AttOpcode.READ_REQUEST, _IDENTITY))
+_ANSWERS = (bytes((AttOpcode.READ_RESPONSE,)), bytes((AttOpcode.ERROR_RESPONSE,)))
 _WRITE_RESPONSE = att.build(Pdu(AttOpcode.WRITE_RESPONSE))
 _RESULT_HEAD = att.build(Pdu(AttOpcode.NOTIFICATION, database.EMULATOR_WRITE_RESULT.handle))
 _TOLD = frozenset(
