@@ -147,15 +147,25 @@ def _merge(made: Packed, sources: dict[str, str], arch: str) -> None:
         if file.name == _ENTRY:
             files[f"{_ENTRY}.py"] = file.text.encode()
         elif arch or not file.native:
-            octets = compile_file(file.text, f"{file.name}:{file.tag}", arch if file.native else "")
+            octets, smaller = _file(file.text, f"{file.name}:{file.tag}", arch if file.native else "")
             if octets is None:
                 made.reason = f"mpy-cross does not take {', '.join(file.paths)}"
                 return
-            with contextlib.suppress(NotUnderstood):
-                made.relinked[file.name] = relinked(octets)
-                octets = made.relinked[file.name].octets
+            if smaller is not None:
+                made.relinked[file.name] = smaller
             files[f"{file.name}.mpy"] = octets
     made.merged, made.files = result, files
+
+
+# A change of one module leaves most files as they are.
+@lru_cache(maxsize=32)
+def _file(text: str, shown: str, arch: str) -> tuple[bytes | None, Relinked | None]:
+    octets = compile_file(text, shown, arch)
+    if octets is not None:
+        with contextlib.suppress(NotUnderstood):
+            smaller = relinked(octets)
+            return smaller.octets, smaller
+    return octets, None
 
 
 def _plain(sources: dict[str, str], compiled: bool) -> dict[str, bytes]:
