@@ -230,6 +230,9 @@ def test_bonds_are_kept_in_a_file_that_only_its_owner_reads(bench: Bench, tmp_pa
     opened(bench, bonds=BondFile(path)).close()
     assert bench.pump.shown == [123456]
     assert BondFile(path).own_address == BondFile(path).own_address != HOST_ADDRESS
+    assert BondFile(path).addresses == [PUMP_ADDRESS]
+    assert BondFile(path).forget(PUMP_ADDRESS.lower())
+    assert not BondFile(path).forget(PUMP_ADDRESS)
     path.write_text("{}")
     with pytest.raises(BearerMissing, match="is damaged; remove it"):
         BondFile(path)
