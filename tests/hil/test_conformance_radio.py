@@ -39,7 +39,9 @@ REFUSALS = {
 OVER_AIR = (
     {name: reason for name, reason in ON_SERIAL.items() if not name.startswith("radio.")}
     | dict.fromkeys(REFUSALS, CANNOT["write_error"])
-    | dict.fromkeys(("racp.interrupted", "e2e.read.status-changed"), CANNOT["cccd_known"])
+    | dict.fromkeys(
+        ("racp.interrupted", "e2e.read.status-changed", "status-changed.not-unasked"), CANNOT["cccd_known"]
+    )
 )
 
 

@@ -151,7 +151,8 @@ def _indicates(s: Session) -> None:
 
 
 @case("status-changed.not-unasked", "3.2", "Without a client configuration IDD Status Changed is not indicated.",
-      command=True)  # fmt: skip
+      command=True,
+      stack=("cccd_known",))  # fmt: skip
 def _unasked(s: Session) -> None:
     s.configure(CHANGED, 0)
     _reset(s)
