@@ -234,6 +234,7 @@ def _unconfirmed(s: Session) -> None:
 def _one(s: Session) -> None:
     s.subscribe(database.STATUS_CHANGED)
     s.code(SRCP, request("ResetStatus", b"\xff\xff"), ResponseCode.SUCCESS)
+    s.channel.values.clear()
     s.channel.confirming = False
     s.write_octets(CCP.handle, s.protected(CCP, request("SetTherapyControlState", u8(TherapyControlState.RUN))))
     s.wait(3.0)
