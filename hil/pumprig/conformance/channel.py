@@ -162,7 +162,9 @@ class Channel:
 
     def _take(self, got: Frame) -> None:
         if got.type is FrameType.ATT:
-            self._take_att(got.body)
+            # What comes before an open is acknowledged is of the connection before it.
+            if self._acknowledged is not None:
+                self._take_att(got.body)
         elif got.type is FrameType.OPEN_ACK:
             try:
                 values = frame.parse_body(got)

@@ -204,6 +204,7 @@ class BleBearer(Bearer):
     async def _reach(self) -> None:
         if self._ending is not None:
             await self._ending
+        self._early.clear()
         await self.port.connect()
 
     def _end(self) -> None:

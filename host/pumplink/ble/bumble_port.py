@@ -88,6 +88,7 @@ class BumblePort(Port):
         self._pump_address = ""
         self._rig = Handles("rig", ())
         self._ours = False
+        self._unplaced: list[bytes] = []
         self._asked_mtu = MTU_DEFAULT
 
     # --- The connection -----------------------------------------------------------------------------------------
@@ -165,6 +166,7 @@ class BumblePort(Port):
     def _begin(self, connection: Connection) -> None:
         self._connection = connection
         self._ours = False
+        self._unplaced.clear()
         self._asked_mtu = MTU_DEFAULT
 
         def ended(reason: int) -> None:
@@ -220,6 +222,9 @@ class BumblePort(Port):
             if self._pump is None or peer != self._pump_address:
                 self._pump = Handles("pump", await _discover(connection))
                 self._pump_address = peer
+                for pdu in self._unplaced:
+                    self._value(connection, pdu)
+                self._unplaced.clear()
             await self._ask_for_results(connection, self._pump)
         except asyncio.CancelledError:
             if self._connection is connection:
@@ -282,7 +287,8 @@ class BumblePort(Port):
 
     def _on_att(self, handle: int, pdu: bytes) -> None:
         connection = self._connection
-        if connection is None or connection.handle != handle or not pdu:
+        # What still comes while we disconnect is not of the connection that is next.
+        if connection is None or self._ours or connection.handle != handle or not pdu:
             return
         opcode = pdu[0]
         if opcode in _VALUES:
@@ -297,7 +303,11 @@ class BumblePort(Port):
             connection.gatt_server.on_gatt_pdu(connection, att.ATT_PDU.from_bytes(pdu))
 
     def _value(self, connection: Connection, pdu: bytes) -> None:
-        ours = self._pump.to_table(pdu) if self._pump is not None else None
+        if self._pump is None:
+            # A pump may tell something before its handles are known here; it has counted it.
+            self._unplaced.append(pdu)
+            return
+        ours = self._pump.to_table(pdu)
         if ours is not None:
             self.on_pdu(ours)
         elif pdu[0] == AttOpcode.INDICATION:
