@@ -1,7 +1,7 @@
 """Decisions of a board with single-precision floats are judged as D-1111 says, and those of any other exactly.
 
-Goal: what such a board may decide passes and is dosed, what no rounding explains fails, and no other board may.
-Method: a virtual board whose data says single, and firmwares that are off by a step or by more.
+Goal: what such a board decides passes and is dosed, what no rounding explains fails, and no other board may.
+Method: a virtual board whose data says single, and firmwares that are off by a step at each decision.
 """
 
 import pytest
@@ -26,27 +26,50 @@ def single(tmp_path, monkeypatch):
     return "virtual_single"
 
 
-def off_by(tmp_path, u_per_h):
-    """A firmware whose rates are off from a glucose of 150 on, told as they are dosed."""
+def off_by(tmp_path, what, amount):
+    """A firmware whose decisions are off from a glucose of 150 on, told as they are dosed."""
     return firmware_copy(
         tmp_path,
         pump__control__loop=(
             "decide(self.inputs, self.settings, self.decision)",
             "decide(self.inputs, self.settings, self.decision)\n"
             "        if self.decision.acts and self.inputs.glucose.mg_dl >= 150:\n"
-            f"            self.decision.rate += {u_per_h}",
+            f"            self.decision.{what} += {amount}",
         ),
     )
 
 
-@pytest.mark.parametrize(("u_per_h", "passes"), [(0.05, True), (-0.05, True), (0.1, False), (0.5, False)])
-def test_one_step_is_taken_over_and_no_more(bench, tmp_path, single, u_per_h, passes):
-    """D-1111: with the pump's rate the motor is judged exactly."""
-    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=off_by(tmp_path, u_per_h), board=single)
-    assert run.verdict is (Verdict.PASS if passes else Verdict.FAIL), run.explain()
+def test_what_single_precision_decides_passes(bench, single):
+    """D-1111: with the pump's dose the motor is judged exactly."""
+    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), board=single)
+    assert run.verdict is Verdict.PASS, run.explain()
+
+
+@pytest.mark.parametrize(
+    ("what", "amount"),
+    [("rate", 0.05), ("rate", -0.05), ("rate", 0.5), ("minutes", 30), ("smb", 0.05)],
+)
+def test_not_one_step_is_taken_over_that_no_rounding_explains(bench, tmp_path, single, what, amount):
+    """D-1111: a pump that gives a step more at each decision is wrong at nearly each of them."""
+    firmware = off_by(tmp_path, what, amount)
+    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=firmware, board=single)
+    assert run.verdict is Verdict.FAIL, run.explain()
+
+
+def test_a_bolus_beside_every_decision_is_not_taken_over(bench, tmp_path, single):
+    """D-1111: 0.05 U more, whatever was decided."""
+    firmware = firmware_copy(
+        tmp_path,
+        pump__control__loop=(
+            "decide(self.inputs, self.settings, self.decision)",
+            "decide(self.inputs, self.settings, self.decision)\n        self.decision.smb += 0.05",
+        ),
+    )
+    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=firmware, board=single)
+    assert run.verdict is Verdict.FAIL, run.explain()
 
 
 def test_a_board_with_doubles_may_not_differ(bench, tmp_path):
     """D-1111."""
-    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=off_by(tmp_path, 0.05))
+    run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=off_by(tmp_path, "rate", 0.05))
     assert run.verdict is Verdict.FAIL

@@ -53,10 +53,10 @@ class _Verdict:
 class _Case:
     """What the rules in their order look at, each number found once."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: Inputs, aim: Aim | None) -> None:
         self.inputs = inputs
         self.settings = inputs.settings
-        self.aim = aim_of(inputs)
+        self.aim = aim_of(inputs) if aim is None else aim
 
     @cached_property
     def trend(self) -> Trend:
@@ -329,16 +329,17 @@ _RULES: tuple[Callable[[_Case], _Verdict | None], ...] = (
 )
 
 
-def decide(inputs: Inputs) -> Decision:
+def decide(inputs: Inputs, aim: Aim | None = None) -> Decision:
     """What section 14 decides; the first rule that holds.
 
     Args:
         inputs: all that D-1001 names.
+        aim: what is aimed at, None for what D-1021 to D-1024 make of the inputs.
     """
     faulty = _cgm_faulty(inputs)
     if faulty is not None:
         return faulty
-    case = _Case(inputs)
+    case = _Case(inputs, aim)
     for number, holds in ((1025, _another), (1026, _ended)):
         if holds(inputs):
             return Decision(number, _cancel(inputs), aim=case.aim)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pumprig.oracle.oref.aim import Aim, aim_of
 from pumprig.oracle.oref.decide import Decision, decide
 from pumprig.oracle.oref.inputs import Inputs, WantedTbr
+from pumprig.oracle.oref.numbers import rounded
 
 __all__ = ["decide_beside"]
 
 _OFF = 0.0005
-_STEP, _STEP_FROM_10 = 0.05, 0.1
-_HALF_HOUR = 30
-_NOTHING_OFF = 1e-9
 
 _GLUCOSE = ("mg_dl", "delta", "short", "long")
 _MEAL = ("carbs", "cob", "slope_from_max", "slope_from_min")
@@ -30,35 +29,38 @@ def decide_beside(inputs: Inputs, rule: int, tbr: WantedTbr | None, small_bolus:
         rule, tbr, small_bolus: what the pump says that it decided; U/h, minutes and U.
 
     Returns:
-        The pump's dose with the numbers that lead to it; the decision of doubles where the pump's is not allowed.
+        The decision with the pump's dose and the numbers that lead to it, of doubles where there is none such.
     """
     decision = decide(inputs)
-    if _allows(inputs, decision, rule, tbr, small_bolus):
-        return replace(decision, tbr=tbr, small_bolus=small_bolus)
-    for moved in _moved(inputs):
-        other = decide(moved)
-        if _allows(inputs, other, rule, tbr, small_bolus):
-            return replace(other, tbr=tbr, small_bolus=small_bolus)
+    if _is_dose(decision, rule, tbr, small_bolus):
+        return decision
+    for moved, aim in _moved(inputs, aim_of(inputs)):
+        other = decide(moved, aim)
+        if _is_dose(other, rule, tbr, small_bolus):
+            return other
     return decision
 
 
-def _allows(inputs: Inputs, decision: Decision, rule: int, tbr: WantedTbr | None, small_bolus: float) -> bool:
-    """Whether a dose is that of a decision to one step."""
-    if decision.rule != rule or (decision.tbr is None) != (tbr is None):
-        return False
-    if abs(decision.small_bolus - small_bolus) > inputs.settings.bolus_increment + _NOTHING_OFF:
+def _is_dose(decision: Decision, rule: int, tbr: WantedTbr | None, small_bolus: float) -> bool:
+    """Whether a dose is that of a decision, in the thousandths in which it is told."""
+    if decision.rule != rule or rounded(decision.small_bolus, 3) != rounded(small_bolus, 3):
         return False
     if decision.tbr is None or tbr is None:
-        return True
-    # To cancel is another thing than to set, however short.
-    if (decision.tbr.minutes == 0) != (tbr.minutes == 0) or abs(decision.tbr.minutes - tbr.minutes) > _HALF_HOUR:
-        return False
-    step = _STEP_FROM_10 if max(decision.tbr.rate, tbr.rate) >= 10 else _STEP
-    return abs(decision.tbr.rate - tbr.rate) <= step + _NOTHING_OFF
+        return decision.tbr is tbr
+    return decision.tbr.minutes == tbr.minutes and rounded(decision.tbr.rate, 3) == rounded(tbr.rate, 3)
 
 
-def _moved(inputs: Inputs) -> Iterator[Inputs]:
-    """The same with one of its numbers a little off, or all deltas, or all activities."""
+def _moved(inputs: Inputs, aim: Aim) -> Iterator[tuple[Inputs, Aim | None]]:
+    """The same with one of its numbers a little off, or all deltas, or all activities; with an aim where that is."""
+    for one in _moved_inputs(inputs):
+        yield one, None
+    # These were rounded, so that moving what they come of may not reach them.
+    for off in (-_OFF, _OFF):
+        yield inputs, replace(aim, basal=aim.basal * (1 + off))
+        yield inputs, replace(aim, isf=aim.isf * (1 + off))
+
+
+def _moved_inputs(inputs: Inputs) -> Iterator[Inputs]:
     glucose, now, meal, settings = inputs.glucose, inputs.now, inputs.meal, inputs.settings
     for off in (-_OFF, _OFF):
         for name in _GLUCOSE:
