@@ -15,11 +15,14 @@ from pumplink.bearer import Bearer
 from pumplink.errors import BearerError, PumpLinkError
 from pumplink.link import Link
 from pumplink.pump import Pump
+from pumplink.stacks import limits_of
 from pumprig.errors import BlockedError, UsageError
+from pumpwire.enums import RadioFlags
 
 if TYPE_CHECKING:
     from pumplink.ble.finding import Wanted
     from pumplink.ble.passkey import Source
+    from pumplink.boards import BoardData
     from pumplink.results import Radio
     from pumplink.virtual.board import VirtualBoard
 
@@ -185,13 +188,14 @@ def radio_of_board(board: VirtualBoard, choice: BearerChoice) -> Bearer:
     return SplitBearer(radio, board.bearer(), lambda: board.uart_waiting)
 
 
-def real_radio(name: str, choice: BearerChoice, line: Bearer | None) -> Bearer:
+def real_radio(name: str, choice: BearerChoice, line: Bearer | None, data: BoardData | None = None) -> Bearer:
     """A radio of this machine.
 
     Args:
         name: as given on the command line; `ble:ADDRESS` or `ble:NAME` for a pump without a cable.
         choice: `ble` or `ble+hci`.
         line: the cable to the board; None without one.
+        data: of the board; None where only the pump itself can tell what it is.
     Raises:
         UsageError: the options do not go together.
         BlockedError: the radio cannot be used.
@@ -210,25 +214,41 @@ def real_radio(name: str, choice: BearerChoice, line: Bearer | None) -> Bearer:
         if cable is None:
             raise UsageError("lab use is allowed by the cable", where="--allow-lab", allowed="a board with one")
         cable.allow_lab(choice.allow_lab)
-    wanted = _wanted(name, cable)
+    told = None if cable is None else cable.radio()
+    wanted = _wanted(name, told)
     try:
         if choice.kind == "ble":
             radio = system_bearer(wanted=wanted)
         else:
-            radio = hci_bearer(choice.transport, wanted=wanted, passkey=_source(choice, cable), serve=not split)
+            radio = hci_bearer(
+                choice.transport, wanted=wanted, passkey=_source(choice, cable), serve=not split, lab=_lab(told, data)
+            )
     except BearerError as error:
         raise BlockedError(str(error)) from None
     return SplitBearer(radio, line) if split and line is not None else radio
 
 
-def _wanted(name: str, cable: Cable | None) -> Wanted:
+def _wanted(name: str, told_by_cable: Radio | None) -> Wanted:
     from pumplink.ble.finding import Wanted
 
     if name.startswith("ble:"):
         told = name.removeprefix("ble:")
         return Wanted(address=told) if _ADDRESS.fullmatch(told) else Wanted(name=told or None)
-    radio = cable.radio() if cable is not None else None
-    return Wanted(address=radio.address.hex(":").upper() if radio is not None and any(radio.address) else None)
+    # Any pump in the air would be somebody else's.
+    if told_by_cable is None or not any(told_by_cable.address):
+        why = "nobody answers on the cable" if told_by_cable is None else "its radio has no address"
+        raise BlockedError(
+            f"which radio is this board's is not known: {why}", where=f"--board {name}",
+            allowed="a board with a radio that runs the firmware, or ble:ADDRESS",
+        )  # fmt: skip
+    return Wanted(address=told_by_cable.address.hex(":").upper())
+
+
+def _lab(told_by_cable: Radio | None, data: BoardData | None) -> bool:
+    """Whether the board can show no passkey: its data says so, or, without data, its own cable."""
+    if data is not None:
+        return "passkey" in limits_of(data)
+    return told_by_cable is not None and bool(told_by_cable.flags & RadioFlags.LAB_ONLY)
 
 
 def _given(choice: BearerChoice) -> Source | None:

@@ -203,7 +203,7 @@ def _open_plugged(
         lock = BoardLock(device)
     try:
         line = SerialBearer(device, baud, scale=max(1, clock.scale))
-        bearer = real_radio(name, choice, line) if choice.radio else line
+        bearer = real_radio(name, choice, line, data) if choice.radio else line
         single = data is not None and has_single_floats(data)
         return Dut(name, bearer, clock, lock=lock, single=single, choice=choice)
     except BaseException as error:

@@ -19,6 +19,7 @@ pytest.importorskip("bumble", reason="the extra `ble` is not installed")
 
 from bumble.core import UUID
 from bumble.device import Peer
+from bumble.keys import MemoryKeyStore
 
 from pumplink.ble import bumble_port, finding
 from pumplink.ble.bonds import BondFile
@@ -194,10 +195,18 @@ def test_a_pump_that_has_lost_the_bond_is_not_paired_with_unasked(bench: Bench) 
 
 
 def test_a_pump_without_a_display_is_lab_only(bench: Bench) -> None:
-    """Goal: the bearer knows that nobody is sure with whom it speaks. Method: a pump that can show nothing."""
+    """Goal: nobody is dosed by who has only a pump's address. Method: a pump that can show nothing, which is taken
+    where its stack is known to be such a one; elsewhere not, and its bond is not kept."""
     assert not opened(bench).bearer.port.lab_only
     other = Bench(passkey=None)
-    assert opened(other).bearer.port.lab_only
+    assert opened(other, lab=True).bearer.port.lab_only
+    other.close()
+    other = Bench(passkey=None)
+    bonds = MemoryKeyStore()
+    for _ in range(2):
+        with pytest.raises(PairingFailed, match=f"^{PUMP_ADDRESS} paired without a passkey"):
+            opened(other, bonds=bonds)
+        assert bonds.all_keys == {}
     other.close()
 
 

@@ -67,11 +67,12 @@ class BumblePort(Port):
         bonds: where keys are kept; as long as this object when None.
         serve: offer the table's services of the rig to the pump.
         close_radio: called at the end.
+        lab: the pump's stack can show no passkey, so a connection that nobody authenticated is taken.
     """
 
     def __init__(
         self, air: Air, radio: Radio, *, wanted: Wanted, passkey: Source, bonds: KeyStore | None = None,
-        serve: bool = True, close_radio: Callable[[], Awaitable[None]] | None = None,
+        serve: bool = True, close_radio: Callable[[], Awaitable[None]] | None = None, lab: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.wanted = wanted
@@ -80,6 +81,7 @@ class BumblePort(Port):
         self._radio = radio
         self._close_radio = close_radio
         self._serve = serve
+        self._lab = lab
         self._delegate = Keyboard(passkey)
         self._device: Device | None = None
         self._connection: Connection | None = None
@@ -202,6 +204,14 @@ class BumblePort(Port):
         if self._connection is not connection:
             raise _Dropped(_DROPPED)
         self.lab_only = keys is None or keys.ltk is None or not keys.ltk.authenticated
+        if self.lab_only and not self._lab:
+            # Such a bond would keep this host from a better one.
+            with contextlib.suppress(KeyError):
+                await self.bonds.delete(peer)
+            raise PairingFailed(
+                f"{peer.split('/', maxsplit=1)[0]} paired without a passkey, so nobody knows whether it is the pump; "
+                "such a connection is taken only of a board whose stack can show none, as its data or its cable says"
+            )
 
     async def _pair(self, connection: Connection) -> PairingKeys | None:
         got: list[PairingKeys] = []

@@ -53,12 +53,13 @@ def virtual_bearer(board: VirtualBoard, *, passkey: Source | None = None, serve:
     """
     need_radio()
     from pumplink.ble.bumble_port import BumblePort
+    from pumplink.virtual.radio.frames import Stack
 
     air = BoardAir(board)
     radio = air.radio
     port = BumblePort(
         air, lambda: radio.attach("host", _HOST_ADDRESS), wanted=Wanted(radio.address),
-        passkey=passkey or _patient(Console(lambda: board.output)), serve=serve,
+        passkey=passkey or _patient(Console(lambda: board.output)), serve=serve, lab=board.ble_stack is Stack.BTSTACK,
     )  # fmt: skip
     return BleBearer(port, air)
 
@@ -76,7 +77,7 @@ def _patient(console: Console) -> Source:
 
 
 def hci_bearer(
-    transport: str, *, wanted: Wanted, passkey: Source, bonds: Path | None = None, serve: bool = True
+    transport: str, *, wanted: Wanted, passkey: Source, bonds: Path | None = None, serve: bool = True, lab: bool = False
 ) -> BleBearer:
     """A Bluetooth controller on an HCI transport: a dongle, or a board with HCI firmware.
 
@@ -86,6 +87,7 @@ def hci_bearer(
         passkey: where it comes from.
         bonds: file of the bonds; this user's when None.
         serve: offer the sensor to the pump.
+        lab: the pump's stack can show no passkey, so a connection that nobody authenticated is taken.
     Raises:
         BearerMissing: the extra or the controller is not there, or the file of the bonds cannot be used.
     """
@@ -96,7 +98,9 @@ def hci_bearer(
     kept = BondFile(bonds)
     air = HostAir()
     hci = _Hci(transport, kept.own_address)
-    port = BumblePort(air, hci.device, wanted=wanted, passkey=passkey, bonds=kept, serve=serve, close_radio=hci.close)
+    port = BumblePort(
+        air, hci.device, wanted=wanted, passkey=passkey, bonds=kept, serve=serve, close_radio=hci.close, lab=lab
+    )
     return BleBearer(port, air)
 
 
