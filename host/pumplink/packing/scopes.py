@@ -14,6 +14,10 @@ _NOT_FOLLOWED = (ast.NamedExpr, ast.Nonlocal, ast.AsyncFunctionDef, ast.AsyncFor
 _BY_NAME = ("__import__", "compile", "delattr", "dir", "eval", "exec", "globals", "locals", "setattr", "vars")
 
 
+_READ_BY_NAME = ("getattr", "hasattr")
+_ANSWERS_BY_NAME = ("__getattr__", "__setattr__", "__delattr__")
+
+
 class NotFollowed(Exception):
     """The firmware does something with its names that is not followed here; the message says what and where."""
 
@@ -109,6 +113,8 @@ class Scopes(ast.NodeVisitor):
         self.loads: list[tuple[ast.Name, Scope]] = []
         self.attributes: list[tuple[ast.Attribute, Scope]] = []
         self.imports: list[tuple[ast.Import | ast.ImportFrom, Scope, bool]] = []
+        # Reads of an attribute whose name is found out only when it runs.
+        self.computed: list[tuple[ast.Call, Scope]] = []
         self.keywords: set[str] = set()
         self.strings: set[str] = set()
         self.native = False
@@ -117,6 +123,7 @@ class Scopes(ast.NodeVisitor):
         self._lines = text.encode().split(b"\n")
         self._scope = self.module
         self._conditional = 0
+        self._called: set[int] = set()
         for node in tree.body:
             self.visit(node)
 
@@ -162,6 +169,8 @@ class Scopes(ast.NodeVisitor):
             name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
             self.native = self.native or name in ("native", "viper", "asm_thumb", "asm_xtensa")
             self.visit(decorator)
+        if node.name in _ANSWERS_BY_NAME:
+            raise self._refuse(node, f"{node.name} answers to names that nobody sees")
         self._bind(node.name, self._after(node, rb"def\s+", node.name))
         self._function(node, node.args, node.body)
 
@@ -246,6 +255,8 @@ class Scopes(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in _BY_NAME:
             raise self._refuse(node, f"{node.id} reaches what nobody sees it reach")
+        if node.id in _READ_BY_NAME and id(node) not in self._called:
+            raise self._refuse(node, f"{node.id} is followed only where it is called")
         stored = not isinstance(node.ctx, ast.Load)
         place = Place(node.lineno, node.col_offset, node.lineno, node.col_offset + len(node.id.encode()))
         if stored:
@@ -259,7 +270,12 @@ class Scopes(ast.NodeVisitor):
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
+        if any(keyword.arg is None for keyword in node.keywords):
+            raise self._refuse(node, "a call with ** names arguments that nobody sees")
         self.keywords.update(keyword.arg for keyword in node.keywords if keyword.arg)
+        self._called.add(id(node.func))
+        if isinstance(node.func, ast.Name) and node.func.id in _READ_BY_NAME and not _says_its_name(node):
+            self.computed.append((node, self._scope))
         self.generic_visit(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:
@@ -310,3 +326,8 @@ class Scopes(ast.NodeVisitor):
     def _after(self, node: ast.FunctionDef | ast.ClassDef, before: bytes, name: str) -> Place:
         at = self._find(before, node.lineno, node.col_offset, node)
         return Place(node.lineno, at, node.lineno, at + len(name.encode()))
+
+
+def _says_its_name(call: ast.Call) -> bool:
+    """Whether a call of getattr or hasattr has the name of the attribute in it."""
+    return len(call.args) > 1 and isinstance(call.args[1], ast.Constant) and isinstance(call.args[1].value, str)

@@ -108,6 +108,8 @@ class Firmware:
                 path = self._files[name]
                 self.sources[name] = source = _source(name, path, files[path])
                 waiting += self._read_imports(source)
+        for source in self.sources.values():
+            self._follow_computed_names(source)
         self.values: dict[tuple[str, str], int] = {}
         self._find_numbers()
 
@@ -154,6 +156,16 @@ class Firmware:
                     origin = alias.name if isinstance(node, ast.Import) else f"{node.module} {alias.name}"
                     self.externals.setdefault(scope, {})[own] = origin
         return [*self.needed(source, later=False), *self.needed(source, later=True)]
+
+    def _follow_computed_names(self, source: Source) -> None:
+        """A name that is found out only when it runs may be any one, but for those of a module of MicroPython."""
+        for call, scope in source.scopes.computed:
+            base = call.args[0] if call.args else None
+            if isinstance(base, ast.Name):
+                origin = self.externals.get(scope.owner(base.id), {}).get(base.id, " ")
+                if " " not in origin:
+                    continue
+            raise NotFollowed(f"{source.path}:{call.lineno}: the name of the attribute is found out only when it runs")
 
     def alias(self, scope: Scope, name: str) -> Alias | None:
         """What a name stands for that was imported, None when that is not known."""

@@ -1,13 +1,16 @@
 """Packed firmware that is kept for the next process: a folder for each state of the sources, in the user's cache.
 
 Whoever uses a folder holds a lock of the kernel on it, which goes with the process. When there are many, the ones that
-were not used for longest go, but for those that somebody holds.
+were not used for longest go, but for those that somebody holds. Beside the files stands the digest of each: a folder
+that is not as it was made is made again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -21,6 +24,11 @@ _KEPT_MAX = 48
 _LOCK = ".lock"
 _MAKING = "making"
 _ATTEMPTS = 20
+_DIGESTS = "digests.json"
+
+
+class _NotToBeKept(Exception):
+    """What was made is not what the next process should get."""
 
 
 class Kept:
@@ -39,16 +47,16 @@ def _root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pumprig" / "packed"
 
 
-def kept(key: str, fill: Callable[[Path], None]) -> Kept:
+def kept(key: str, fill: Callable[[Path], bool]) -> Kept:
     """The folder of that key, made when there is none.
 
     Args:
         key: what is in it, as hexadecimal digits.
-        fill: fills a folder.
+        fill: fills a folder, and says whether it is for other processes, too.
     Raises:
         OSError: there is no room for it, or no right to write anywhere.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, _NotToBeKept):
         root = _root()
         root.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
@@ -71,15 +79,15 @@ def all_kept() -> list[Path]:
     return list(_by_age(root)) if root.is_dir() else []
 
 
-def _held(root: Path, key: str, fill: Callable[[Path], None]) -> Kept | None:
+def _held(root: Path, key: str, fill: Callable[[Path], bool]) -> Kept | None:
     lock = _locked(root / f"{key}{_LOCK}", fcntl.LOCK_SH)
     if lock is None:
         return None
     try:
         path = root / key
-        if not path.is_dir():
+        if not _is_whole(path):
             with _one_at_a_time(root / f"{_MAKING}-{key[:1]}"):
-                if not path.is_dir():
+                if not _is_whole(path):
                     _make(path, fill)
                     _trim(root)
         os.utime(path)
@@ -100,11 +108,43 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _make(path: Path, fill: Callable[[Path], None]) -> None:
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != _DIGESTS
+    }
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder is there and as it was made: a power cut may have taken some of it."""
+    try:
+        return bool(json.loads((folder / _DIGESTS).read_text(encoding="utf-8")) == _digests(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _flush(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        place = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+
+
+def _make(path: Path, fill: Callable[[Path], bool]) -> None:
     # Aside, so that one that was interrupted is not taken for a whole one.
     aside = Path(tempfile.mkdtemp(prefix="new-", dir=path.parent))
     try:
-        fill(aside)
+        if not fill(aside):
+            raise _NotToBeKept
+        (aside / _DIGESTS).write_text(json.dumps(_digests(aside)), encoding="utf-8")
+        _flush(aside)
+        if path.is_dir():
+            broken = Path(tempfile.mkdtemp(prefix="new-", dir=path.parent))
+            path.rename(broken / path.name)
+            shutil.rmtree(broken, ignore_errors=True)
         with contextlib.suppress(OSError):
             # Another may have been first.
             aside.rename(path)
