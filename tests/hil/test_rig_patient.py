@@ -154,7 +154,7 @@ def test_over_a_line_the_patient_gets_what_the_pump_counts(tmp_path):
             options = RunOptions(board=f"port:{device}", clock=chosen, out=tmp_path / "runs", report=False)
             return Run(execute(plan, options))
 
-    told = fit_run(over_a_line, 2, over_a_line=True)
+    told = fit_run(over_a_line, 2)
     assert told.verdict is Verdict.PASS, told.explain()
     assert not told.pulses and len(seen.pulses) > 40
     assert (sensor(told), plasma(told)) == (sensor(seen), plasma(seen))

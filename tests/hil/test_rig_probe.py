@@ -153,7 +153,7 @@ def test_a_real_pump_is_held_against_its_motor(bench):
         with bench_of_two_lines() as (board, probe):
             return bench.run(*PARTS, readings=SHORT, clock=CLOCK, board=board, probe=probe)
 
-    ended = fit_run(run, over_a_line=True)
+    ended = fit_run(run)
     assert ended.verdict is Verdict.PASS, ended.explain()
     checks = ended.outcome.summary["checks"]
     assert checks["pulse"]["judged"] and checks["pulse"]["passed"] > 30

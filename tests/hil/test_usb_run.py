@@ -37,7 +37,7 @@ def test_a_board_that_was_flashed_doses_over_the_same_line(bench, capsys):
             parts = (PLGS, pump((1440, 20)), command(20, "set_bolus", amount_iu=1))
             return bench.run(*parts, readings=SAMPLES, clock="realtime", board=name)
 
-        ended = fit_run(run, attempts=2, over_a_line=True)
+        ended = fit_run(run, attempts=2)
     assert ended.verdict is Verdict.PASS, ended.explain()
     assert ended.of("suspend") == [(60,)]
     assert ended.outcome.summary["pulses"]["counted"] > 20
