@@ -21,6 +21,9 @@ __all__ = ["DROPPED", "Repeater"]
 DROPPED = -1
 DROPPED_WITHIN_S = 0.2
 
+# How a bearer says that the pump itself ended the connection, or that it cannot know who did.
+_BY_PUMP = frozenset({"the pump closed the connection", "the connection to the pump ended"})
+
 # What only asks, and moves nothing when it comes twice: the rig's own audits.
 _QUESTIONS = frozenset(
     message.opcode.to_bytes(2, "little")
@@ -55,6 +58,7 @@ class Repeater:
 
         Raises:
             ScenarioError: nothing was written on this connection.
+            BearerLost: the connection was lost, and not ended by the pump.
         """
         newest = self._newest
         if newest is None or not self._link.is_open:
@@ -69,7 +73,8 @@ class Repeater:
         except AttError as error:
             code = int(error.code)
         except BearerLost:
-            if not acknowledged:
+            # A radio link that is lost in that moment proves nothing of the pump.
+            if not acknowledged or self._link.bearer.why_closed not in _BY_PUMP:
                 raise
             code = DROPPED
         self._checks.expect(

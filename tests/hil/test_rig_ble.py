@@ -51,6 +51,14 @@ def test_a_cut_and_a_repeated_command_over_the_radio(bench):
     assert not any("passkey" in line and any(map(str.isdigit, line)) for line in log(run))
 
 
+def test_a_link_that_is_lost_is_no_answer_to_a_repeated_command(bench, monkeypatch):
+    """D-405. Method: the radio gives another reason for the end than that the pump did it."""
+    monkeypatch.setattr("pumplink.ble.bumble_port._ENDED", {})
+    parts = (PLGS, command(310, "set_bolus", amount_iu=1), fault(340, "repeat_command"))
+    run = bench.run(*parts, bearer=BLE)
+    assert {reason.rule for reason in run.outcome.reasons} == {"D-954"}, run.explain()
+
+
 def log(run: Run) -> list[str]:
     return (run.folder / "dut.log").read_text(encoding="utf-8").splitlines()
 
