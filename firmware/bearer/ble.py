@@ -37,6 +37,7 @@ _RETRY_MS = const(5)
 # How many notifications may wait because the stack's queue is full; more would be a fault of this program.
 _KEPT_MAX = const(64)
 _SECURE_MS = const(30000)
+_SAVE_AGAIN_MS = const(60000)
 _FLIGHT_MS = const(10000)
 # Where the stack does not tell that its queue is full: notifications that may go ahead, and how many a connection event
 # carries away at least.
@@ -62,7 +63,7 @@ class BleBearer:
         self.security = Security(clock, self, self.bonds, passkeys, name.encode(), say)
         self._passkeys = passkeys
         self._ble = bluetooth.BLE()
-        self._events = Events(self._ble, self.bonds)
+        self._events = Events(self._ble, self.bonds, not passkeys)
         self.stream = self._events.stream
         # Handles of the stack by those of the table, and the other way round.
         self.stack_handles = {}
@@ -82,6 +83,9 @@ class BleBearer:
         self._retry = Timeout(clock)
         self._secure = Timeout(clock)
         self._flight = Timeout(clock)
+        self._save_again = Timeout(clock)
+        self._say = say
+        self._save_failed = False
         # What was notified and has not yet been carried away, and when that was reckoned.
         self._ahead = 0
         self._interval_ms = _INTERVAL_MS
@@ -243,9 +247,18 @@ class BleBearer:
         if self._advertising.run():
             self._tell_advertising()
 
-    # Writes bonds that have changed; to be called while nothing is urgent.
+    # Writes bonds that have changed; to be called while nothing is urgent. A pump whose flash fails there goes on
+    # without, and tries again.
     def tend(self):
-        self.bonds.save()
+        if self._save_again.running and not self._save_again.over():
+            return
+        self._save_again.stop()
+        if self.bonds.save():
+            return
+        self._save_again.start(_SAVE_AGAIN_MS)
+        if not self._save_failed:
+            self._save_failed = True
+            self._say("pumprig: the bonds cannot be saved")
 
     # Milliseconds until `run` has something to do, or -1.
     def wait_ms(self):
@@ -319,6 +332,9 @@ class BleBearer:
             self.security.state = security.LINK_ENCRYPTED
             self.connected = True
             self.link.connected()
+        elif self.connected and not self.security.trusted():
+            # Who has just paired anew on it has proven nothing.
+            self.disconnect()
 
     def _passkey(self, action):
         passkey = self.security.show_passkey() if action == _SHOW else -1

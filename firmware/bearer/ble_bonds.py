@@ -30,6 +30,8 @@ class Bonds:
         self.peers = []
         self._number = 0
         self.unsaved = False
+        # What stood when the connection was last one to trust, or began.
+        self._kept_secrets = self._kept_peers = None
         self._load()
 
     # --- What the stack asks, in its interrupt -------------------------------------------------------------------
@@ -87,12 +89,25 @@ class Bonds:
         self.unsaved = True
 
     def forget(self, index):
-        self.forget_secrets_of(self.peers.pop(index))
-
-    # Whatever the stack has kept of it: a stack may keep what is no bond for us.
-    def forget_secrets_of(self, peer):
+        peer = self.peers.pop(index)
         self._secrets = [secret for secret in self._secrets if not _of(peer, secret)]
+        if self._kept_secrets is not None:
+            self._kept_secrets = [secret for secret in self._kept_secrets if not _of(peer, secret)]
+            self._kept_peers = [kept for kept in self._kept_peers if kept != peer]
         self.unsaved = True
+
+    # What stands now is good: a connection begins, or its peer has proven who it is.
+    def mark(self):
+        self._kept_secrets = list(self._secrets)
+        self._kept_peers = list(self.peers)
+
+    # Takes back what a peer brought about that has proven nothing: it may have the address of one with a bond, whose
+    # secrets the stack has then thrown away.
+    def undo(self):
+        if self._kept_secrets is not None and (self._secrets != self._kept_secrets or self.peers != self._kept_peers):
+            self._secrets = list(self._kept_secrets)
+            self.peers = list(self._kept_peers)
+            self.unsaved = True
 
     # All peers, and all that the stack keeps but what is its own: that one has no address in it.
     def forget_all(self):
@@ -107,22 +122,30 @@ class Bonds:
 
     # --- Flash ---------------------------------------------------------------------------------------------------
 
-    # Writes what has changed; to be called while nothing is urgent.
+    # Writes what has changed; to be called while nothing is urgent. False when the flash failed: it is still unsaved.
     def save(self):
         if not self.unsaved:
-            return
+            return True
         self.unsaved = False
+        try:
+            self._write(self._number + 1)
+        except OSError:
+            self.unsaved = True
+            return False
         self._number += 1
+        return True
+
+    def _write(self, number):
         # The stack may come in between.
         peers = list(self.peers)
         secrets = list(self._secrets)
         body = b"".join(peers)
         for kind, key, value in secrets:
             body += struct.pack("<BBH", kind, len(key), len(value)) + key + value
-        head = struct.pack(_HEAD, _MARK, self._number, len(body), len(peers), len(secrets))
+        head = struct.pack(_HEAD, _MARK, number, len(body), len(peers), len(secrets))
         octets = head + body
         octets += struct.pack("<H", crc16(octets, 0, len(octets)))
-        with open(self._paths[self._number % 2], "wb") as file:
+        with open(self._paths[number % 2], "wb") as file:
             file.write(octets)
 
     def _load(self):

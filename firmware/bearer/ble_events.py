@@ -44,6 +44,9 @@ _SPARE = const(4)
 _STREAM_POLL = const(3)
 _POLL_IN = const(1)
 _NO_CONNECTION = const(0xFFFF)
+# Octets that may wait at one time.
+_OCTETS_MAX = const(8192)
+_COUNT_MASK = const(0x3FFFFFFF)
 
 _WITH_OCTETS = (GATTC_READ_RESULT, GATTC_NOTIFY, GATTC_INDICATE)
 _WITH_UUID = (GATTC_SERVICE_RESULT, GATTC_CHARACTERISTIC_RESULT, GATTC_DESCRIPTOR_RESULT)
@@ -59,10 +62,14 @@ class _Woken(io.IOBase):
 
 
 class Events:
-    # ble: the stack. bonds: answers for its secrets, at once, as the stack waits for them.
-    def __init__(self, ble, bonds):
+    # ble: the stack. bonds: answers for its secrets, at once, as the stack waits for them. lab_only: the stack can
+    # authenticate nobody.
+    def __init__(self, ble, bonds, lab_only):
         self._ble = ble
         self._bonds = bonds
+        self._trusted = ENCRYPTED if lab_only else ENCRYPTED | AUTHENTICATED
+        # The connection whose values are kept: it is secure.
+        self._secured = _NO_CONNECTION
         self._kinds = bytearray(_PLACES)
         self._connections = array("H", bytes(2 * _PLACES))
         self._firsts = array("H", bytes(2 * _PLACES))
@@ -71,6 +78,9 @@ class Events:
         # Written by the handler alone, and by the main loop alone.
         self._put_at = 0
         self._taken_at = 0
+        # Octets that ever came, and that were taken, each written by one side alone, too.
+        self._octets_put = 0
+        self._octets_taken = 0
         self._reads = array("H", bytes(2 * _READS))
         self._read_put_at = 0
         self._read_taken_at = 0
@@ -125,15 +135,19 @@ class Events:
         self.second = self._seconds[at]
         self.octets = self._octets[at]
         self._octets[at] = b""
+        self._octets_taken = (self._octets_taken + len(self.octets)) & _COUNT_MASK
         self._taken_at = (at + 1) % _PLACES
         return True
 
     def _put(self, kind, connection, first, second, octets):
         at = self._put_at
         left = (self._taken_at - at - 1) % _PLACES
-        if left == 0 or left <= _SPARE and kind > CENTRAL_DISCONNECT:
+        held = (self._octets_put - self._octets_taken) & _COUNT_MASK
+        full = left <= _SPARE or held + len(octets) > _OCTETS_MAX
+        if left == 0 or full and kind > CENTRAL_DISCONNECT:
             self.lost = True
             return
+        self._octets_put = (self._octets_put + len(octets)) & _COUNT_MASK
         self._kinds[at] = kind
         self._connections[at] = connection
         self._firsts[at] = first & 0xFFFF
@@ -166,13 +180,25 @@ class Events:
             if event == CENTRAL_CONNECT:
                 self._put_read(_NO_CONNECTION)
             self._put(event, data[0], data[1], 0, bytes(data[2]))
+            if event == CENTRAL_DISCONNECT and data[0] == self._secured:
+                self._secured = _NO_CONNECTION
         elif event in _WITH_OCTETS:
-            self._put(event, data[0], data[1], 0, bytes(data[2]))
+            # Anybody can send values; those of a peer that has proven nothing take no room.
+            if data[0] == self._secured:
+                self._put(event, data[0], data[1], 0, bytes(data[2]))
         elif event in _WITH_UUID:
             self._put(event, data[0], data[1], data[2] if len(data) > 3 else 0, bytes(data[len(data) - 1]))
         elif event == ENCRYPTION_UPDATE:
             state = (ENCRYPTED if data[1] else 0) | (AUTHENTICATED if data[2] else 0) | (BONDED if data[3] else 0)
             self._put(event, data[0], state, 0, b"")
+            self._secure(data[0], state)
         elif CENTRAL_DISCONNECT < event <= PASSKEY_ACTION and len(data) >= 2:
             self._put(event, data[0], data[1], data[2] if len(data) > 2 else 0, b"")
         return None
+
+    def _secure(self, connection, state):
+        if state & self._trusted == self._trusted:
+            if self._secured == _NO_CONNECTION:
+                self._secured = connection
+        elif state & ENCRYPTED and connection == self._secured:
+            self._secured = _NO_CONNECTION

@@ -77,12 +77,15 @@ class Security:
 
     def connected(self, peer):
         self.peer = peer
+        self._bonds.mark()
         self._forget_link()
 
     # A passkey that was shown and not proven is a wrong one, also when the peer just goes.
     def disconnected(self):
         if self.passkey != _NONE:
             self._failed()
+        if not self.trusted():
+            self._bonds.undo()
         self._forget_link()
         self.peer = b""
 
@@ -117,12 +120,13 @@ class Security:
             self.passkey = _NONE
             self.failed_pairings = 0
             self._say("pumprig: paired")
-        if self.bonded and self.trusted():
-            if not self._bonds.knows(self.peer):
-                self._bonds.add(self.peer)
-        elif self.bonded:
+        if not self.trusted():
             # A bond that proves nothing about who the peer is would keep it from a better one.
-            self._bonds.forget_secrets_of(self.peer)
+            self._bonds.undo()
+            return
+        if self.bonded and not self._bonds.knows(self.peer):
+            self._bonds.add(self.peer)
+        self._bonds.mark()
 
     def _failed(self):
         self.passkey = _NONE

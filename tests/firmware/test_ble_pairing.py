@@ -8,7 +8,7 @@ import pytest
 from firmware.ble_bench import ENCRYPTION, PASSKEY_ACTION, PEER, STRANGER, AirBench
 from pumpwire.enums import RadioCommand, RadioFlags, RadioStack, RadioState
 
-LOCK_MS, BONDED_MS, SECURE_MS = 300_000, 10_000, 30_000
+LOCK_MS, BONDED_MS, SECURE_MS, SAVE_AGAIN_MS = 300_000, 10_000, 30_000, 60_000
 SUCCESS, OUT_OF_RANGE = 0x0F, 0x73
 FEW_TORN = 40
 
@@ -243,6 +243,68 @@ def test_a_bond_that_nobody_authenticated_is_not_kept(bench):
     assert not bench.bearer.connected
     assert bench.security.bonds == 0
     assert bench.interrupt(29, 2, 0, None) is None
+
+
+@pytest.mark.parametrize("proven", ["just works", "wrong passkey", "nothing"])
+def test_somebody_with_the_address_of_a_bonded_peer_does_not_take_its_bond(bench, proven):
+    """D-1506: NimBLE takes the secrets away as soon as a known address pairs; that proves nothing."""
+    bench.secure()
+    bench.drop()
+    bench.run(BONDED_MS)
+    key = memoryview(PEER[:1] + PEER[6:0:-1])
+    kept = bench.interrupt(29, 1, 0, key)
+    bench.connect()
+    for kind in (1, 2):
+        assert bench.interrupt(30, kind, key, None) is True
+    if proven == "just works":
+        value = memoryview(bytes(key) + b"of somebody else")
+        assert bench.interrupt(30, 1, key, value) is True
+        bench.encrypt(authenticated=False)
+    elif proven == "wrong passkey":
+        bench.fail()
+    bench.drop()
+    assert bench.bearer.bonds.peers == [PEER]
+    assert bench.interrupt(29, 1, 0, key) == kept
+    assert bench.restart().bearer.bonds.peers == [PEER]
+
+
+def test_a_bond_that_is_removed_meanwhile_does_not_come_back(bench):
+    """D-1506: the cable removes it while somebody tries that peer's address."""
+    bench.secure()
+    bench.drop()
+    bench.run(BONDED_MS)
+    bench.connect()
+    assert bench.security.command(0, RadioCommand.FORGET_ALL_BONDS, 0, b"") == SUCCESS
+    bench.drop()
+    assert bench.security.bonds == 0
+    assert bench.interrupt(29, 1, 0, None) is None
+
+
+@pytest.mark.parametrize("bonded", [True, False])
+def test_a_link_that_is_not_authenticated_any_more_is_ended(bench, bonded):
+    """D-1502: a later pairing on it proves nothing, and nothing more is told there."""
+    bench.secure()
+    assert bench.bearer.connected
+    bench.encrypt(authenticated=False, bonded=bonded)
+    assert bench.stack.hung_up == [3]
+    assert not bench.bearer.connected
+    bench.drop()
+    assert bench.security.bonds == 1
+
+
+def test_a_flash_that_fails_stops_nothing_and_is_tried_again(tmp_path):
+    """D-1506: the pump goes on, says it once, and the bond is there when the flash is."""
+    folder, away = tmp_path / "flash", tmp_path / "away"
+    folder.mkdir()
+    bench = AirBench(folder)
+    folder.rename(away)
+    bench.secure()
+    bench.run(10 * SAVE_AGAIN_MS)
+    assert [line for line in bench.said if "saved" in line] == ["pumprig: the bonds cannot be saved"]
+    assert bench.bearer.connected
+    away.rename(folder)
+    bench.run(SAVE_AGAIN_MS)
+    assert bench.restart().bearer.bonds.peers == [PEER]
 
 
 def test_a_bond_is_there_as_a_whole_or_not_at_all(tmp_path):
