@@ -446,6 +446,66 @@ def go():
 def go():
     print(getattr(words, "pi" + "ck", None) is words.pick, words.kind().rate)
 """,
+    "a constant that is given a value": """import words
+def go():
+    words.LIMIT = 9
+    print(words.LIMIT, words.limit(), words.LEAST.to_bytes(1, "big"))
+""",
+    "a value that is bound again": """from words import count, add
+def go():
+    add()
+    print(count)
+""",
+    "a constant at times": """try:
+    from nowhere import LEAST
+except ImportError:
+    from words import LEAST
+def go():
+    print(LEAST)
+""",
+    "lines of a text": '''TEXT = """one
+
+pass
+# three"""
+def go():
+    print(repr(TEXT))
+''',
+    "a method of another class": """class One:
+    def __init__(self):
+        self.first = 1
+    def put(self):
+        self.first = 7
+class Other:
+    put = One.put
+    def __init__(self):
+        self.second = 5
+def go():
+    other = Other()
+    other.put()
+    print(other.second, One().first)
+""",
+    "a class attribute of the same name": """limit = 4
+class Kind:
+    limit = limit
+def go():
+    print(Kind.limit, Kind.__name__)
+""",
+    "what MicroPython makes": """from collections import namedtuple
+Dose = namedtuple("Dose", "rate minutes")
+class Kind:
+    def __init__(self):
+        self.rate = 2
+    def send(self):
+        return 4
+def values():
+    print((yield 1))
+    yield 2
+def go():
+    made = values()
+    next(made)
+    made.send(7)
+    print(Kind().send(), Dose(1, 2).rate, Kind().rate)
+""",
     "arguments by name": """def give(rate=1, **rest):
     return rate
 def go():
@@ -461,7 +521,16 @@ def go():
     print(Any().rate_now, Some().rate_now)
 """,
 }
-WORDS_OF_ALL = """class Kind:
+WORDS_OF_ALL = """from micropython import const
+LIMIT = const(5)
+LEAST = const(3)
+count = 0
+def add():
+    global count
+    count += 1
+def limit():
+    return LIMIT
+class Kind:
     def __init__(self):
         self.rate = 2
 def pick():

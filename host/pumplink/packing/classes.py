@@ -50,6 +50,7 @@ def families(firmware: Firmware) -> dict[Scope, Family]:
                     elif found[other] is not found[scope]:
                         _join(found, found[other], found[scope])
         for node, scope in source.scopes.attributes:
+            _make_sure_it_is_of_the_family(firmware, source, scope, node, by_name, found)
             family = _own(found, node, scope)
             if family is not None and not isinstance(node.ctx, ast.Load):
                 family.defined.add(node.attr)
@@ -73,6 +74,29 @@ def _make_sure_it_is_foreign(firmware: Firmware, source: Source, scope: Scope, b
         if imported or builtin:
             return
     raise NotFollowed(f"{source.path}:{base.lineno}: of which class this one is derived is not followed")
+
+
+def _make_sure_it_is_of_the_family(
+    firmware: Firmware, source: Source, scope: Scope, node: ast.Attribute,
+    by_name: dict[tuple[str, str], Scope], found: dict[Scope, Family],
+) -> None:  # fmt: skip
+    """A method that is taken out of its class may meet an object of another one, which has other private names."""
+    if not isinstance(node.value, (ast.Name, ast.Attribute)):
+        return
+    if isinstance(node.value, ast.Name) and scope.owner(node.value.id).parent is not None and firmware.alias(
+        scope, node.value.id) is None:  # fmt: skip
+        return
+    owner = by_name.get(_class_of(firmware, source, scope, node.value))
+    if owner is None or not any(
+        isinstance(each, ast.FunctionDef) and each.name == node.attr and not each.decorator_list
+        for each in getattr(owner.node, "body", [])
+    ):
+        return
+    around: Scope | None = scope
+    while around is not None and not isinstance(around.node, ast.ClassDef):
+        around = around.parent
+    if around is None or found[around] is not found[owner]:
+        raise NotFollowed(f"{source.path}:{node.lineno}: the method {node.attr} is taken out of its class")
 
 
 def _class_of(firmware: Firmware, source: Source, scope: Scope, base: ast.expr) -> tuple[str, str]:

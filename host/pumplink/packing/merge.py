@@ -306,6 +306,8 @@ class _Merger:
             if other is None or (symbol in self.firmware.values and alias is not None):
                 return ""
             other, new = self.file_of[symbol[0]], self.namer.symbol(*symbol)
+            if alias is None and symbol in self.firmware.values:
+                raise NotFollowed(f"{source.path}: {own} is a constant of {module} only at times")
             if alias is None:
                 # Bound more than once: an import under conditions.
                 bound = self._bound_name(source, scope, own)
@@ -341,7 +343,9 @@ class _Merger:
         for number, name in enumerate(file.modules):
             source = self.firmware.sources[name]
             for line, code in enumerate(applied(source.text, self._edits(source, file, seen)).split("\n"), 1):
-                if line in source.code_lines and code.strip() and code.rstrip() != "pass":
+                # In a text an empty line is one, too.
+                in_text = line in source.scopes.text_lines
+                if in_text or (line in source.code_lines and code.strip() and code.rstrip() != "pass"):
                     lines.append(code)
                     file.lines.append((number, line))
                     file.functions[number, line] = source.function_at(line)

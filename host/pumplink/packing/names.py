@@ -19,6 +19,8 @@ _FIRST = string.ascii_letters + "_"
 _NEXT = string.ascii_letters + string.digits + "_"
 # What MicroPython calls by name on objects of a program: streams and block devices.
 _CALLED = {"readinto", "read", "readline", "write", "flush", "close", "ioctl", "readblocks", "writeblocks"}
+# What objects have that MicroPython makes: open files and generators.
+_CALLED |= {"seek", "tell", "readlines", "send", "throw", "pend_throw"}
 _ARGUMENTS = "abcdefghijklmnopqrst"
 _BUILTINS = "builtins"
 

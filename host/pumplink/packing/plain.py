@@ -100,6 +100,13 @@ class Plain:
     def __init__(self, sources: dict[str, str]) -> None:
         self.modules = {name: _module(name, text) for name, text in sources.items()}
         self.imports = {name: module.imports(self.modules) for name, module in self.modules.items()}
+        # What is given a value as an attribute may be a constant of a module, which then has that value for others.
+        self._given = {
+            node.attr
+            for module in self.modules.values()
+            for node in module.nodes
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        }
         self.values: dict[tuple[str, str], int] = {}
         # A constant may be made of others: once more for each step of such a chain.
         count = -1
@@ -111,7 +118,8 @@ class Plain:
 
     def _evaluate(self, module: _Module) -> None:
         for name, statement in module.definitions.items():
-            if (module.name, name) not in self.values and isinstance(statement.value, ast.Call):
+            known = (module.name, name) in self.values or name in self._given
+            if not known and isinstance(statement.value, ast.Call):
                 (argument,) = statement.value.args
                 value = number_of(argument, lambda node: self._value(module, node))
                 if value is not None:
@@ -148,11 +156,12 @@ class Plain:
         module = self.modules[name]
         edits: list[_Edit] = []
         gone = self._definitions_that_go(module, edits)
+        bases = {id(node.value) for node in module.nodes if isinstance(node, ast.Attribute)}
         for node in module.nodes:
             if isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load) and id(node) not in gone:
                 value = self._value(module, node)
                 if value is not None:
-                    edits.append(_edit(node, str(value) if value >= 0 else f"({value})"))
+                    edits.append(_edit(node, f"({value})" if value < 0 or id(node) in bases else str(value)))
                     gone.add(id(getattr(node, "value", node)))
         used = {node.id for node in module.nodes if isinstance(node, ast.Name) and id(node) not in gone}
         for node in module.nodes:

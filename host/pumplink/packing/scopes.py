@@ -126,6 +126,7 @@ class Scopes(ast.NodeVisitor):
         self._called: set[int] = set()
         for node in tree.body:
             self.visit(node)
+        self._follow_classes()
 
     def _refuse(self, node: ast.AST, what: str) -> NotFollowed:
         return NotFollowed(f"{self.path}:{getattr(node, 'lineno', 0)}: {what}")
@@ -158,6 +159,15 @@ class Scopes(ast.NodeVisitor):
 
     def visit_With(self, node: ast.With) -> None:
         self._inside(node)
+
+    def _follow_classes(self) -> None:
+        """`limit = limit` in a class reads another name than it binds."""
+        for use in self.uses:
+            outer = use.scope.parent
+            own = isinstance(use.scope.node, ast.ClassDef) and use.name in use.scope.bound and not use.stored
+            if own and outer is not None and use.name in outer.owner(use.name).bound:
+                where = f"{self.path}:{use.place.line}"
+                raise NotFollowed(f"{where}: {use.name} stands for a name of the class and for one around it")
 
     def _inside(self, node: ast.AST) -> None:
         self._conditional += 1
@@ -266,6 +276,8 @@ class Scopes(ast.NodeVisitor):
             self.loads.append((node, self._scope))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr == "__name__":
+            raise self._refuse(node, "__name__ says a name as it is written")
         self.attributes.append((node, self._scope))
         self.visit(node.value)
 
@@ -274,6 +286,9 @@ class Scopes(ast.NodeVisitor):
             raise self._refuse(node, "a call with ** names arguments that nobody sees")
         self.keywords.update(keyword.arg for keyword in node.keywords if keyword.arg)
         self._called.add(id(node.func))
+        if getattr(node.func, "attr", getattr(node.func, "id", "")) == "namedtuple":
+            texts = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            self.strings.update(word for text in texts for word in text.replace(",", " ").split())
         if isinstance(node.func, ast.Name) and node.func.id in _READ_BY_NAME and not _says_its_name(node):
             self.computed.append((node, self._scope))
         self.generic_visit(node)

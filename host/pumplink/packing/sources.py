@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from pumplink.packing.scopes import NotFollowed, Scope, Scopes
@@ -110,6 +110,7 @@ class Firmware:
                 waiting += self._read_imports(source)
         for source in self.sources.values():
             self._follow_computed_names(source)
+            self._follow_bindings(source)
         self.values: dict[tuple[str, str], int] = {}
         self._find_numbers()
 
@@ -166,6 +167,30 @@ class Firmware:
                 if " " not in origin:
                     continue
             raise NotFollowed(f"{source.path}:{call.lineno}: the name of the attribute is found out only when it runs")
+
+    def _follow_bindings(self, source: Source) -> None:
+        """What is imported by its name stays what it was then, and a constant is one for everybody."""
+        for node, _, _ in source.scopes.imports:
+            for _, module, name in self.targets(node):
+                if module and name and name in self._bound_again:
+                    raise NotFollowed(f"{source.path}:{node.lineno}: {name} is bound again where it comes from")
+        constants = {name for other in self.sources.values() for name in other.definitions}
+        for attribute, _ in source.scopes.attributes:
+            if not isinstance(attribute.ctx, ast.Load) and attribute.attr in constants:
+                where = f"{source.path}:{attribute.lineno}"
+                raise NotFollowed(f"{where}: {attribute.attr} is a constant, and is given a value")
+
+    @cached_property
+    def _bound_again(self) -> set[str]:
+        """Names of modules that a function, or another module, gives another value."""
+        found: set[str] = set()
+        for source in self.sources.values():
+            found.update(name for scope in source.scopes.scopes for name in scope.globals)
+            for node, scope in source.scopes.attributes:
+                if not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
+                    alias = self.alias(scope, node.value.id)
+                    found |= {node.attr} if alias is not None and not alias.name else set()
+        return found
 
     def alias(self, scope: Scope, name: str) -> Alias | None:
         """What a name stands for that was imported, None when that is not known."""
