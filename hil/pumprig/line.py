@@ -7,6 +7,7 @@ from typing import Any
 
 from pumplink.ble.bearer import BleBearer
 from pumplink.ble.split import SplitBearer
+from pumplink.boards import has_single_floats, load_board
 from pumplink.errors import AttError, BearerMissing, PairingFailed, WireMismatch
 from pumplink.link import OPEN_ATTEMPTS, Link
 from pumplink.meter import LinkFigures
@@ -89,7 +90,7 @@ def open_first(dut: Dut, link: Link) -> None:
 
 
 def identify(dut: Dut, pump: Pump, wanted: bytes | None) -> Identity:
-    """Which build the board runs.
+    """Which build the board runs; one that was named by its line alone also tells by its model which floats it has.
 
     Args:
         dut: the board.
@@ -119,7 +120,17 @@ def identify(dut: Dut, pump: Pump, wanted: bytes | None) -> Identity:
             f"the board speaks wire version {identity.wire_version}", where=dut.name, allowed=str(WIRE_VERSION),
             remedy="Flash the firmware of this pumprig.",
         )  # fmt: skip
+    if dut.name.startswith(("port:", "id:", "ble:")):
+        dut.single = _tells_single(pump)
     return identity
+
+
+def _tells_single(pump: Pump) -> bool:
+    """Whether the data of the board that a pump says it is has single-precision floats; not so where it is unknown."""
+    try:
+        return has_single_floats(load_board(str(pump.client.read("ModelNumber")["text"])))
+    except (AttError, ValueError):
+        return False
 
 
 def link_summary(dut: Dut, figures: LinkFigures) -> dict[str, Any]:

@@ -9,6 +9,12 @@ import pytest
 from hil.rig_bench import every_5_minutes, firmware_copy
 from hil.test_rig_loop import OREF, PUMP, RISING
 from pumplink.boards import load_board
+from pumplink.link import Link
+from pumplink.pump import Pump
+from pumplink.virtual.board import VirtualBoard
+from pumplink.virtual.clocks import Scaled
+from pumprig.dut import open_dut
+from pumprig.line import identify, open_first
 from pumprig.verdict import Verdict
 
 
@@ -73,3 +79,17 @@ def test_a_board_with_doubles_may_not_differ(bench, tmp_path):
     """D-1111."""
     run = bench.run(OREF, PUMP, readings=every_5_minutes(RISING), firmware=off_by(tmp_path, "rate", 0.05))
     assert run.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("name", "is_single"), [("virtual", False), ("virtual_single", True)])
+def test_a_board_that_is_known_by_its_line_tells_its_floats(single, name, is_single):
+    """D-1111: by its Model Number. Method: a board on a device, opened as one."""
+    with VirtualBoard(name, clock=Scaled(20)) as board, board.pty() as line:
+        dut = open_dut(f"port:{line.path}", Scaled(20))
+        try:
+            link = Link(dut.bearer)
+            open_first(dut, link)
+            identify(dut, Pump(link), None)
+            assert dut.single is is_single
+        finally:
+            dut.close()
