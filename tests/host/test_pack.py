@@ -451,6 +451,12 @@ def go():
     words.LIMIT = 9
     print(words.LIMIT, words.limit(), words.LEAST.to_bytes(1, "big"))
 """,
+    "an order of beginnings": """import words
+words.add()
+import second
+def go():
+    print(second.seen)
+""",
     "a value that is bound again": """from words import count, add
 def go():
     add()
@@ -521,6 +527,7 @@ def go():
     print(Any().rate_now, Some().rate_now)
 """,
 }
+SECOND = "import words\nseen = words.count\nwords.add()\n"
 WORDS_OF_ALL = """from micropython import const
 LIMIT = const(5)
 LEAST = const(3)
@@ -528,15 +535,12 @@ count = 0
 def add():
     global count
     count += 1
-def limit():
-    return LIMIT
+def limit(): return LIMIT
 class Kind:
     def __init__(self):
         self.rate = 2
-def pick():
-    return 3
-def kind():
-    return Kind()
+def pick(): return 3
+def kind(): return Kind()
 """
 
 
@@ -553,9 +557,8 @@ def said_of_sources_and_packed(tmp_path, tree):
 
 @pytest.mark.parametrize("text", DIFFERENT.values(), ids=DIFFERENT)
 def test_what_reaches_names_in_its_own_way_does_the_same_when_it_is_packed(text, tmp_path):
-    source, packed_one = said_of_sources_and_packed(
-        tmp_path, {"main.py": "import part\npart.go()\n", "part.py": text, "words.py": WORDS_OF_ALL}
-    )
+    tree = {"main.py": "import part\npart.go()\n", "part.py": text, "words.py": WORDS_OF_ALL, "second.py": SECOND}
+    source, packed_one = said_of_sources_and_packed(tmp_path, tree)
     assert source and source == packed_one
 
 

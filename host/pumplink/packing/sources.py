@@ -111,6 +111,7 @@ class Firmware:
         for source in self.sources.values():
             self._follow_computed_names(source)
             self._follow_bindings(source)
+            self._follow_order(source)
         self.values: dict[tuple[str, str], int] = {}
         self._find_numbers()
 
@@ -167,6 +168,16 @@ class Firmware:
                 if " " not in origin:
                     continue
             raise NotFollowed(f"{source.path}:{call.lineno}: the name of the attribute is found out only when it runs")
+
+    def _follow_order(self, source: Source) -> None:
+        """Merged, what a module imports has begun before anything of it: nobody may see that."""
+        acted = False
+        for statement in source.tree.body:
+            acted = acted or _acts(statement)
+            if acted and isinstance(statement, (ast.Import, ast.ImportFrom)) and source.name != self.entry:
+                modules = [module for _, module, _ in self.targets(statement) if module]
+                if any(_acts(each) for module in modules for each in self.sources[module].tree.body):
+                    raise NotFollowed(f"{source.path}:{statement.lineno}: an import comes after what is done before it")
 
     def _follow_bindings(self, source: Source) -> None:
         """What is imported by its name stays what it was then, and a constant is one for everybody."""
@@ -262,6 +273,10 @@ class Firmware:
                     if module and not name and (scope.bound[own] > 1 or (conditional and scope.parent is None)):
                         found.add(module)
         return found
+
+
+def _acts(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
 
 
 def number_of(node: ast.expr, value_of: Callable[[ast.expr], int | None]) -> int | None:
