@@ -19,6 +19,7 @@ from pumpwire.database import (
 __all__ = ["AirMaker", "AirPeer"]
 
 ENDS_S = 1.0
+_HEAP_TOLD_S = 62.0
 _ANSWERED_S = 1.0
 _CONTROL_POINTS = [
     item.handle for item in (STATUS_READER_CONTROL_POINT, COMMAND_CONTROL_POINT, RECORD_ACCESS_CONTROL_POINT)
@@ -59,6 +60,11 @@ class AirPeer(Peer):
         if self._must_end:
             raise Broken("the connection stands after a control point was written with a wrong length, counter or CRC")
         super().check()
+
+    # Over the air the pump looks at its heap once a minute: what it tells then has the loaded loop in it.
+    def _load_loop(self) -> None:
+        super()._load_loop()
+        self._until(self.now_s + _HEAP_TOLD_S)
 
     # A client has one request under way: the radio of a board may leave one that is no PDU without an answer.
     def _att(self, pdu: bytes) -> None:
