@@ -33,14 +33,16 @@ class _Teaching(click.Command):
 @click.option("--only", multiple=True, metavar="NAME", help="Only this wrong firmware; may be given more than once.")
 @click.option("--mutants", type=click.IntRange(1), metavar="N", help="Run N mutants of the dosing core instead.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Which mutants.")
+@click.option("--unexplained", is_flag=True, help="Of the mutants, leave out those whose survival is explained.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at a time.")
 @click.option("--bearer", type=click.Choice(("serial", "ble")), default="serial", show_default=True,
               help="By the cable, or by the radio.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep records and firmwares here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 def command(
-    only: tuple[str, ...], mutants: int | None, seed: int, jobs: int, bearer: str, out: Path | None, as_json: bool
-) -> int:
+    only: tuple[str, ...], mutants: int | None, seed: int, unexplained: bool, jobs: int, bearer: str,
+    out: Path | None, as_json: bool,
+) -> int:  # fmt: skip
     """Show that the rig catches pumps that are wrong on purpose.
 
     The correct firmware must pass every scenario of the suite. Each wrong firmware is a patch on a copy of it. It names
@@ -56,7 +58,7 @@ def command(
       pumprig verify-suite
       pumprig verify-suite --bearer ble --only pulse-lost
       pumprig verify-suite --only pulse-lost --only hang
-      pumprig verify-suite --mutants 200 --seed 7
+      pumprig verify-suite --mutants 200 --seed 7 --unexplained
 
     \b
     Exit codes:
@@ -66,9 +68,11 @@ def command(
         raise UsageError("mutants have no names", where="--only", remedy="Leave out --only or --mutants.")
     if mutants is not None and bearer != "serial":
         raise UsageError("mutants of the dosing core run by the cable", where="--bearer", allowed="serial")
+    if unexplained and mutants is None:
+        raise UsageError("wrong firmwares have no explanations", where="--unexplained", remedy="Add --mutants N.")
     with _workplace(out) as work:
         if mutants is not None:
-            return _run_mutants(mutants, seed, jobs, work, as_json)
+            return _run_mutants(mutants, seed, unexplained, jobs, work, as_json)
         return _run_suite(only, jobs, bearer, work, as_json)
 
 
@@ -92,7 +96,7 @@ def _run_suite(only: tuple[str, ...], jobs: int, bearer: str, work: Path, as_jso
     return code
 
 
-def _run_mutants(count: int, seed: int, jobs: int, work: Path, as_json: bool) -> int:
+def _run_mutants(count: int, seed: int, unexplained: bool, jobs: int, work: Path, as_json: bool) -> int:
     from pumplink.boards import default_firmware
     from pumprig.suite.campaign import load_survivors, run_campaign
     from pumprig.suite.catalogue import scenario_paths
@@ -103,6 +107,8 @@ def _run_mutants(count: int, seed: int, jobs: int, work: Path, as_json: bool) ->
     survivors = load_survivors()
     candidates = all_mutants(default_firmware())
     picked = pick(candidates, count, seed)
+    if unexplained:
+        picked = [mutant for mutant in picked if not survivors.why(mutant)]
     scenarios = list(scenario_paths())
     console = suite_console()
     began_s = time.monotonic()
