@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from pumplink.boards import default_firmware
 from pumprig.cli import main
 from pumprig.conformance.model import chosen_cases
 from pumprig.conformance.prove import Proof, exit_code_of, load_servers, prove, table
 from pumprig.errors import RigError
 from pumprig.suite.catalogue import chosen
+from pumprig.suite.patching import patched
 
 SERVERS = load_servers()
 A_FEW = ("features-rfu-bit", "reset-clears-all", "counter-gap", "rfu-operator-invalid")
@@ -36,6 +38,14 @@ def test_every_wrong_server_is_caught_by_the_cases_named_for_it_alone(tmp_path):
     proofs = prove(SERVERS, work=tmp_path, jobs=2)
     assert {proof.name: proof.problem for proof in proofs if proof.problem} == {}
     assert exit_code_of(proofs) == 0
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_every_patch_follows_the_firmware(server):
+    """Else only the whole proof would notice, in the slow tests."""
+    texts = patched(default_firmware(), server.edits, server.name)
+    for file, text in texts.items():
+        compile(text, file, "exec")
 
 
 def test_the_catalogue_is_large_enough_and_spreads():

@@ -65,7 +65,7 @@ def test_every_condition_is_reached_both_ways_but_those_listed():
     reader = "oref0.oracle_reading"
     held = sys.modules.pop(reader, None)
     with noted(conditions):
-        names = ("inputs", "decide")
+        names = ("aim", "inputs", "decide")
         modules = {name: importlib.import_module(f"{package.__name__}.{name}") for name in names}
         reading = importlib.import_module(reader)
         reading.FlatCgm = modules["inputs"].FlatCgm
@@ -74,7 +74,12 @@ def test_every_condition_is_reached_both_ways_but_those_listed():
         for seed in range(CASES):
             how = ("detected", "detected", "detected", "told", "ignored")[seed % 5]
             asked = case(seed) | {"flatBGsDetected": seed % 2 == 0}
-            decision = modules["decide"].decide(reading.inputs_of(asked, how, seed % 4 == 0))
+            inputs = reading.inputs_of(asked, how, seed % 4 == 0)
+            decision = modules["decide"].decide(inputs)
+            if seed % 10 == 0:
+                # An aim that is told is the one that would have been found (D-1111).
+                told = modules["decide"].decide(inputs, modules["aim"].aim_of(inputs))
+                assert (told.rule, told.tbr, told.small_bolus) == (decision.rule, decision.tbr, decision.small_bolus)
             # Lines are worked out when somebody looks.
             if decision.forecast is not None:
                 assert len(decision.forecast.iob_line) <= 48 >= len(decision.forecast.zero_temp_line)
