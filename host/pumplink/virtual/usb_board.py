@@ -63,6 +63,7 @@ class UsbBoard:
         if not self._flash.is_file():
             self._flash.write_bytes(b"\xff" * flash_bytes)
         self._thread: threading.Thread | None = None
+        self._plugged = False
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._up = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,8 +72,10 @@ class UsbBoard:
 
     def plug(self) -> UsbBoard:
         """Gives the board power and its device."""
-        if self._thread is not None:
+        if self._plugged:
             return self
+        # Whoever had the device open knows that it went before all of the board is away.
+        self._joined()
         self._usb, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(self._usb, False)
@@ -82,21 +85,22 @@ class UsbBoard:
         os.close(slave)
         self._wake = socket.socketpair()
         self._start(_POWER_ON)
+        self._plugged = True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 
     def unplug(self) -> None:
         """Pulls the board out, at once: its power goes, and its device. What its flash holds stays."""
-        thread = self._thread
-        if thread is None:
-            return
         with contextlib.suppress(OSError):
             if self._wake is not None:
                 self._wake[1].send(b"x")
-        if thread is not threading.current_thread():
-            thread.join(_ENDS_WITHIN_S)
-        self._thread = None
+        self._joined()
+
+    def _joined(self) -> None:
+        if self._thread is not None:
+            self._thread.join(_ENDS_WITHIN_S)
+            self._thread = None
 
     def __enter__(self) -> UsbBoard:
         return self.plug()
@@ -154,12 +158,12 @@ class UsbBoard:
             while self._step():
                 pass
         finally:
+            self._plugged = False
             self._end()
             self.device.unlink(missing_ok=True)
             os.close(self._usb)
             for socket_end in self._wake or ():
                 socket_end.close()
-            self._thread = None
 
     def _step(self) -> bool:
         """One round of passing on; False when the board is pulled out."""
