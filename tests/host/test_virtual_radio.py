@@ -26,6 +26,7 @@ MakeBoard = Callable[..., VirtualBoard]
 
 READ, WRITE, NOTIFY, INDICATE = 0x02, 0x08, 0x10, 0x20
 BOARD = "C0:50:55:4D:50:01"
+BASE_UUID = bytes.fromhex("fb349b5f80000080 00100000")
 QUEUE = 12
 SUPERVISION_S = 4.0
 TRANSACTION_S = 30.0
@@ -121,6 +122,30 @@ def test_a_read_has_what_the_firmware_wrote_and_is_told(made: MakeBoard) -> None
     hand = Hand(made(firmware(READ, lines="ble.gatts_write(handles[0], b'hello')"))).connect()
     assert hand.read(0) == b"hello"
     assert hand.board.output.count(f"read {hand.served[0].handle}") == 1
+
+
+def test_how_a_peer_writes_a_uuid_leaves_other_boards_as_they_are(made: MakeBoard) -> None:
+    """A short UUID stays one on the air, and takes no more of BTstack's little room, whoever named its long form."""
+    service, characteristics = 0x1AF0, [0x2AF0 + at for at in range(14)]
+    rows = ", ".join(f"(bluetooth.UUID({short:#x}), 2)" for short in characteristics)
+    source = PLAIN.format(wait="time.sleep(60)").replace("183A), ()", f"{service:X}), ({rows})")
+    asking = Hand(made(firmware(READ))).connect()
+    for short in (service, *characteristics):
+        named = BASE_UUID + short.to_bytes(2, "little") + bytes(2)
+        asking.connection.send_l2cap_pdu(4, b"\x08\x01\x00\xff\xff" + named)
+        asking.wait(0.1)
+    hand = Hand(made(source, ble_stack="btstack"))
+    connection = hand.radio.run(hand.device.connect(Address(BOARD), timeout=0.5))
+    seen: list[bytes] = []
+    hand.device.l2cap_channel_manager.register_fixed_channel(4, lambda _handle, pdu: seen.append(pdu))
+    at = 1
+    while not seen or seen[-1][0] == 0x09:
+        connection.send_l2cap_pdu(4, b"\x08" + at.to_bytes(2, "little") + b"\xff\xff\x03\x28")
+        hand.wait(0.1)
+        at = max(int.from_bytes(seen[-1][-7:-5], "little") + 1, at + 1)
+    shorts = [int.from_bytes(pdu[end - 2 : end], "little") for pdu in seen[:-1] for end in range(9, len(pdu) + 1, 7)]
+    assert {pdu[1] for pdu in seen[:-1]} == {7}
+    assert shorts[-len(characteristics) :] == characteristics
 
 
 def test_a_read_can_be_refused(made: MakeBoard) -> None:

@@ -200,14 +200,16 @@ class Central:
         return answer[4] if answer[0] == 0x01 else 0
 
     def discover(self) -> dict[Characteristic, int]:
-        """Finds the handles of all values by their UUIDs."""
+        """Finds the handles of all values by their UUIDs; nothing but `attribute not found` ends that."""
         by_uuid = {item.uuid.bytes: item for item in ON_AIR}
         base = database.FEATURES.uuid.bytes
         at = 1
         while at <= 0xFFFF:
-            answer = self.request(b"\x08" + at.to_bytes(2, "little") + b"\xff\xff" + _DECLARATION)
-            if answer[:1] != b"\x09":
+            asked = b"\x08" + at.to_bytes(2, "little") + b"\xff\xff" + _DECLARATION
+            answer = self.request(asked)
+            if answer == b"\x01\x08" + asked[1:3] + b"\x0a":
                 break
+            assert answer[:1] == b"\x09", f"{asked.hex()} was answered with {answer.hex() or 'nothing'}"
             size = answer[1]
             for start in range(2, len(answer), size):
                 entry = answer[start : start + size]

@@ -412,7 +412,7 @@ def _advertiser(advertisement: Advertisement) -> Advertiser:
         for uuid in listed
     ]
     name = data.get(AdvertisingData.COMPLETE_LOCAL_NAME) or data.get(AdvertisingData.SHORTENED_LOCAL_NAME) or ""
-    pump = BumbleUUID.from_16_bits(INSULIN_DELIVERY) in services
+    pump = BumbleUUID(INSULIN_DELIVERY) in services
     return Advertiser(str(advertisement.address).split("/")[0], str(name), pump, advertisement.address)
 
 
@@ -420,10 +420,11 @@ def _uuid(uuid: BumbleUUID) -> UUID:
     return UUID(bytes=bytes(reversed(uuid.to_bytes(force_128=True))))
 
 
-# A server shows assigned numbers in 16 bits: who looks for one compares the octets.
+# A server shows assigned numbers in 16 bits: who looks for one compares the octets. `from_16_bits` would give the form
+# in which a peer named it first.
 def _short(uuid: UUID) -> BumbleUUID:
     assigned = str(uuid).endswith(_BASE) and uuid.int >> 112 == 0
-    return BumbleUUID.from_16_bits(uuid.int >> 96) if assigned else BumbleUUID(str(uuid))
+    return BumbleUUID(uuid.int >> 96) if assigned else BumbleUUID(str(uuid))
 
 
 async def _discover(connection: Connection) -> list[Found]:

@@ -25,7 +25,7 @@ _ERROR_RESPONSE, _READ_REQUEST, _READ_RESPONSE = 0x01, 0x0A, 0x0B
 _WRITE_REQUEST, _WRITE_RESPONSE, _WRITE_COMMAND = 0x12, 0x13, 0x52
 _ACCESS_OCTETS = 3
 
-_CCCD = UUID.from_16_bits(0x2902)
+_CCCD = UUID(0x2902)
 _SERVICES_MAX = 8
 _BTSTACK_OCTETS = 512
 _OPEN = att.Attribute.Permissions.READABLE | att.Attribute.Permissions.WRITEABLE
@@ -135,12 +135,12 @@ class Database:
         # The end of BTstack's fixed table takes two octets.
         self._left_octets = _BTSTACK_OCTETS - 3
         named = att.AttributeValueV2[bytes](lambda _bearer: self._name)
-        name = Characteristic[bytes](UUID.from_16_bits(0x2A00), Characteristic.Properties.READ, _OPEN, named)  # type: ignore[arg-type]
-        appearance = Characteristic[bytes](UUID.from_16_bits(0x2A01), Characteristic.Properties.READ, _OPEN, bytes(2))
+        name = Characteristic[bytes](UUID(0x2A00), Characteristic.Properties.READ, _OPEN, named)  # type: ignore[arg-type]
+        appearance = Characteristic[bytes](UUID(0x2A01), Characteristic.Properties.READ, _OPEN, bytes(2))
         changed_on = Characteristic.Properties.INDICATE if nimble else Characteristic.Properties.READ
-        changed = Characteristic[bytes](UUID.from_16_bits(0x2A05), changed_on, _OPEN, bytes(4) if nimble else b"")
-        server.add_service(Service(UUID.from_16_bits(0x1800), [name, appearance] if nimble else [name]))
-        server.add_service(Service(UUID.from_16_bits(0x1801), [changed]))
+        changed = Characteristic[bytes](UUID(0x2A05), changed_on, _OPEN, bytes(4) if nimble else b"")
+        server.add_service(Service(UUID(0x1800), [name, appearance] if nimble else [name]))
+        server.add_service(Service(UUID(0x1801), [changed]))
         if not nimble:
             for characteristic in (name, changed):
                 self._takes(_octets(characteristic, 0))
@@ -170,7 +170,7 @@ class Database:
             entries, rest = self._parse(rest[1:], rest[0])
             if self._guard.stack is Stack.BTSTACK:
                 entries = self._what_fits(uuid, entries)
-            service = Service(UUID.from_bytes(uuid), [characteristic for characteristic, _ in entries])
+            service = Service(_uuid(uuid), [characteristic for characteristic, _ in entries])
             self._server.add_service(service)
             for characteristic, own in entries:
                 self._characteristics[characteristic.handle] = characteristic
@@ -244,8 +244,8 @@ class Database:
                 if self._guard.stack is Stack.NIMBLE:
                     descriptor_flags &= READ | WRITE | WRITE_NO_RESPONSE
                 value = _Value(self._guard, descriptor_flags)
-                own.append(Descriptor(UUID.from_bytes(descriptor_uuid), _OPEN, value))
-            entries.append((self._characteristic(UUID.from_bytes(uuid), flags, own), own))
+                own.append(Descriptor(_uuid(descriptor_uuid), _OPEN, value))
+            entries.append((self._characteristic(_uuid(uuid), flags, own), own))
         return entries, data
 
     # Both stacks put the client configuration right behind the value. NimBLE guards it by a flag of its own, BTstack as
@@ -289,6 +289,12 @@ class Database:
             return False
         self._left_octets -= octets
         return True
+
+
+# `UUID.from_bytes` gives the form in which anybody in this process named a UUID first; the board has a form of its own,
+# which counts in the room of its table and is seen on the air.
+def _uuid(octets: bytes) -> UUID:
+    return UUID(octets[::-1].hex())
 
 
 # What BTstack's table takes: the declaration, the value and each descriptor, with their own heads.
