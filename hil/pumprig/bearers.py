@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pumplink.results import Radio
     from pumplink.virtual.board import VirtualBoard
 
-__all__ = ["SERIAL", "BearerChoice", "Cable", "bearer_options", "radio_of_board", "real_radio"]
+__all__ = ["SERIAL", "BearerChoice", "Cable", "allow_lab", "bearer_options", "radio_of_board", "real_radio"]
 
 ALLOWED = "serial, usb, ble, ble+hci:TRANSPORT such as ble+hci:usb:0"
 _HCI = "ble+hci:"
@@ -176,9 +176,7 @@ def radio_of_board(board: VirtualBoard, choice: BearerChoice) -> Bearer:
     from pumplink.ble.radios import virtual_bearer
     from pumplink.ble.split import SplitBearer
 
-    if choice.allow_lab is not None:
-        with board.bearer() as line:
-            Cable(line).allow_lab(choice.allow_lab)
+    allow_lab(board, choice)
     try:
         radio = virtual_bearer(board, passkey=_given(choice), serve=choice.cgm is None)
     except BearerError as error:
@@ -186,6 +184,26 @@ def radio_of_board(board: VirtualBoard, choice: BearerChoice) -> Bearer:
     if choice.cgm is None:
         return radio
     return SplitBearer(radio, board.bearer(), lambda: board.uart_waiting)
+
+
+def allow_lab(board: VirtualBoard, choice: BearerChoice, held: Bearer | None = None) -> None:
+    """Allows a virtual board what `--allow-lab` says, by its cable; nothing without that option.
+
+    Args:
+        board: started.
+        choice: what the command line says.
+        held: the bearer in use, of which the cable may be a part.
+    Raises:
+        BlockedError: the board refused.
+    """
+    if choice.allow_lab is None:
+        return
+    line = getattr(held, "cgm", None)
+    if line is not None:
+        Cable(line).allow_lab(choice.allow_lab)
+        return
+    with board.bearer() as line:
+        Cable(line).allow_lab(choice.allow_lab)
 
 
 def real_radio(name: str, choice: BearerChoice, line: Bearer | None, data: BoardData | None = None) -> Bearer:

@@ -15,7 +15,7 @@ from pumplink.pump_data import PumpData
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
-from pumprig.bearers import SERIAL, BearerChoice, radio_of_board, real_radio
+from pumprig.bearers import SERIAL, BearerChoice, allow_lab, radio_of_board, real_radio
 from pumprig.errors import BlockedError, UsageError
 from pumprig.motor_probe import MotorProbe, open_probe
 from pumprig.plugged import ALLOWED, port_of, told
@@ -68,6 +68,18 @@ class Dut:
     def tracebacks(self) -> int:
         """How many tracebacks the board has printed, as far as it can be seen."""
         return self.board.tracebacks if self.board is not None else 0
+
+    def power_cycle(self) -> None:
+        """Takes the virtual board's power away and gives it back. What was allowed on the command line is allowed anew.
+
+        Raises:
+            BlockedError: it is no virtual board.
+        """
+        if self.board is None:
+            raise BlockedError("only the virtual board's power can be switched from here", where=self.name)
+        self.board.kill()
+        self.board.start()
+        allow_lab(self.board, self.choice, self.bearer)
 
     def close(self) -> None:
         """Give the board up: a virtual one ends."""

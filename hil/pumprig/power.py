@@ -58,14 +58,12 @@ class PowerCuts:
         Raises:
             BlockedError: the board is no virtual one.
         """
-        board = self._dut.board
-        if board is None:
+        if self._dut.board is None:
             raise BlockedError("a power cut needs the virtual board", where=self._dut.name)
         judge, epoch_s = self._judge, at_s + fault.for_seconds
         self._wall, self._wall_s = judge.oracle.state().wall, judge.oracle.now_s
         self._hands.lose_power(at_s, epoch_s)
-        board.kill()
-        board.start()
+        self._dut.power_cycle()
         self._pace.restarted(epoch_s)
         self._pump.link.open()
         self._pump.subscribe()

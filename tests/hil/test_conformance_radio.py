@@ -74,6 +74,36 @@ def test_every_case_is_passed_over_the_air(capsys):
     assert not_possible(cases) == OVER_AIR
 
 
+BTSTACK = ("--board", "virtual_btstack", "--allow-lab", "virtual_btstack")
+
+
+def test_a_stack_that_cannot_authenticate_passes_what_it_leaves_room_for(capsys):
+    """D-1515 and D-1516: lab use is allowed by name, anew after each loss of power; the reasons are the board's."""
+    parts = ("--include", "run.*", "--include", "history.powers", "--include", "e2e.*")
+    code, cases = outcome(capsys, *BTSTACK, *parts)
+    assert code == 0, [one for one in cases if one["verdict"] == "FAIL"]
+    reasons = {one["id"]: one["reason"] for one in cases if one["verdict"] == "NOT_POSSIBLE"}
+    assert {reason for name, reason in reasons.items() if name not in ON_SERIAL} <= set(CANNOT.values())
+    assert CANNOT["read_counted"] in reasons.values()
+    assert {"e2e.indicate.counts", "history.powers", "run.e2e"}.isdisjoint(reasons)
+
+
+@pytest.mark.slow
+def test_every_case_that_it_leaves_room_for_is_passed(capsys):
+    """The rest is the emulator service, which has no room, or was no case on the cable either."""
+    code, cases = outcome(capsys, *BTSTACK, "--exclude", "racp.thousands")
+    assert code == 0, [one for one in cases if one["verdict"] == "FAIL"]
+    here = {one["id"]: one["reason"] for one in cases if one["verdict"] == "NOT_POSSIBLE"}
+    own = {name: reason for name, reason in here.items() if name not in ON_SERIAL and reason not in CANNOT.values()}
+    assert own and all("no emulator service" in reason for reason in own.values()), own
+
+
+def test_without_lab_use_a_stack_that_cannot_authenticate_fails_what_doses(capsys):
+    """D-1515: nobody takes a pump that doses for nobody for one that passes."""
+    code, cases = outcome(capsys, *BTSTACK[:2], "--include", "bolus.fast*")
+    assert code == 1 and {one["verdict"] for one in cases} >= {"FAIL"}
+
+
 def test_what_a_case_needs_of_a_stack_is_a_key_of_the_boards():
     for one in all_cases():
         assert set(one.stack) <= set(CANNOT), one.id

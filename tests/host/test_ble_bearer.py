@@ -194,6 +194,27 @@ def test_a_pump_that_has_lost_the_bond_is_not_paired_with_unasked(bench: Bench) 
         link.open()
 
 
+def test_a_stack_that_keeps_no_bonds_is_paired_with_anew() -> None:
+    """Goal: a power cut of a board that is lab only is no work for a person, and no way around a passkey. Method: such
+    a pump forgets; then one whose bond was authenticated."""
+    lab = Bench(passkey=None)
+    link = opened(lab, lab=True)
+    link.close()
+    lab.settle()
+    lab.pump.forget_bonds()
+    link.open()
+    assert link.bearer.port.lab_only and link.request_read(database.FEATURES.handle) == b""
+    lab.close()
+    proven = Bench()
+    link = opened(proven, lab=True)
+    link.close()
+    proven.settle()
+    proven.pump.forget_bonds()
+    with pytest.raises(PairingFailed, match="does not know this host any more"):
+        link.open()
+    proven.close()
+
+
 def test_a_pump_without_a_display_is_lab_only(bench: Bench) -> None:
     """Goal: nobody is dosed by who has only a pump's address. Method: a pump that can show nothing, which is taken
     where its stack is known to be such a one; elsewhere not, and its bond is not kept."""

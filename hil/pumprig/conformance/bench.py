@@ -203,8 +203,7 @@ class Bench:
         """
         if self._dut is None or self._dut.board is None:
             raise NotPossible("the server's power cannot be switched from here; the virtual board's can")
-        self._dut.board.kill()
-        self._dut.board.start()
+        self._dut.power_cycle()
         session.open()
 
     def fault(self, session: Session, kind: FaultKind, value: int) -> None:

@@ -55,7 +55,8 @@ class Channel:
 
     Attributes:
         on_open: called when an open is acknowledged: what comes from then on belongs to the new connection.
-        on_arrival: called with handle and octets of each value, read, notified or indicated, in the order of coming.
+        on_arrival: called with handle and octets of each value, in the order of coming, and whether it was read, and
+            not notified or indicated.
         confirming: whether indications are confirmed as they come.
         values: notified and indicated values nobody has taken yet.
         closed: whether the server has ended the connection.
@@ -66,7 +67,7 @@ class Channel:
         self.bearer = bearer
         self.on_strange = on_strange
         self.on_open: Callable[[], None] = lambda: None
-        self.on_arrival: Callable[[int, bytes], None] = lambda handle, octets: None
+        self.on_arrival: Callable[[int, bytes, bool], None] = lambda handle, octets, was_read: None
         self.confirming = True
         self.closed = False
         self.values: deque[Value] = deque()
@@ -185,11 +186,11 @@ class Channel:
             return
         if pdu.opcode in _RESPONSES:
             if pdu.opcode is AttOpcode.READ_RESPONSE:
-                self.on_arrival(self._asked, pdu.value)
+                self.on_arrival(self._asked, pdu.value, True)
             self._responses.append(pdu)
         elif pdu.opcode in (AttOpcode.NOTIFICATION, AttOpcode.INDICATION):
             indicated = pdu.opcode is AttOpcode.INDICATION
-            self.on_arrival(pdu.handle, pdu.value)
+            self.on_arrival(pdu.handle, pdu.value, False)
             self.values.append(Value(pdu.handle, pdu.value, indicated, self.now_s))
             if indicated and self.confirming:
                 self.confirm()

@@ -253,12 +253,12 @@ class Session:
 
     # --- What every value must be -------------------------------------------------------------------------------
 
-    def _arrived(self, handle: int, octets: bytes) -> None:
+    def _arrived(self, handle: int, octets: bytes, was_read: bool) -> None:
         if handle in _VALUES:
-            self._note(_VALUES[handle], octets)
+            self._note(_VALUES[handle], octets, was_read)
 
-    def _note(self, characteristic: Characteristic, octets: bytes) -> None:
-        self._note_protection(characteristic, octets)
+    def _note(self, characteristic: Characteristic, octets: bytes, was_read: bool) -> None:
+        self._note_protection(characteristic, octets, was_read)
         if len(octets) > _VALUE_OCTETS_MAX:
             self.bench.note("size", f"{characteristic.name}: {len(octets)} octets: {hex_of(octets)}")
         if not characteristic.clause.startswith(_VENDOR):
@@ -285,7 +285,7 @@ class Session:
                     self.bench.note("format", f"{known.name}: RFU bits 0x{rfu:X} of {part.name}: {hex_of(message)}")
             at += octets
 
-    def _note_protection(self, characteristic: Characteristic, octets: bytes) -> None:
+    def _note_protection(self, characteristic: Characteristic, octets: bytes, was_read: bool) -> None:
         if not self.bench.is_protected(characteristic):
             return
         try:
@@ -298,7 +298,9 @@ class Session:
         last = self._received.get(characteristic.handle, 0)
         if counter != last % 255 + 1:
             self.bench.note("e2e", f"{characteristic.name}: counter {counter} follows {last}: {hex_of(octets)}")
-        self._received[characteristic.handle] = counter
+        # A stack that does not tell of reads shows the counter that is due, and leaves it so.
+        if not (was_read and "read_counted" in self.bench.limits):
+            self._received[characteristic.handle] = counter
 
     # --- Judging ------------------------------------------------------------------------------------------------
 

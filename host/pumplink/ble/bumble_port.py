@@ -184,9 +184,11 @@ class BumblePort(Port):
         peer = str(connection.peer_address)
         keys = await self.bonds.get(peer)
         try:
-            if keys is not None:
-                await asyncio.wait_for(connection.encrypt(), ENCRYPT_S)
-            else:
+            if keys is not None and not await self._encrypted(connection, keys):
+                # A stack that shows no passkey may keep no bonds either, and theirs prove nothing.
+                await self.bonds.delete(peer)
+                keys = None
+            if keys is None:
                 self._delegate.begin()
                 keys = await self._pair(connection)
         except hci.HCI_Error as error:
@@ -212,6 +214,17 @@ class BumblePort(Port):
                 f"{peer.split('/', maxsplit=1)[0]} paired without a passkey, so nobody knows whether it is the pump; "
                 "such a connection is taken only of a board whose stack can show none, as its data or its cable says"
             )
+
+    async def _encrypted(self, connection: Connection, keys: PairingKeys) -> bool:
+        """Encrypts with a bond; False where the pump has lost one that nobody was authenticated for."""
+        try:
+            await asyncio.wait_for(connection.encrypt(), ENCRYPT_S)
+        except hci.HCI_Error as error:
+            proven = keys.ltk is None or keys.ltk.authenticated
+            if proven or not self._lab or error.error_code not in _NO_BOND:
+                raise
+            return False
+        return True
 
     async def _pair(self, connection: Connection) -> PairingKeys | None:
         got: list[PairingKeys] = []
