@@ -5,14 +5,13 @@
 # it needs, is answered by the control point; any other write is answered by Emulator Write Result.
 from micropython import const
 
-from gatt import att, e2e, handles
+from gatt import att, e2e, handles, seldom
 from gatt import wire_tables as tables
-from gatt.characteristic import CCCD_INDICATE, READ, WRITE
+from gatt.characteristic import CCCD_INDICATE, NOTIFY, READ, WRITE, Characteristic
 from gatt.codec import find
 from gatt.encode import encode
 from gatt.peripheral import Peripheral
 from gatt.procedures import Procedures
-from gatt.radio import EmulatorWriteResult
 from gatt.server import Server
 
 _CONTROL_POINTS = (
@@ -81,6 +80,26 @@ class _Refusal:
 
     def confirmed(self):
         pass
+
+
+# What became of a write: the stack had acknowledged it before anybody looked at it.
+class EmulatorWriteResult(Characteristic):
+    def __init__(self, codec):
+        self._codec = codec
+        self._handle = 0
+        self._error = 0
+        super().__init__(handles.EMULATOR_WRITE_RESULT, NOTIFY)
+
+    # What the next notification tells; the caller asks the server for it. error: an ATT error code, or 0.
+    def tell(self, handle, error):
+        self._handle = handle
+        self._error = error
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        fields[tables.WRITTEN_HANDLE] = self._handle
+        fields[tables.WRITTEN_ERROR] = self._error
+        return encode(self._codec, tables.EMULATOR_WRITE_RESULT, buf, start)
 
 
 class AirServer(Server):
@@ -287,13 +306,15 @@ class AirServer(Server):
 # The pump's services over the air.
 class AirPeripheral(Peripheral):
     def new_server(self, clock, bearer, pump, mtu_max):
-        return AirServer(clock, bearer, pump, mtu_max, self._radio)
+        return AirServer(clock, bearer, pump, mtu_max, self.radio)
 
     def new_procedures(self, pump, beside):
-        return AirProcedures(pump, self._radio, beside)
+        return AirProcedures(pump, self.radio, beside)
 
-    def of_bearer(self, pump):
-        result = EmulatorWriteResult(self.codec)
-        self.server.result = result
+    # The stack asks for nothing: all that can be read stands ready for it from the start.
+    def add_seldom_asked(self):
+        self.server.result = EmulatorWriteResult(self.codec)
         self.server.status_changed = self.status_changed
-        return (result,)
+        self.server.add(self.server.result)
+        for characteristic in seldom.characteristics(self):
+            self.server.add(characteristic)

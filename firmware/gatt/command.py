@@ -1,11 +1,14 @@
-# Command Control Point: what changes the pump (IDS 1.0.2, 3.7), templates apart.
+# Command Control Point: what changes the pump (IDS 1.0.2, 3.7), templates apart; and Command Data (3.8).
 #
 # A procedure is done by a method of the pump; its answer repeats fields of the request, or has fields filled here.
 from micropython import const
 
 from gatt import handles
 from gatt import wire_tables as tables
-from gatt.procedures import INVALID_OPERAND, SUCCESS, ControlPoint
+from gatt.characteristic import NOTIFY, Characteristic
+from gatt.codec import find
+from gatt.encode import encode
+from gatt.procedures import INVALID_OPERAND, NOT_COMPLETED, SUCCESS, ControlPoint
 
 _COMMAND_RESPONSE_CODE = const(0x0F55)
 _SET_THERAPY_CONTROL_STATE = const(0x0F5A)
@@ -52,17 +55,38 @@ _BASAL_PROCEDURES = (
     _GET_TBR_TEMPLATE, _SET_TBR_TEMPLATE,
 )  # fmt: skip
 
+# Procedures on templates: those whose answer comes after Command Data, and the others.
+_TEMPLATES_TOLD = (0x0FAA, 0x11EE, 0x12B8, 0x12ED, 0x1428)
+_TEMPLATES_ELSE = (0x0FCC, 0x111E, 0x112D, 0x11BB, 0x11DD, 0x121D, 0x122E, 0x1248, 0x12DE, 0x141B, 0x144E)
+
 # What stands for the template number 0, which the pump takes for none: no template has this one either.
 _NO_SUCH_TEMPLATE = const(255)
 
 
+class CommandData(Characteristic):
+    def __init__(self, codec):
+        self._codec = codec
+        self.opcode = 0
+        super().__init__(handles.IDD_COMMAND_DATA, NOTIFY)
+
+    def encode(self, s, buf, start):
+        buf[start] = self.opcode & 0xFF
+        buf[start + 1] = self.opcode >> 8
+        return encode(self._codec, find(tables.IDD_COMMAND_DATA_MESSAGES, self.opcode), buf, start + 2)
+
+
 class CommandControlPoint(ControlPoint):
-    # templates: the procedures on templates, see gatt/profiles.py. bearer: has quiet(), for flight mode.
-    def __init__(self, procedures, codec, pump, bearer):
+    # server: notifies Command Data. bearer: has quiet(), for flight mode.
+    def __init__(self, procedures, codec, pump, bearer, server):
         self._pump = pump
         self._bearer = bearer
+        self._server = server
         self._flight_mode = False
-        self.templates = None
+        self.data = CommandData(codec)
+        # The procedures on templates, from the first of them on.
+        self._templates = None
+        # The procedure before this one, by which a transaction is seen to go on.
+        self._before = 0
         self.response_opcode = _COMMAND_RESPONSE_CODE
         self.responses = tables.IDD_COMMAND_CONTROL_POINT_RESPONSES
         super().__init__(
@@ -78,10 +102,13 @@ class CommandControlPoint(ControlPoint):
         return self._pump.settings.BASAL_ADJUSTABLE or opcode not in _BASAL_PROCEDURES
 
     def data_of(self, opcode):
-        return self.templates.data_of(opcode) if self.offers(opcode) else None
+        return self.data if opcode in _TEMPLATES_TOLD and self.offers(opcode) else None
 
+    # A transaction goes on with the opcode that it began with; what is no write begins none.
     def continues_write(self, opcode):
-        return self.templates.continues_write(opcode)
+        before = self._before
+        self._before = opcode
+        return opcode == before
 
     def execute(self, s, opcode, outcome):
         code = self.code_of(outcome)
@@ -92,8 +119,26 @@ class CommandControlPoint(ControlPoint):
             self.respond(opcode, self._set_tbr(s))
         elif opcode == _SET_BOLUS:
             self.end(opcode, self._set_bolus(s))
-        elif not self.templates.execute(s, opcode, code):
+        elif opcode not in _TEMPLATES_TOLD and opcode not in _TEMPLATES_ELSE:
             self.end(opcode, self._change(s, opcode) if code == SUCCESS else code)
+        elif self._has_templates():
+            self._templates.execute(s, opcode, code)
+        else:
+            self.respond(opcode, NOT_COMPLETED)
+
+    # Loads them before the first procedure; False when that fails, as it does where memory is short.
+    def _has_templates(self):
+        if self._templates is None:
+            try:
+                from gatt.templates import TemplateProcedures
+
+                templates = TemplateProcedures(self, self.data, self._server, self.codec, self._pump)
+                self._server.add_part(templates)
+                self._server.add_stream(templates)
+            except Exception:  # noqa: BLE001
+                return False
+            self._templates = templates
+        return True
 
     # Ends a procedure that has a code.
     def end(self, opcode, code):

@@ -1,10 +1,10 @@
-# Device Information and Battery: what the pump is (DIS 1.1; BAS 1.0). Nothing of it is protected.
+# Device Information: what the pump is (DIS 1.1). Nothing of it is protected.
 from binascii import hexlify
 
 from micropython import const
 
 from gatt import att, handles
-from gatt.characteristic import NOTIFY, READ, Characteristic
+from gatt.characteristic import READ, Characteristic
 
 _MANUFACTURER_OCTETS = const(5)
 _SYSTEM_ID_OCTETS = const(8)
@@ -47,15 +47,3 @@ def device_information(settings, identity):
         Shown(handles.SYSTEM_ID, _system_id(identity.unique_id)),
         Shown(handles.PNP_ID, settings.PNP_ID),
     )
-
-
-class Battery(Characteristic):
-    protected = False
-
-    def __init__(self, pump):
-        self._pump = pump
-        super().__init__(handles.BATTERY_LEVEL, READ | NOTIFY)
-
-    def encode(self, s, buf, start):
-        buf[start] = self._pump.battery_percent
-        return start + 1

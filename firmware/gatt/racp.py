@@ -1,21 +1,20 @@
-# Record Access Control Point and History Data: the history, as the client asks for it (IDS 1.0.2, 3.9 and 3.10).
+# The operations of the Record Access Control Point: the history, as the client asks for it (IDS 1.0.2, 3.9 and 3.10).
+# They are loaded with the first of them.
 #
 # A request names an operation and the records that it is for. Whatever it is, it is carried out piece by piece, one
 # number of the history in each, so that it keeps neither a pulse nor the watchdog waiting.
 from micropython import const
 
-from gatt import e2e, handles
+from gatt import e2e
 from gatt import wire_tables as tables
-from gatt.characteristic import NOTIFY, Characteristic
 from gatt.groups import together
-from gatt.procedures import DECODED, ControlPoint
+from gatt.procedures import DECODED
 
 _RACP_REPORT_STORED_RECORDS = const(0x33)
 _RACP_DELETE_STORED_RECORDS = const(0x3C)
 _RACP_ABORT = const(0x55)
 _RACP_REPORT_NUMBER_OF_STORED_RECORDS = const(0x5A)
 _RACP_NUMBER_OF_STORED_RECORDS_RESPONSE = const(0x66)
-_RACP_RESPONSE_CODE = const(0x0F)
 
 _RACP_OPERATOR_NULL = const(0x0F)
 _RACP_OPERATOR_ALL = const(0x33)
@@ -27,7 +26,6 @@ _RACP_OPERATOR_WITHIN_RANGE = const(0x5A)
 _RACP_FILTER_SEQUENCE_NUMBER = const(0x0F)
 _RACP_FILTER_SEQUENCE_NUMBER_REFERENCE_TIME_EVENTS = const(0x33)
 
-_RACP_RESPONSE_CODE_OPCODE_NOT_SUPPORTED = const(0x02)
 _RACP_RESPONSE_CODE_INVALID_OPERATOR = const(0x03)
 _RACP_RESPONSE_CODE_OPERATOR_NOT_SUPPORTED = const(0x04)
 _RACP_RESPONSE_CODE_INVALID_OPERAND = const(0x05)
@@ -39,14 +37,30 @@ _RACP_RESPONSE_CODE_PROCEDURE_NOT_APPLICABLE = const(0x0A)
 _RACP_RESPONSE_CODE_SUCCESS = const(0xF0)
 
 
-# A CRC, but no counter, stands at its end.
-class HistoryData(Characteristic):
-    def __init__(self, history):
+class Operations:
+    # control_point: answers. data: History Data, which the server notifies.
+    def __init__(self, control_point, history, data, server):
+        self._control_point = control_point
+        self._codec = control_point.codec
         self._history = history
-        super().__init__(handles.IDD_HISTORY_DATA, NOTIFY)
+        self._data = data
+        self._server = server
+        # What is under way, and the records that it is for: from the first to the last, those that the filter means.
+        self._operation = _RACP_REPORT_STORED_RECORDS
+        self._operator = _RACP_OPERATOR_ALL
+        self._first = 0
+        self._next = 0
+        self._last = -1
+        self._filter = _RACP_FILTER_SEQUENCE_NUMBER
+        self._found = 0
+        self._erasing = False
+        self.streaming = False
 
-    # The record that the history has loaded.
-    def value(self, s, buf, start):
+    def reset(self):
+        self.streaming = False
+
+    # Puts the record that the history has loaded into a buffer; returns its end.
+    def put_record(self, buf, start):
         history = self._history
         sequence = history.sequence
         buf[start] = history.event & 0xFF
@@ -61,60 +75,14 @@ class HistoryData(Characteristic):
             buf[end + at] = history.data[at]
         return e2e.append_crc(buf, start, end + history.length)
 
-
-class RecordAccess(ControlPoint):
-    not_completed = _RACP_RESPONSE_CODE_PROCEDURE_NOT_COMPLETED
-
-    def __init__(self, procedures, codec, history, data, server):
-        self._history = history
-        self._data = data
-        self._server = server
-        # What is under way, and the records that it is for: from the first to the last, those that the filter means.
-        self._operation = _RACP_REPORT_STORED_RECORDS
-        self._operator = _RACP_OPERATOR_ALL
-        self._first = 0
-        self._next = 0
-        self._last = -1
-        self._filter = _RACP_FILTER_SEQUENCE_NUMBER
-        self._found = 0
-        self._erasing = False
-        self.streaming = False
-        super().__init__(
-            handles.IDD_RECORD_ACCESS_CONTROL_POINT, procedures, codec,
-            tables.IDD_RECORD_ACCESS_CONTROL_POINT_REQUESTS, 1,
-        )  # fmt: skip
-
-    def reset(self):
-        super().reset()
-        self.streaming = False
-
-    def data_of(self, opcode):
-        return self._data if opcode == _RACP_REPORT_STORED_RECORDS else None
-
-    def passes(self, opcode):
-        return opcode == _RACP_ABORT
-
-    # An operation goes on while an abort that could not be carried out is answered.
-    def confirmed(self):
-        if not self.streaming and not self.pending:
-            super().confirmed()
-
-    def unsupported(self, opcode):
-        self.respond(opcode, _RACP_RESPONSE_CODE_OPCODE_NOT_SUPPORTED)
-
-    def respond(self, opcode, code):
-        fields = self.codec.fields
-        fields[tables.OPERATOR] = _RACP_OPERATOR_NULL
-        fields[tables.REQUEST_OPCODE] = opcode
-        fields[tables.RESPONSE_CODE] = code
-        self.answer(_RACP_RESPONSE_CODE, tables.RACP_RESPONSE_CODE)
-
-    def execute(self, s, opcode, outcome):
-        operator = self.codec.fields[tables.OPERATOR]
+    # Begins an operation, given how its operand decoded, or answers at once.
+    def execute(self, opcode, outcome):
+        respond = self._control_point.respond
+        operator = self._codec.fields[tables.OPERATOR]
         if outcome != DECODED:
-            self.respond(opcode, self._refusal())
+            respond(opcode, self._refusal())
         elif (operator == _RACP_OPERATOR_NULL) != (opcode == _RACP_ABORT):
-            self.respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERATOR)
+            respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERATOR)
         elif opcode == _RACP_ABORT:
             self._abort()
         elif self._select(operator):
@@ -124,12 +92,12 @@ class RecordAccess(ControlPoint):
             self._erasing = False
             self.streaming = True
         else:
-            self.respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERAND)
+            respond(opcode, _RACP_RESPONSE_CODE_INVALID_OPERAND)
 
     def _refusal(self):
-        if self.codec.bad_slot == tables.OPERATOR:
+        if self._codec.bad_slot == tables.OPERATOR:
             return _RACP_RESPONSE_CODE_OPERATOR_NOT_SUPPORTED
-        if self.codec.bad_slot == tables.FILTER:
+        if self._codec.bad_slot == tables.FILTER:
             return _RACP_RESPONSE_CODE_OPERAND_NOT_SUPPORTED
         return _RACP_RESPONSE_CODE_INVALID_OPERAND
 
@@ -137,15 +105,15 @@ class RecordAccess(ControlPoint):
     # already being deleted cannot be had back.
     def _abort(self):
         if self.streaming and self._erasing:
-            self.respond(_RACP_ABORT, _RACP_RESPONSE_CODE_ABORT_UNSUCCESSFUL)
+            self._control_point.respond(_RACP_ABORT, _RACP_RESPONSE_CODE_ABORT_UNSUCCESSFUL)
         else:
             self.streaming = False
-            self.respond(_RACP_ABORT, _RACP_RESPONSE_CODE_SUCCESS)
+            self._control_point.respond(_RACP_ABORT, _RACP_RESPONSE_CODE_SUCCESS)
 
     # Sets the bounds of what is asked for, both included, among the records that there are now. False when they
     # contradict one another.
     def _select(self, operator):
-        fields = self.codec.fields
+        fields = self._codec.fields
         newest = self._history.next_sequence - 1
         self._operator = operator
         self._first = 0
@@ -168,7 +136,7 @@ class RecordAccess(ControlPoint):
     # Does one piece of what is under way; False when the rest has to wait. An answer that waits to leave must not be
     # overwritten, and what a delete takes away is gone when it has been taken away from flash.
     def send_next(self, s):
-        if self.pending or self._history.deleting():
+        if self._control_point.pending or self._history.deleting():
             return False
         if self._operator in (_RACP_OPERATOR_FIRST, _RACP_OPERATOR_LAST):
             self._narrow()
@@ -207,7 +175,7 @@ class RecordAccess(ControlPoint):
 
     def _end(self, code):
         self.streaming = False
-        self.respond(self._operation, code)
+        self._control_point.respond(self._operation, code)
 
     # Without the client's configuration no record gets through any more.
     def _report(self, s):
@@ -227,12 +195,13 @@ class RecordAccess(ControlPoint):
             self._found += self._load()
             return
         count = self._found + max(known, 0)
-        fields = self.codec.fields
+        fields = self._codec.fields
         fields[tables.OPERATOR] = _RACP_OPERATOR_NULL
         fields[tables.RECORD_COUNT_LOW] = count & 0xFFFF
         fields[tables.RECORD_COUNT_HIGH] = count >> 16
         self.streaming = False
-        self.answer(_RACP_NUMBER_OF_STORED_RECORDS_RESPONSE, tables.RACP_NUMBER_OF_STORED_RECORDS_RESPONSE)
+        program = tables.RACP_NUMBER_OF_STORED_RECORDS_RESPONSE
+        self._control_point.answer(_RACP_NUMBER_OF_STORED_RECORDS_RESPONSE, program)
 
     # Looks for the first record that is meant; when there is one and no group would lose a part, all of them go.
     # Reference times are in no group, so that only the first and the last record can be a part of one.

@@ -1,10 +1,9 @@
-# What the vendor service *emulator* has of the radio: its state and commands, over the serial bearer alone, and what
-# became of a write over the air, where the stack has acknowledged it before anybody looked at it.
+# What the vendor service *emulator* has of the radio: its state and commands, over the serial bearer alone.
 from micropython import const
 
 from gatt import att, handles
 from gatt import wire_tables as tables
-from gatt.characteristic import NOTIFY, READ, WRITE, Characteristic
+from gatt.characteristic import READ, WRITE, Characteristic
 from gatt.encode import encode
 from gatt.procedures import NOT_APPLICABLE
 from gatt.vendor import Setting, put_u32
@@ -69,22 +68,3 @@ class EmulatorRadioCommand(Setting):
         end = tables.BOARD_NAME + fields[tables.BOARD_NAME_OCTETS]
         name = bytes([octet for octet in fields[tables.BOARD_NAME : end]])
         return self._radio.command(s, fields[tables.RADIO_COMMAND], fields[tables.BOND_INDEX], name)
-
-
-class EmulatorWriteResult(Characteristic):
-    def __init__(self, codec):
-        self._codec = codec
-        self._handle = 0
-        self._error = 0
-        super().__init__(handles.EMULATOR_WRITE_RESULT, NOTIFY)
-
-    # What the next notification tells; the caller asks the server for it. error: an ATT error code, or 0.
-    def tell(self, handle, error):
-        self._handle = handle
-        self._error = error
-
-    def encode(self, s, buf, start):
-        fields = self._codec.fields
-        fields[tables.WRITTEN_HANDLE] = self._handle
-        fields[tables.WRITTEN_ERROR] = self._error
-        return encode(self._codec, tables.EMULATOR_WRITE_RESULT, buf, start)

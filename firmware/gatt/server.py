@@ -10,6 +10,8 @@ from gatt.characteristic import CCCD_INDICATE, READ, WRITE
 _CONFIRMATION_MS = 30000
 # How long streams may go on before the pump has its turn.
 _TURN_MS = 3
+# What is seldom asked for has handles of one octet.
+_SELDOM_MAX = 255
 
 
 class Server:
@@ -28,6 +30,9 @@ class Server:
         self._client = None
         # Servers of the same pump on other bearers.
         self.others = []
+        # Handles whose characteristics are added by the first request for one of them, and what adds them.
+        self.seldom_asked = b""
+        self.add_late = None
         self._indicated = None
         self._silent = False
         # How many PDUs have been received.
@@ -151,8 +156,20 @@ class Server:
         self._bearer.send(self._bearer.pdu_start + 3)
         self.mtu = max(att.MTU_DEFAULT, min(wanted, self._mtu_max))
 
+    # Whether there is room for what a handle is of; nothing has been done when there is not.
+    def _has_room(self, handle):
+        if handle > _SELDOM_MAX or handle not in self.seldom_asked:
+            return True
+        if not self.add_late():
+            return False
+        self.seldom_asked = b""
+        return True
+
     def _read(self, s, handle):
         start = self._bearer.pdu_start
+        if not self._has_room(handle):
+            self._error(att.READ_REQUEST, handle, att.INSUFFICIENT_RESOURCES)
+            return
         characteristic = self._values.get(handle)
         if characteristic is not None:
             if not characteristic.properties & READ:
@@ -172,6 +189,9 @@ class Server:
 
     def _write(self, s, buf, start, end):
         handle = buf[start + 1] | buf[start + 2] << 8
+        if not self._has_room(handle):
+            self._error(att.WRITE_REQUEST, handle, att.INSUFFICIENT_RESOURCES)
+            return
         characteristic = self._values.get(handle)
         if characteristic is None:
             error = self._configure(self._configurations.get(handle), buf, start + 3, end)

@@ -1,11 +1,12 @@
-# What the pump shows without being asked: status changed, status, annunciation status, features (IDS 1.0.2, 3.2-3.5).
+# What the pump shows without being asked: status changed, status, annunciation status, features (IDS 1.0.2, 3.2-3.5),
+# the last decision of the controller, the battery (BAS 1.0).
 from array import array
 
 from micropython import const
 
 from gatt import e2e, handles
 from gatt import wire_tables as tables
-from gatt.characteristic import INDICATE, READ, Characteristic
+from gatt.characteristic import INDICATE, NOTIFY, READ, Characteristic
 from gatt.codec import NAN
 from gatt.encode import encode
 
@@ -123,3 +124,36 @@ class Features(Characteristic):
         end = encode(self._codec, tables.IDD_FEATURES, buf, counter_at + 1)
         e2e.put_crc(buf, counter_at, end, start)
         return end
+
+
+class ControllerDecision(Characteristic):
+    def __init__(self, codec, decision):
+        self._codec = codec
+        self._decision = decision
+        super().__init__(handles.CONTROLLER_DECISION, READ | NOTIFY)
+
+    def encode(self, s, buf, start):
+        fields = self._codec.fields
+        decision = self._decision
+        fields[tables.DECISION_SEQUENCE] = decision.sequence
+        fields[tables.TIME_OFFSET_MINUTES] = decision.offset_minutes
+        fields[tables.AT_S_LOW] = decision.at_s & 0xFFFF
+        fields[tables.AT_S_HIGH] = decision.at_s >> 16 & 0xFFFF
+        fields[tables.GLUCOSE_MG_DL] = decision.glucose_mg_dl
+        fields[tables.PREDICTED_MG_DL] = decision.predicted_mg_dl
+        fields[tables.IOB_MU] = decision.iob_mu
+        fields[tables.ACTION] = decision.action
+        fields[tables.REASON] = decision.reason
+        return encode(self._codec, tables.CONTROLLER_DECISION, buf, start)
+
+
+class Battery(Characteristic):
+    protected = False
+
+    def __init__(self, pump):
+        self._pump = pump
+        super().__init__(handles.BATTERY_LEVEL, READ | NOTIFY)
+
+    def encode(self, s, buf, start):
+        buf[start] = self._pump.battery_percent
+        return start + 1

@@ -1,13 +1,9 @@
-# The Command Control Point's procedures on templates, and Command Data (IDS 1.0.2, 3.7.2 and 3.8).
+# The Command Control Point's procedures on templates (IDS 1.0.2, 3.7.2). They are loaded with the first of them.
 #
 # The four kinds of profile are read and written alike: what differs stands in a row of _PROFILES.
 from micropython import const
 
-from gatt import handles
 from gatt import wire_tables as tables
-from gatt.characteristic import NOTIFY, Characteristic
-from gatt.codec import find
-from gatt.encode import encode
 from gatt.procedures import NOT_APPLICABLE, PARAMETER_OUT_OF_RANGE, SUCCESS
 
 _GET_TBR_TEMPLATE = const(0x111E)
@@ -16,7 +12,6 @@ _GET_BOLUS_TEMPLATE = const(0x11BB)
 _SET_BOLUS_TEMPLATE = const(0x11DD)
 _GET_TEMPLATE_STATUS_AND_DETAILS = const(0x11EE)
 _RESET_TEMPLATE_STATUS = const(0x121D)
-_ACTIVATE_PROFILE_TEMPLATES = const(0x122E)
 _GET_ACTIVATED_PROFILE_TEMPLATES = const(0x1248)
 _TEMPLATE_STATUS_DATA = const(0x1212)
 
@@ -88,18 +83,6 @@ def _row(at, value):
     return None
 
 
-class CommandData(Characteristic):
-    def __init__(self, codec):
-        self._codec = codec
-        self.opcode = 0
-        super().__init__(handles.IDD_COMMAND_DATA, NOTIFY)
-
-    def encode(self, s, buf, start):
-        buf[start] = self.opcode & 0xFF
-        buf[start + 1] = self.opcode >> 8
-        return encode(self._codec, find(tables.IDD_COMMAND_DATA_MESSAGES, self.opcode), buf, start + 2)
-
-
 class TemplateProcedures:
     def __init__(self, control_point, data, server, codec, pump):
         self._control_point = control_point
@@ -107,8 +90,6 @@ class TemplateProcedures:
         self._server = server
         self._codec = codec
         self._pump = pump
-        # The procedure before this one, by which a transaction is seen to go on.
-        self._before = 0
         # What is read: opcode, row of the profile, its template; block or kind that is next.
         self._opcode = 0
         self._profile = None
@@ -119,17 +100,8 @@ class TemplateProcedures:
     def reset(self):
         self.streaming = False
 
-    def data_of(self, opcode):
-        return self._data if opcode == _GET_TEMPLATE_STATUS_AND_DETAILS or _row(_READ, opcode) else None
-
-    # A transaction goes on with the opcode that it began with; what is no write begins none.
-    def continues_write(self, opcode):
-        before = self._before
-        self._before = opcode
-        return opcode == before
-
-    # False when the procedure is not one of these. What sets a template takes what is out of range, for the pump to
-    # judge it in its order.
+    # Does one of the procedures of gatt/command.py that are about templates. What sets a template takes what is out of
+    # range, for the pump to judge it in its order.
     def execute(self, s, opcode, code):
         end = self._control_point.end
         if opcode == _SET_TBR_TEMPLATE:
@@ -139,7 +111,7 @@ class TemplateProcedures:
         elif _row(_WRITE, opcode):
             end(opcode, self._write(s, _row(_WRITE, opcode), code))
         elif code != SUCCESS:
-            return False
+            end(opcode, code)
         elif opcode == _GET_TEMPLATE_STATUS_AND_DETAILS or _row(_READ, opcode):
             self._read(opcode)
         elif opcode == _GET_TBR_TEMPLATE:
@@ -148,11 +120,8 @@ class TemplateProcedures:
             end(opcode, self._get_bolus_template())
         elif opcode == _GET_ACTIVATED_PROFILE_TEMPLATES:
             end(opcode, self._activated())
-        elif opcode == _RESET_TEMPLATE_STATUS or opcode == _ACTIVATE_PROFILE_TEMPLATES:
-            end(opcode, self._choose(s, opcode))
         else:
-            return False
-        return True
+            end(opcode, self._choose(s, opcode))
 
     # --- TBR and bolus templates ------------------------------------------------------------------------------------
 

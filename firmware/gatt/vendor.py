@@ -1,11 +1,12 @@
-# The two vendor services: *controller* runs the on-pump controller, *emulator* has what only an emulator has.
+# The two vendor services: *controller* runs the on-pump controller, *emulator* has what only an emulator has. The last
+# decision, which every sample brings, stands in gatt/status.py.
 import gc
 
 from micropython import const
 
 from gatt import att, e2e, handles
 from gatt import wire_tables as tables
-from gatt.characteristic import NOTIFY, READ, WRITE, Characteristic
+from gatt.characteristic import READ, WRITE, Characteristic
 from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
 from gatt.procedures import SUCCESS
@@ -168,26 +169,6 @@ class ControllerDetail(Characteristic):
         for i in range(len(_DETAIL_FIELDS)):
             fields[_DETAIL_FIELDS[i]] = self._decision.detail[i]
         return encode(self._codec, tables.CONTROLLER_DETAIL, buf, start)
-
-
-class ControllerDecision(Characteristic):
-    def __init__(self, codec, decision):
-        self._codec = codec
-        self._decision = decision
-        super().__init__(handles.CONTROLLER_DECISION, READ | NOTIFY)
-
-    def encode(self, s, buf, start):
-        fields = self._codec.fields
-        decision = self._decision
-        fields[tables.DECISION_SEQUENCE] = decision.sequence
-        fields[tables.TIME_OFFSET_MINUTES] = decision.offset_minutes
-        put_u32(fields, tables.AT_S_LOW, decision.at_s)
-        fields[tables.GLUCOSE_MG_DL] = decision.glucose_mg_dl
-        fields[tables.PREDICTED_MG_DL] = decision.predicted_mg_dl
-        fields[tables.IOB_MU] = decision.iob_mu
-        fields[tables.ACTION] = decision.action
-        fields[tables.REASON] = decision.reason
-        return encode(self._codec, tables.CONTROLLER_DECISION, buf, start)
 
 
 class EmulatorIdentity(Characteristic):
