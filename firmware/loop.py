@@ -13,7 +13,6 @@ from bearer.serial import ATT_MTU_MAX, SerialBearer
 from clock import Clock
 from flash import Flash, device
 from gatt.peripheral import Peripheral
-from gatt.radio import NoRadio
 from gatt.recorder import Recorder
 from journal.history import History
 from journal.ring import Ring
@@ -76,9 +75,9 @@ class Firmware:
         history = History(history_ring, self.store)
         recorder = Recorder(history)
         self.pump = Pump(settings, recorder.emit, self.motor, self.store)
-        self.store.connect(self.pump, history)
+        self._recover(history)
         identity = Identity()
-        security = self.radio.security if self.radio else NoRadio()
+        security = self.radio.security if self.radio else None
         peripheral = Peripheral(
             self.clock, self.bearer, self.pump, history, recorder, settings, identity, ATT_MTU_MAX, security
         )
@@ -91,6 +90,13 @@ class Firmware:
         self._told = ""
         if self.radio:
             self._add_radio(history, recorder, identity, security, peripheral)
+
+    # What only a start needs leaves the memory again.
+    def _recover(self, history):
+        from journal.recovery import forget
+
+        self.store.connect(self.pump, history)
+        forget()
 
     # None on a board without one, or that does not use it: then nothing of it is loaded. A pump whose radio does not
     # start goes on without: its cable tells that it is off.

@@ -316,96 +316,10 @@ class History:
 
     # Finds what is stored. committed: the sequence number before which all is durable; -1 when nobody knows.
     def open(self, committed):
+        from journal.recovery import Search
+
         ring = self._ring
-        self.next_sequence = max(committed, 0)
-        newest = self._newest(committed)
-        if newest >= 0:
-            ring.block = newest
-            first = self._first_of(newest)
-            self._index(first)
-            self._read_newest(first, self._readable_end(first) if committed < 0 else committed)
+        self.next_sequence = Search(ring, self._firsts, self._whole).find(committed)
         self._raise_oldest()
         # More than the ring can hold is not there.
         self.oldest = max(self.oldest, self._floor, self.next_sequence - ring.blocks * ring.slots)
-
-    # The newest block in which something is durable. Its header may have rotted.
-    def _newest(self, committed):
-        ring = self._ring
-        limit = 1 << 30
-        newest = -1
-        while newest < 0:
-            newest = ring.newest_below(limit)
-            if newest < 0:
-                return -1
-            limit = ring.serial = ring.serial_of(newest)
-            if 0 <= committed < self._first_of(newest):
-                newest = -1
-        following = (newest + 1) % ring.blocks
-        if ring.serial_of(following) < 0 and not ring.blank():
-            first = self._first_of(following)
-            if first > self._first_of(newest) and (committed < 0 or first <= committed):
-                ring.serial += 1
-                return following
-        return newest
-
-    # The number that a block begins with; -1 when there is none. Without its header, its first record tells.
-    def _first_of(self, block):
-        ring = self._ring
-        if ring.serial_of(block) >= 0:
-            return struct.unpack_from("<I", ring.record, PAYLOAD)[0]
-        before = 0
-        blank = ring.blank()
-        for slot in range(1, 1 if blank else ring.slots):
-            if self._read(block, slot):
-                return ring.number() - before
-            if not ring.spoilt():
-                before += 1
-        return -1
-
-    # Where each block begins, from the oldest to the newest; a header says, too, whether the block before is whole.
-    def _index(self, newest_first):
-        ring = self._ring
-        least = 0
-        for i in range(1, ring.blocks + 1):
-            block = (ring.block + i) % ring.blocks
-            first = self._first_of(block)
-            if not least <= first <= newest_first:
-                continue
-            self._firsts[block] = least = first
-            if i > 1 and ring.serial_of(block) >= 0:
-                self._whole[block - 1] = ring.record[PAYLOAD + 4]
-
-    # The number after the last record that can be read.
-    def _readable_end(self, first):
-        end = first
-        for slot in range(1, self._ring.slots):
-            if self._read(self._ring.block, slot):
-                end = self._ring.number() + 1
-        return end
-
-    # What is not durable is not there: its slots are wiped, so that they count for nothing.
-    def _read_newest(self, first, committed):
-        ring = self._ring
-        block = ring.block
-        at = first
-        whole = 1
-        ring.slot = 1
-        for slot in range(1, ring.slots):
-            readable = self._read(block, slot)
-            if not readable and ring.blank():
-                continue
-            ring.slot = slot + 1
-            number = ring.number() if readable else at
-            if not readable and ring.spoilt():
-                pass
-            elif number >= committed:
-                ring.wipe(block, slot, False)
-            else:
-                at = number + 1
-            if at - first != slot:
-                whole = 0
-        self._whole[block] = whole
-        if at < committed:
-            # Some of the newest cannot be found any more: what follows begins a block.
-            ring.slot = ring.slots
-        self.next_sequence = max(at, committed)

@@ -11,27 +11,12 @@ from array import array
 from micropython import const
 
 from journal import parts
-from journal.ring import COMMIT, HEADER, PAYLOAD, PULSE
-
-# Words of pump/events.py.
-_SOURCE_BASAL = const(0x33)
-_SOURCE_BOLUS = const(0x3C)
-_SOURCE_EXTENDED = const(0x55)
+from journal.ring import COMMIT, PAYLOAD
 
 _QUEUE = const(64)
-_COMMIT = "<IIIIHHHBB"
 # Slots of a block that pulses may still take while the motor is busy; it turns to the next one before.
 _ROOM_SLOTS = const(24)
 _SOURCES = const(4)
-
-
-# The place of a source among the sources.
-def _place(source):
-    if source == _SOURCE_BASAL:
-        return parts.BASAL
-    if source == _SOURCE_BOLUS:
-        return parts.FAST
-    return parts.EXTENDED if source == _SOURCE_EXTENDED else parts.PRIME
 
 
 class Store:
@@ -62,7 +47,7 @@ class Store:
         if self._waiting < _QUEUE:
             self._sources[(self._first + self._waiting) % _QUEUE] = source
             self._waiting += 1
-            place = _place(source)
+            place = parts.place_of(source)
             self._waiting_of[place] += 1
             self._count(place)
 
@@ -85,7 +70,7 @@ class Store:
         source = self._sources[self._first]
         self._first = (self._first + 1) % _QUEUE
         self._waiting -= 1
-        place = _place(source)
+        place = parts.place_of(source)
         self._waiting_of[place] -= 1
         self._left_of[place] += 1
         self._count(place)
@@ -93,7 +78,7 @@ class Store:
         self._put_intent()
 
     def _put_intent(self):
-        self._ring.put_intent(self._number(), self._turning, self._left_of[_place(self._turning)])
+        self._ring.put_intent(self._number(), self._turning, self._left_of[parts.place_of(self._turning)])
 
     def done(self):
         if self._turning:
@@ -130,9 +115,10 @@ class Store:
         delivery = pump.delivery
         pulse_mu = pump.settings.PULSE_MU
         struct.pack_into(
-            _COMMIT, self._ring.out, PAYLOAD, max(pump.now_s, 0), self._history.next_sequence, delivery.basal_pulses,
-            delivery.bolus_pulses, pump.reservoir.remaining_pulses, pump.daily.basal_mu // pulse_mu,
-            pump.daily.bolus_mu // pulse_mu, self._waiting_of[parts.BASAL], self._waiting_of[parts.FAST],
+            parts.COMMIT_LAYOUT, self._ring.out, PAYLOAD, max(pump.now_s, 0), self._history.next_sequence,
+            delivery.basal_pulses, delivery.bolus_pulses, pump.reservoir.remaining_pulses,
+            pump.daily.basal_mu // pulse_mu, pump.daily.bolus_mu // pulse_mu, self._waiting_of[parts.BASAL],
+            self._waiting_of[parts.FAST],
         )  # fmt: skip
         self._ring.put(self._number(), COMMIT, 0)
 
@@ -164,83 +150,14 @@ class Store:
 
     # Puts everything that survived into the pump and opens the history.
     def connect(self, pump, history):
+        from journal.recovery import Recovery
+
         self._pump = pump
         self._history = history
-        self._parts = parts.Parts(pump, history, self._waiting_of, self._left_of)
-        ring = self._ring
-        newest = ring.newest_below(1 << 30)
-        if newest >= 0:
-            ring.serial_of(newest)
-            ring.serial = ring.number()
-        block, serial, last = newest, ring.serial, 0
-        while block >= 0 and not last:
-            last = self._last_commit(block, serial)
-            if not last:
-                block = ring.newest_below(serial)
-                if block >= 0:
-                    ring.serial_of(block)
-                    serial = ring.number()
-        if not last:
-            history.open(-1)
-            return
-        # The block that tells everything is the last one to be written over.
-        ring.block = block
-        committed = self._replay(block, serial, last)
-        history.open(committed)
-
-    # The slot of the last commit of a block; 0 when not even the first group is whole.
-    def _last_commit(self, block, serial):
-        last = 0
-        for slot in range(1, self._ring.slots):
-            if not self._follows(block, serial, slot):
-                break
-            if self._ring.record[4] == COMMIT:
-                last = slot
-        return last
-
-    # Reads a slot; False at the end of what was written.
-    def _follows(self, block, serial, slot):
-        ring = self._ring
-        return ring.read(block, slot) and ring.number() == serial * ring.slots + slot and ring.record[4] != HEADER
-
-    # Takes a block over, of what follows its last commit the pulses only. Returns the sequence number that is next.
-    def _replay(self, block, serial, last):
-        committed = at_s = 0
-        record = self._ring.record
-        for slot in range(1, self._ring.slots):
-            if not self._follows(block, serial, slot):
-                break
-            kind = record[4]
-            if kind == PULSE:
-                self._replay_pulse(record)
-            elif slot > last:
-                continue
-            elif kind == COMMIT:
-                at_s, committed = self._replay_commit(record)
-            else:
-                self._parts.restore(kind, record)
-        self._parts.complete(at_s)
-        return committed
-
-    def _replay_pulse(self, record):
-        source, count = struct.unpack_from("<BI", record, PAYLOAD - 1)
-        self._left_of[_place(source)] = count
-        self._in_doubt = 0 if self._ring.done() else source
-
-    def _replay_commit(self, record):
-        pump = self._pump
-        pulse_mu = pump.settings.PULSE_MU
-        (
-            at_s, committed, basal_pulses, bolus_pulses, reservoir_pulses, day_basal_pulses, day_bolus_pulses,
-            basal_waiting, fast_waiting,
-        ) = struct.unpack_from(_COMMIT, record, PAYLOAD)  # fmt: skip
-        pump.delivery.restore(basal_pulses, bolus_pulses)
-        pump.reservoir.restore(reservoir_pulses)
-        pump.daily.basal_mu = day_basal_pulses * pulse_mu
-        pump.daily.bolus_mu = day_bolus_pulses * pulse_mu
-        self._left_of[parts.BASAL] = basal_pulses - basal_waiting
-        self._left_of[parts.FAST] = bolus_pulses - pump.delivery.extended_pulses - fast_waiting
-        return at_s, committed
+        self._parts = parts.Parts(pump, history, self._waiting_of)
+        recovery = Recovery(self._ring, pump, history, self._parts, self._left_of)
+        history.open(recovery.recover())
+        self._in_doubt = recovery.in_doubt
 
     # Second 0: the pump tells what became of what ran. Only now is there something to commit.
     def restart(self):

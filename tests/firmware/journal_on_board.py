@@ -9,12 +9,17 @@ import time
 
 import micropython
 
-import settings as product
-from flash import Flash
-from journal.history import History
-from journal.ring import Ring
-from journal.store import Store
-from pump.core import Pump
+# As main.py has it: compiling leaves much behind.
+gc.threshold(8192)
+
+import settings as product  # noqa: E402
+from flash import Flash  # noqa: E402
+from journal.history import History  # noqa: E402
+from journal.ring import Ring  # noqa: E402
+from journal.store import Store  # noqa: E402
+from pump.core import Pump  # noqa: E402
+
+gc.threshold(-1)
 
 BLOCK_BYTES = 4096
 BLOCKS = 8
