@@ -29,6 +29,12 @@ _ONLY_FOR = (
     ("pump.control.own", "own"),
     ("pump.control", "oref"),
 )
+# What the first request for it brings along, if there ever is one. Over the air reads must be answered at once: there
+# what is read is loaded from the start.
+_ASKED = ("gatt.racp", "gatt.seldom", "gatt.templates")
+_READ = "gatt.seldom"
+# What leaves the memory again when it has started.
+_STARTS = ("journal.recovery",)
 # What goes onto a board as a source.
 _SOURCES = ("main", "board")
 _NAMES = "(names)"
@@ -75,14 +81,18 @@ class Configuration:
 
     Attributes:
         name: `BEARER+CONTROLLER`; beside the radio there is always a line.
-        files: that are loaded.
+        files: that are loaded when it has started.
         mpy: octets of these.
-        ram: octets of the heap that they take, about, on a board of 32 bits.
+        asked: files that a client's requests bring along.
+        mpy_asked: octets of these.
+        ram: octets of the heap that all of them take, about, on a board of 32 bits.
     """
 
     name: str
     files: list[str]
     mpy: int
+    asked: list[str]
+    mpy_asked: int
     ram: int
 
 
@@ -170,14 +180,26 @@ def _only_for(file: PackedFile) -> str:
     return next((part for prefix, part in _ONLY_FOR if last.startswith(prefix)), "")
 
 
+def _is_asked(file: PackedFile, bearer: str) -> bool:
+    last = file.modules[-1]
+    return last in _ASKED and not (bearer == "ble" and last == _READ)
+
+
 def _configuration(
     bearer: str, controller: str, files: list[PackedFile], octets: Mapping[str, int], heap: Mapping[str, int]
 ) -> Configuration:
     start = next((file for file in files if file.name == "loop"), None)
     wanted = {"", bearer, controller}
-    names = [file.name for file in files if file.name in octets and (file is start or _only_for(file) in wanted)]
-    ram = sum(heap.get(name, 0) for name in names)
-    return Configuration(f"{bearer}+{controller}", names, sum(octets[name] for name in names), ram)
+    all_ = [
+        file for file in files
+        if file.name in octets and (file is start or _only_for(file) in wanted) and file.modules[-1] not in _STARTS
+    ]  # fmt: skip
+    asked = [file.name for file in all_ if _is_asked(file, bearer)]
+    names = [file.name for file in all_ if file.name not in asked]
+    return Configuration(
+        f"{bearer}+{controller}", names, sum(octets[name] for name in names),
+        asked, sum(octets[name] for name in asked), sum(heap.get(file.name, 0) for file in all_),
+    )  # fmt: skip
 
 
 def _heap(made: Packed, board: str) -> dict[str, int]:

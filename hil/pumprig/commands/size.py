@@ -39,7 +39,8 @@ def command(board: str, firmware: Path | None, against: str | None, as_json: boo
     """Show what every module of the firmware takes of a board's flash and heap; ends with 1 when over its budget.
 
     Modules that are loaded together are one .mpy file, whose names take room of their own. A configuration is a pump
-    with one bearer and one controller. Heap is worked out from what the 64-bit unix port needs; where that cannot load
+    with one bearer and one controller: what it loads when it starts, and what only some requests of a client bring
+    along; its heap is that of both. Heap is worked out from what the 64-bit unix port needs; where that cannot load
     a file, it is told as 0.
 
     \b
@@ -125,7 +126,10 @@ def _told(now: FirmwareSizes, before: FirmwareSizes | None, budget: dict[str, in
         "modules": _rows(now),
         "files": dict(now.files),
         "configurations": {
-            each.name: {"files": each.files, "mpy": each.mpy, "ram": each.ram} for each in now.configurations
+            each.name: {
+                "files": each.files, "mpy": each.mpy, "asked": each.asked, "mpy_asked": each.mpy_asked, "ram": each.ram,
+            }
+            for each in now.configurations
         },
         "totals": totals,
         "budget": budget,
@@ -166,7 +170,8 @@ def _show(board: str, told: dict[str, Any], against: str | None) -> None:
         click.echo(f"{len(rows)} modules changed since {against}" if rows else f"no module changed since {against}")
         click.echo("together " + ", ".join(f"{key} {change:+}" for key, change in told["change"].items()))
     for name, row in told["configurations"].items():
-        click.echo(f"{name:32}{row['mpy']:>8}{row['ram']:>8}  loaded: {' '.join(row['files'])}")
+        later = f"; {row['mpy_asked']} more when asked for: {' '.join(row['asked'])}" if row["asked"] else ""
+        click.echo(f"{name:32}{row['mpy']:>8}{row['ram']:>8}  loaded: {' '.join(row['files'])}{later}")
     totals, budget = told["totals"], told["budget"]
     allowed = {key: budget.get(key, "no stated number") for key in _BUDGETS}
     click.echo(f"loaded by one configuration: {board} has room for {allowed['mpy_loaded_bytes']} octets of .mpy")
