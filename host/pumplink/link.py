@@ -69,6 +69,7 @@ class Link:
         bearer: the way to the pump.
         wire_version: what `open` offers.
         nonce: gives the nonce of a connection; random when None.
+        att_timeout_s: how long a request waits for its response where nobody says otherwise, DUT seconds.
 
     Attributes:
         dropped_frames: damaged frames and PDUs that made no sense, so far.
@@ -76,9 +77,15 @@ class Link:
     """
 
     def __init__(
-        self, bearer: Bearer, *, wire_version: int = WIRE_VERSION, nonce: Callable[[], int] | None = None
+        self,
+        bearer: Bearer,
+        *,
+        wire_version: int = WIRE_VERSION,
+        nonce: Callable[[], int] | None = None,
+        att_timeout_s: float = ATT_TIMEOUT_S,
     ) -> None:
         self.bearer = bearer
+        self.att_timeout_s = att_timeout_s
         self.wire_version = wire_version
         self.mtu = att.MTU_DEFAULT
         self.is_open = False
@@ -170,16 +177,16 @@ class Link:
 
     # --- Client role --------------------------------------------------------------------------------------------
 
-    def request_read(self, handle: int, timeout_s: float = ATT_TIMEOUT_S) -> bytes:
+    def request_read(self, handle: int, timeout_s: float | None = None) -> bytes:
         """Reads a value.
 
         Raises:
             AttError: the other end refused.
-            AttTimeout: no answer within `timeout_s` DUT seconds.
+            AttTimeout: no answer within `timeout_s` DUT seconds, `att_timeout_s` of them when None.
         """
         return self._request(Pdu(AttOpcode.READ_REQUEST, handle), timeout_s).value
 
-    def begin_read(self, handle: int, timeout_s: float = ATT_TIMEOUT_S) -> Callable[[], bytes]:
+    def begin_read(self, handle: int, timeout_s: float | None = None) -> Callable[[], bytes]:
         """Asks for a value and returns at once; the other end works meanwhile.
 
         Returns:
@@ -187,19 +194,20 @@ class Link:
         """
         wait = self._begin(Pdu(AttOpcode.READ_REQUEST, handle), timeout_s)
         if not (self._later and self._later[0][0] <= self.now_s + CLOCK_STEP_S):
-            self.bearer.go_on(self._wake_s(self.now_s + timeout_s))
+            within_s = self.att_timeout_s if timeout_s is None else timeout_s
+            self.bearer.go_on(self._wake_s(self.now_s + within_s))
         return lambda: wait().value
 
-    def request_write(self, handle: int, value: bytes, timeout_s: float = ATT_TIMEOUT_S) -> None:
+    def request_write(self, handle: int, value: bytes, timeout_s: float | None = None) -> None:
         """Writes a value and waits for the write response.
 
         Raises:
             AttError: the other end refused.
-            AttTimeout: no answer within `timeout_s` DUT seconds.
+            AttTimeout: no answer within `timeout_s` DUT seconds, `att_timeout_s` of them when None.
         """
         self._request(Pdu(AttOpcode.WRITE_REQUEST, handle, value), timeout_s)
 
-    def exchange_mtu(self, mtu: int, timeout_s: float = ATT_TIMEOUT_S) -> int:
+    def exchange_mtu(self, mtu: int, timeout_s: float | None = None) -> int:
         """Offers an ATT_MTU and returns the one both ends use from now on."""
         offer = self._request(Pdu(AttOpcode.EXCHANGE_MTU_REQUEST, mtu=mtu), timeout_s).mtu
         self.mtu = max(att.MTU_DEFAULT, min(mtu, offer))
@@ -240,10 +248,10 @@ class Link:
                 return value
         return None
 
-    def _request(self, pdu: Pdu, timeout_s: float) -> Pdu:
+    def _request(self, pdu: Pdu, timeout_s: float | None) -> Pdu:
         return self._begin(pdu, timeout_s)()
 
-    def _begin(self, pdu: Pdu, timeout_s: float) -> Callable[[], Pdu]:
+    def _begin(self, pdu: Pdu, timeout_s: float | None) -> Callable[[], Pdu]:
         if not self.is_open:
             raise BearerLost("the connection is not open; call open() first")
         if self._busy:
@@ -256,8 +264,9 @@ class Link:
         except BaseException:
             self._busy = False
             raise
-        until_s = self.now_s + timeout_s
-        return lambda: self._await(pdu, until_s, timeout_s)
+        within_s = self.att_timeout_s if timeout_s is None else timeout_s
+        until_s = self.now_s + within_s
+        return lambda: self._await(pdu, until_s, within_s)
 
     def _await(self, pdu: Pdu, until_s: float, timeout_s: float) -> Pdu:
         try:

@@ -196,16 +196,37 @@ def test_a_firmware_older_than_the_host_is_replaced(flash, board, firmware, caps
     assert flash()["code"] == 0
 
 
-def test_another_micropython_is_refused_with_where_the_right_one_is(flash, monkeypatch, tmp_path):
-    folder = tmp_path / "boards" / "other"
-    folder.mkdir(parents=True)
-    data = (default_firmware().parent / "boards" / "virtual_usb" / "board.toml").read_text(encoding="utf-8")
-    data = data.replace("virtual_usb", "other").replace('version = "1.29.0"', 'version = "1.25.0"')
-    (folder / "board.toml").write_text(data, encoding="utf-8")
-    monkeypatch.setenv("PUMPRIG_BOARDS", str(tmp_path / "boards"))
+@pytest.fixture
+def other_micropython(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Makes of the board one called `other`, with this version of MicroPython and more."""
+
+    def make(versions: str) -> None:
+        folder = tmp_path / "boards" / "other"
+        folder.mkdir(parents=True)
+        data = (default_firmware().parent / "boards" / "virtual_usb" / "board.toml").read_text(encoding="utf-8")
+        data = data.replace("virtual_usb", "other").replace('version = "1.29.0"', versions)
+        (folder / "board.toml").write_text(data, encoding="utf-8")
+        monkeypatch.setenv("PUMPRIG_BOARDS", str(tmp_path / "boards"))
+
+    return make
+
+
+def test_another_micropython_is_refused_with_where_the_right_one_is(flash, other_micropython):
+    other_micropython('version = "1.25.0"\ntoo = ["1.24.0"]')
     outcome = flash("--as", "other")
     assert outcome["code"] == 3
     assert "compiled for MicroPython 1.25.0" in outcome["err"] and "pypi.org" in outcome["err"]
+
+
+def test_another_micropython_on_which_it_has_run_is_taken(flash, other_micropython):
+    other_micropython('version = "1.25.0"\ntoo = ["1.24.0", "1.29.0"]')
+    assert flash("--as", "other")["code"] == 0
+
+
+def test_a_list_of_versions_that_is_none_is_refused(flash, other_micropython):
+    other_micropython('version = "1.25.0"\ntoo = "1.29.0"')
+    outcome = flash("--as", "other")
+    assert outcome["code"] == 2 and "micropython.too: a list of versions is needed" in outcome["err"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from pumplink.boards import board_module, firmware_hash
 from pumplink.client import Client
 from pumplink.errors import BoardFull, BoardRefused
-from pumplink.link import Link
+from pumplink.link import ATT_TIMEOUT_S, Link
 from pumplink.pack import packed
 from pumplink.plugged.hardware import Hardware, real_boards
 from pumplink.plugged.repl import BoardFile, Repl, System
@@ -94,7 +94,8 @@ def checked(system: System, hardware: Hardware, device: str) -> None:
         BoardRefused: another version of MicroPython; the message says where the right one is.
     """
     wanted = hardware.micropython
-    if system.name != "micropython" or system.mpy != _MPY_VERSION or system.release != wanted:
+    taken = system.release in (wanted, *hardware.micropython_too)
+    if system.name != "micropython" or system.mpy != _MPY_VERSION or not taken:
         raise BoardRefused(
             f"{device}: it runs {system.name} {system.release} (.mpy version {system.mpy}), and the firmware is "
             f"compiled for MicroPython {wanted} (.mpy version {_MPY_VERSION}). "
@@ -174,19 +175,21 @@ def _make_sure_of_room(repl: Repl, image: Image, paths: list[str]) -> None:
         )
 
 
-def identity_at(device: str, *, baud: int = 115200, attempts: int = 5) -> Identity:
+def identity_at(device: str, *, baud: int = 115200, attempts: int = 5, slower: float = 1) -> Identity:
     """Asks the firmware on a board which build it is.
 
     Args:
         device: the serial device.
         baud: octets go at this rate where there is a wire.
         attempts: how often a connection is asked for, a second each.
+        slower: how many times as long as a chip's its answers may take.
     Raises:
         BearerError: nobody answers, or the port cannot be opened.
         PumpLinkError: who answers is no pump of ours.
     """
     with SerialBearer(device, baud) as bearer:
-        link = Link(bearer)
+        bearer.open_within_s *= slower
+        link = Link(bearer, att_timeout_s=ATT_TIMEOUT_S * slower)
         link.open(attempts=attempts)
         identity = Identity(**Client(link).read("EmulatorIdentity"))
         link.close()

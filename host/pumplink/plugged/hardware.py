@@ -34,6 +34,7 @@ class Hardware:
         usb_ids: `vendor:product`, four hexadecimal digits each, that a board of this kind may have.
         machine: text that is in the `sys.implementation._machine` of its MicroPython.
         micropython: the version that the firmware is compiled for.
+        micropython_too: further ones on which it has been seen to run.
         page: where this MicroPython is downloaded.
         install: how it gets onto the board.
         flash_bytes: what the firmware may take of the file system.
@@ -45,6 +46,7 @@ class Hardware:
     usb_ids: tuple[str, ...]
     machine: str
     micropython: str
+    micropython_too: tuple[str, ...]
     page: str
     install: str
     flash_bytes: int
@@ -77,6 +79,9 @@ def hardware_of(data: BoardData) -> Hardware:
     arch = data.sections["micropython"].get("arch")
     if arch is not None and arch not in _ARCHS:
         raise ValueError(f"{path}: micropython.arch: {arch!r} is no machine code; allowed is {', '.join(_ARCHS)}")
+    too = data.sections["micropython"].get("too", [])
+    if not isinstance(too, list):
+        raise ValueError(f"{path}: micropython.too: a list of versions is needed; boards/README.md says for what")
     stack_of(data)
     limits_of(data)
     texts, budget = data.sections, data.sections["budget"]
@@ -89,6 +94,7 @@ def hardware_of(data: BoardData) -> Hardware:
         tuple(str(item).lower() for item in ids),
         str(texts["usb"]["machine"]),
         str(texts["micropython"]["version"]),
+        tuple(str(item) for item in too),
         str(texts["micropython"]["page"]),
         str(texts["micropython"]["install"]).strip(),
         int(str(budget["flash_bytes"])),

@@ -232,7 +232,9 @@ class Repl:
             BearerLost: the board went away.
         """
         with _told(self.device):
-            return bytes(self._transport.exec(code)).decode("utf-8", "replace")
+            said = bytes(self._transport.exec(code)).decode("utf-8", "replace")
+        # What a chip prints ends its lines as a terminal wants it; a unix port's does not.
+        return said.replace("\r\n", "\n")
 
     def system(self) -> System:
         """What runs on the board."""

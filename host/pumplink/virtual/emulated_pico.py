@@ -24,8 +24,9 @@ _BOARD = "pico_emulated"
 _VARIABLE = "PUMPRIG_PICO_UF2"
 _SHOWN_CHARACTERS = 400
 _ENDS_WITHIN_S = 5.0
-# Some forty times slower than a chip, it takes a while to load all modules.
-_BOOT_ATTEMPTS = 120
+# It takes a while to load all modules, and what is asked for meanwhile waits in its UART.
+_SLOWER = 40
+_BOOT_ATTEMPTS = 10
 
 
 def uf2_named() -> Path | None:
@@ -90,7 +91,9 @@ class EmulatedPico:
             checked(repl.system(), hardware, repl.device)
             flash(repl, image_of(hardware, firmware or default_firmware()))
             repl.reset()
-        return identity_at(self.uart, baud=int(hardware.data.firmware["BAUD"]), attempts=_BOOT_ATTEMPTS)
+        return identity_at(
+            self.uart, baud=int(hardware.data.firmware["BAUD"]), attempts=_BOOT_ATTEMPTS, slower=_SLOWER
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Takes its power away. A second call does nothing."""

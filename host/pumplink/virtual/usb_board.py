@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import socket
@@ -66,6 +67,8 @@ class UsbBoard:
         self._plugged = False
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._up = False
+        self._terminal = False
+        self._ended_cr = False
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._usb = self._line = self._line_end = -1
@@ -138,6 +141,7 @@ class UsbBoard:
         flags = settings[_LOCAL_FLAGS] | termios.NOFLSH
         settings[_LOCAL_FLAGS] = flags | termios.ISIG if armed else flags & ~termios.ISIG
         termios.tcsetattr(self._line_end, termios.TCSANOW, settings)
+        self._terminal = armed
 
     def _end(self) -> None:
         if self._process is not None:
@@ -195,11 +199,19 @@ class UsbBoard:
         if not octets:
             self._again()
             return False
-        left = memoryview(octets)
+        left = memoryview(self._as_of_a_chip(octets))
         # What nobody reads is lost in the end, as on a board.
         while left and self._has_host() and select.select([], [self._usb], [], _READ_WITHIN_S)[1]:
             left = left[os.write(self._usb, left) :]
         return True
+
+    def _as_of_a_chip(self, octets: bytes) -> bytes:
+        """What a REPL prints ends its lines with CR LF on a chip, and with LF alone on the unix port."""
+        if not self._terminal:
+            return octets
+        before, self._ended_cr = self._ended_cr, octets.endswith(b"\r")
+        whole = re.sub(rb"(?<!\r)\n", b"\r\n", octets)
+        return whole[1:] if before and octets.startswith(b"\n") else whole
 
     def _to_board(self) -> bool:
         try:
