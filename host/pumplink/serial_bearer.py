@@ -13,7 +13,7 @@ import serial
 from pumplink.bearer import Bearer
 from pumplink.errors import BearerBusy, BearerLost, BearerMissing
 
-__all__ = ["SerialBearer", "explain_port"]
+__all__ = ["SerialBearer", "explain_port", "give_free"]
 
 _READ_OCTETS = 4096
 _POLL_S = 0.02
@@ -91,11 +91,22 @@ class SerialBearer(Bearer):
         """Gives the port free; a second call does nothing."""
         if self._open:
             self._open = False
+            give_free(self._serial)
             self._serial.close()
 
     def _lost(self, error: Exception) -> BearerLost:
         self.close()
         return BearerLost(f"{self.port}: the port went away ({_reason(error)}); plug the board in and open it again")
+
+
+def give_free(port: serial.SerialBase) -> None:
+    """Gives up the right to a port that is closed next.
+
+    Closing alone does not where a program that this one has just started still has a copy of it.
+    """
+    # A port that went away cannot be told, and one at the other end of a network has no such right.
+    with contextlib.suppress(OSError, ValueError):
+        port.exclusive = False
 
 
 def _reason(error: Exception) -> str:

@@ -109,6 +109,8 @@ class BoardLock:
         """Gives the board free. A second call does nothing."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            # Closing alone does not while a program that this one has just started still has a copy of it.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -11,7 +11,7 @@ import struct
 import termios
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import serial
@@ -21,7 +21,7 @@ from mpremote.transport_serial import SerialTransport
 from pumplink.boards import default_firmware
 from pumplink.errors import BearerLost, BoardFull, BoardRefused, BoardSilent
 from pumplink.pack import retold
-from pumplink.serial_bearer import explain_port
+from pumplink.serial_bearer import explain_port, give_free
 
 __all__ = ["HAS_THE_LINE", "BoardFile", "Repl", "System"]
 
@@ -32,10 +32,14 @@ _CTRL_C = b"\x03"
 _ASK_FOR_REPL = b"\x00" + 6 * _CTRL_C
 _RAW_REPL = b"\r\x01"
 _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+# What the raw REPL says after the errors of what it ran.
+_RAW_ENDED = b"\x04\x04>"
+_WINDOW = b"Ctrl-C now gives"
 _BAUD = 115200
 _READ_TIMEOUT_S = 5.0
 _AT_ONCE_S = 0.15
 _AFTER_RESET_S = 12.0
+_ANSWERS_WITHIN_S = 2.0
 _STEP_S = 0.05
 _ASK_EVERY_S = 3.0
 _STARTS_WITHIN_S = 20.0
@@ -128,6 +132,7 @@ class Repl:
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self._asked = 0
         self._transport = self._opened()
 
     def _opened(self) -> SerialTransport:
@@ -148,7 +153,11 @@ class Repl:
     def close(self) -> None:
         """Gives the port free. A second call does nothing."""
         with contextlib.suppress(OSError, serial.SerialException, termios.error):
+            give_free(self._transport.serial)
             self._transport.close()
+        # mpremote leaves a port open that went away.
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._transport.serial.close()
 
     def __enter__(self) -> Repl:
         return self
@@ -205,20 +214,31 @@ class Repl:
     def _asked_for_prompt(self, before: bytes, within_s: float) -> bool:
         port = self._transport.serial
         port.write(before + _RAW_REPL)
-        said = bytearray()
+        # A board that tells of its window had not heard this yet: the next one reaches it at once.
+        if not self._hears(within_s, lambda said: said.endswith(_RAW_PROMPT) or _WINDOW in said).endswith(_RAW_PROMPT):
+            return False
+        # Octets are answered in their order: with this all else that was asked for has been answered.
+        self._asked += 1
+        mark = f"asked {self._asked}".encode()
+        port.write(b"print('%s')\x04" % mark)
+        if mark not in self._hears(_ANSWERS_WITHIN_S, lambda said: _ended(said, mark)):
+            return False
+        # mpremote begins with the last octet of a prompt.
+        port.write(_RAW_REPL)
+        self._transport.read_until(1, _RAW_PROMPT[:-1], timeout=_ANSWERS_WITHIN_S)
+        self._transport.in_raw_repl = True
+        return True
+
+    def _hears(self, within_s: float, enough: Callable[[bytes], bool]) -> bytes:
+        port = self._transport.serial
+        said = b""
         until_s = time.monotonic() + within_s
-        while time.monotonic() < until_s:
-            said += port.read(port.in_waiting) if port.in_waiting else b""
-            if said.endswith(_RAW_PROMPT):
-                # Whatever else was asked for has been answered when its last answer is.
-                time.sleep(_STEP_S)
-                if not port.in_waiting:
-                    port.write(_RAW_REPL)
-                    self._transport.read_until(1, _RAW_PROMPT[:-1], timeout=within_s)
-                    self._transport.in_raw_repl = True
-                    return True
-            time.sleep(_STEP_S / 10)
-        return False
+        while not enough(said) and time.monotonic() < until_s:
+            if port.in_waiting:
+                said += port.read(port.in_waiting)
+            else:
+                time.sleep(_STEP_S / 10)
+        return said
 
     # --- What one does there ----------------------------------------------------------------------------------------
 
@@ -300,7 +320,7 @@ class Repl:
                 said += port.read(port.in_waiting) if port.in_waiting else b""
                 if HAS_THE_LINE in said:
                     return
-                if said.count(b"Ctrl-C now gives") > asked:
+                if said.count(_WINDOW) > asked:
                     asked += 1
                     # An octet that no key of a REPL sends ends the wait for Ctrl-C.
                     port.write(b" ")
@@ -312,6 +332,10 @@ class Repl:
         lines = bytes(said).decode("utf-8", "replace").strip().splitlines()
         told = "\n".join(retold(lines, default_firmware()))[-_SHOWN_CHARACTERS:]
         raise BoardSilent(f"{self.device}: the firmware does not start; the board printed:\n{told or '(nothing)'}")
+
+
+def _ended(said: bytes, mark: bytes) -> bool:
+    return mark in said and said.endswith(_RAW_ENDED)
 
 
 def _literal(text: str) -> tuple[str, tuple[int, int, int], str, int, bool]:
