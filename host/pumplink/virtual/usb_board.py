@@ -238,13 +238,15 @@ class UsbBoard:
         if asked in (b"", b"R"):
             self._again()
             return False
-        if asked == b"I" and not self._up:
+        if not self._up:
             # What came before the board was up is lost, as on a line that is not there yet.
             self._up = True
             termios.tcflush(self._line_end, termios.TCIFLUSH)
-        self._interrupts(asked == b"I")
-        with contextlib.suppress(OSError):
-            self._control.send(b".")
+        self._interrupts(asked in b"IP")
+        # A program that starts does not wait for the key.
+        if asked != b"P":
+            with contextlib.suppress(OSError):
+                self._control.send(b".")
         return True
 
     def _again(self) -> None:

@@ -41,7 +41,18 @@ class _Micropython:
 
     def kbd_intr(self, char):
         self._control.write(b"I" if char == 3 else b"i")
-        self._control.readinto(bytearray(1))
+        interrupt = None
+        while True:
+            try:
+                self._control.readinto(bytearray(1))
+                break
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt:
+            raise interrupt
+
+    def program_starts(self):
+        self._control.write(b"P")
 
 
 def _start():
@@ -72,7 +83,14 @@ def _run(name):
             code = compile(file.read(), name, "exec")
     except OSError:
         return
+    # A board has its interrupt key while a program runs: not while it is compiled, and before it has done anything.
+    try:
+        sys.modules["micropython"].program_starts()
+    except KeyboardInterrupt:
+        # A board has no line of its own here that it could end: it would be the program's first.
+        pass
     exec(code, {"__name__": "__main__", "__file__": name})
+    sys.modules["micropython"].kbd_intr(-1)
 
 
 # Without its own file system the board would have the host's: rather none at all.
@@ -82,8 +100,8 @@ except Exception as _error:  # noqa: BLE001 - whatever it was, the board shows i
     sys.print_exception(_error)
     sys.exit(1)
 try:
-    # From here on, and not before, Ctrl-C ends the program.
-    sys.modules["micropython"].kbd_intr(3)
+    # From here on the line is there.
+    sys.modules["micropython"].kbd_intr(-1)
     _run("boot.py")
     _run("main.py")
 except Exception as _error:  # noqa: BLE001 - whatever it was, the board shows it
