@@ -13,6 +13,8 @@ from pumprig.cli import main
 from pumprig.verdict import Verdict
 
 SAMPLES = [(0, 90), (1, 66)]
+# Until shortly after the second sample.
+HOURS = "hours = 0.02"
 
 
 def run_main(*words: str) -> object:
@@ -34,7 +36,7 @@ def test_a_board_that_was_flashed_doses_over_the_same_line(bench, capsys):
                 repl.interrupt()
                 repl.run("import os\nfor name in os.listdir('/journal_blocks'):\n os.remove('/journal_blocks/'+name)")
                 repl.reset()
-            parts = (PLGS, pump((1440, 20)), command(20, "set_bolus", amount_iu=1))
+            parts = (PLGS, HOURS, pump((1440, 20)), command(20, "set_bolus", amount_iu=1))
             return bench.run(*parts, readings=SAMPLES, clock="realtime", board=name)
 
         ended = fit_run(run, attempts=2)
