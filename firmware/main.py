@@ -38,5 +38,6 @@ else:
 
 from loop import Firmware  # noqa: E402
 
+firmware = Firmware()
 gc.threshold(-1)
-Firmware().run()
+firmware.run()

@@ -13,6 +13,12 @@ class MotorOverrun(RuntimeError):
     pass
 
 
+# Stands in for the sensor where the board has no ADC: an occlusion is felt by nobody.
+class NoForce:
+    def read_u16(self):
+        return 0
+
+
 class Motor:
     # store: intend() and done() come before and after each pulse, see pump/volatile.py.
     def __init__(self, clock, pin, force, pulse_ms, force_limit_u16, store):

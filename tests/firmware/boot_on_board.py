@@ -95,9 +95,7 @@ def boot(folder):
     sys.path.insert(0, folder)
     sys.modules.update({"machine": Machine, "select": Select, "esp32": Esp32})
     with open(folder + "/main.py") as file:
-        # The exception that ends it must not take the firmware away.
-        source = file.read().replace("\nFirmware().", "\nfirmware = Firmware()\nfirmware.")
-    code = compile(source, "main.py", "exec")
+        code = compile(file.read(), "main.py", "exec")
     before = heap()
     try:
         exec(code, left)

@@ -2,7 +2,8 @@
 
 A .mpy file begins with a table of the names that it uses, and every one of them lives on the board's heap: in one file
 each name stands once, and a name that only the firmware uses need not be long. Modules that `main` comes to at its
-start are one file; what is imported later, in a function, is a file of its own with what only it needs.
+start are one file; what is imported later, in a function, is a file of its own with what only it needs. A module that
+leaves memory again is alone in its file: what it imports stays, and so is in the file of the start.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class _Merger:
 
     def _divide(self) -> list[PackedFile]:
         """At the start is one file, and what one late import or several of them bring along are others."""
-        first = self._reach([self.firmware.entry])
+        first = self._reach([*self.firmware.staying(), self.firmware.entry])
         late = dict.fromkeys(
             name
             for source in self.firmware.sources.values()

@@ -31,6 +31,9 @@ def module_name(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
+_LEAVING = "del sys.modules[__name__]"
+
+
 class Source:
     """One module.
 
@@ -40,6 +43,7 @@ class Source:
         definitions: its constants, each with the statement that makes it.
         code_lines: numbers of the lines that hold code.
         has_code: whether it does anything.
+        leaves: whether it takes itself out of what is loaded (`del sys.modules[__name__]`).
     """
 
     def __init__(self, name: str, path: str, text: str) -> None:
@@ -69,6 +73,9 @@ class Source:
                 lines = range(scope.node.lineno, scope.node.end_lineno + 1)
                 self._functions.update(dict.fromkeys(lines, scope.node.name))
         self.has_code = any(not isinstance(statement, ast.Expr) for statement in self.tree.body)
+        self.leaves = any(
+            isinstance(node, ast.Delete) and ast.unparse(node) == _LEAVING for node in ast.walk(self.tree)
+        )
 
 
     def function_at(self, line: int) -> str:
@@ -178,6 +185,20 @@ class Firmware:
                 modules = [module for _, module, _ in self.targets(statement) if module]
                 if any(_acts(each) for module in modules for each in self.sources[module].tree.body):
                     raise NotFollowed(f"{source.path}:{statement.lineno}: an import comes after what is done before it")
+
+    def staying(self) -> list[str]:
+        """Modules that a module which leaves again has imported: they stay, and so they belong to the start.
+
+        Raises:
+            NotFollowed: one of them does something when it begins, which it then would too early.
+        """
+        found: list[str] = []
+        for source in self.sources.values():
+            for name in self.needed(source, later=False) if source.leaves else []:
+                if any(_acts(each) for each in self.sources[name].tree.body):
+                    raise NotFollowed(f"{source.path}: {name} does something when it begins, and is not let go of")
+                found.append(name)
+        return found
 
     def _follow_bindings(self, source: Source) -> None:
         """What is imported by its name stays what it was then, and a constant is one for everybody."""
