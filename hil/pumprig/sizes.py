@@ -34,7 +34,7 @@ _ONLY_FOR = (
 _ASKED = ("gatt.racp", "gatt.seldom", "gatt.templates")
 _READ = "gatt.seldom"
 # What leaves the memory again when it has started.
-_STARTS = ("journal.recovery",)
+_STARTS = ("journal.recovery", "start")
 # What goes onto a board as a source.
 _SOURCES = ("main", "board")
 _NAMES = "(names)"
