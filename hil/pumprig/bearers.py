@@ -30,6 +30,8 @@ __all__ = ["SERIAL", "BearerChoice", "Cable", "allow_lab", "bearer_options", "ra
 
 ALLOWED = "serial, usb, ble, ble+hci:TRANSPORT such as ble+hci:usb:0"
 _HCI = "ble+hci:"
+_INTERVAL = "--connection-interval-ms"
+_INTERVALS = "0, or 7.5 to 100 in steps of 1.25"
 _ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
 
 
@@ -43,6 +45,8 @@ class BearerChoice:
         cgm: `serial` when the sensor goes by the cable beside the radio; None for the same way.
         passkey: that the pump shows, when it was given; never kept.
         allow_lab: name of the board that is allowed lab use; None for none.
+        interval_ms: DUT milliseconds between two connection events of the virtual board's radio; 0: packets travel at
+            once.
     """
 
     kind: str = "serial"
@@ -50,11 +54,13 @@ class BearerChoice:
     cgm: str | None = None
     passkey: int | None = None
     allow_lab: str | None = None
+    interval_ms: float = 0.0
 
     @staticmethod
     def of(
-        bearer: str, cgm_bearer: str | None = None, passkey: str | None = None, allow_lab: str | None = None
-    ) -> BearerChoice:
+        bearer: str, cgm_bearer: str | None = None, passkey: str | None = None, allow_lab: str | None = None,
+        interval_ms: float | None = None,
+    ) -> BearerChoice:  # fmt: skip
         """What the options of a command line mean.
 
         Raises:
@@ -66,16 +72,21 @@ class BearerChoice:
         if kind not in ("serial", "usb", "ble", "ble+hci") or (kind == "ble+hci" and not transport):
             raise UsageError(f"{bearer} is no bearer", where="--bearer", allowed=ALLOWED)
         radio = kind.startswith("ble")
-        for option, value in (("--cgm-bearer", cgm_bearer), ("--passkey", passkey), ("--allow-lab", allow_lab)):
+        given = {
+            "--cgm-bearer": cgm_bearer, "--passkey": passkey, "--allow-lab": allow_lab, _INTERVAL: interval_ms or None,
+        }  # fmt: skip
+        for option, value in given.items():
             if value is not None and not radio:
                 raise UsageError(f"this is for a radio, and the bearer is {kind}", where=option, allowed="--bearer ble")
         if cgm_bearer not in (None, "serial", "ble"):
             raise UsageError(f"{cgm_bearer} is no bearer for the sensor", where="--cgm-bearer", allowed="serial, ble")
         if passkey is not None and not re.fullmatch(r"\d{6}", passkey):
             raise UsageError("that is no passkey", where="--passkey", allowed="the six digits that the pump shows")
+        if interval_ms and not _is_interval(interval_ms):
+            raise UsageError(f"{interval_ms:g} is no connection interval", where=_INTERVAL, allowed=_INTERVALS)
         return BearerChoice(
             kind, transport, "serial" if cgm_bearer == "serial" else None, None if passkey is None else int(passkey),
-            allow_lab,
+            allow_lab, interval_ms or 0.0,
         )  # fmt: skip
 
     @property
@@ -85,6 +96,12 @@ class BearerChoice:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.transport}" if self.transport else self.kind
+
+
+# As the link layer counts intervals (Bluetooth Core 5.4, Vol 6, Part B, 4.5.1). A command takes two; with longer ones
+# none is answered in time (D-952).
+def _is_interval(interval_ms: float) -> bool:
+    return 7.5 <= interval_ms <= 100 and (interval_ms / 1.25).is_integer()
 
 
 SERIAL = BearerChoice()
@@ -98,6 +115,10 @@ _OPTIONS = (
     click.option("--cgm-bearer", metavar="serial|ble", help="Another way for the sensor: the cable beside the radio."),
     click.option("--passkey", metavar="DIGITS", help="What the pump shows; by itself where its console is seen."),
     click.option("--allow-lab", metavar="NAME", help="Let a board without authenticated pairing, by its name, dose."),
+    click.option(
+        _INTERVAL, "interval_ms", type=float, metavar="MS",
+        help="How often the virtual board's radio carries packets, in the pump's time: 7.5 to 100.  [default: at once]",
+    ),
 )  # fmt: skip
 
 
@@ -107,11 +128,11 @@ def bearer_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def chosen(
         *arguments: Any, bearer: str | None, cgm_bearer: str | None, passkey: str | None, allow_lab: str | None,
-        **others: Any,
+        interval_ms: float | None, **others: Any,
     ) -> Any:  # fmt: skip
         choice = None
-        if (bearer, cgm_bearer, passkey, allow_lab) != (None,) * 4:
-            choice = BearerChoice.of(bearer or "serial", cgm_bearer, passkey, allow_lab)
+        if (bearer, cgm_bearer, passkey, allow_lab, interval_ms) != (None,) * 5:
+            choice = BearerChoice.of(bearer or "serial", cgm_bearer, passkey, allow_lab, interval_ms)
         return function(*arguments, bearer=choice, **others)
 
     command = chosen
@@ -218,6 +239,8 @@ def real_radio(name: str, choice: BearerChoice, line: Bearer | None, data: Board
         UsageError: the options do not go together.
         BlockedError: the radio cannot be used.
     """
+    if choice.interval_ms:
+        raise UsageError(f"{name} and its peer choose their own", where=_INTERVAL, allowed="the virtual board")
     from pumplink.ble.radios import hci_bearer, system_bearer
     from pumplink.ble.split import SplitBearer
 

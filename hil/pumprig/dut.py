@@ -167,8 +167,9 @@ def _start_virtual(
     try:
         single = has_single_floats(load_board(name))
         board = VirtualBoard(
-            name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data, ble=choice.radio
-        )
+            name, firmware, clock, hang_timeout_s=hang_timeout_s, pump_data=pump_data, ble=choice.radio,
+            connection_interval_ms=choice.interval_ms,
+        )  # fmt: skip
     except BearerError as error:
         raise BlockedError(str(error)) from None
     except (FileNotFoundError, ValueError) as error:

@@ -144,6 +144,7 @@ def link_summary(dut: Dut, figures: LinkFigures) -> dict[str, Any]:
     secured_s = radio.port.secured_in_s if isinstance(radio, BleBearer) else 0.0
     return {
         "bearer": str(dut.choice), "cgm_bearer": dut.choice.cgm or str(dut.choice), "time": "host",
+        "connection_interval_ms": dut.choice.interval_ms or None,
         "response_ms": asdict(figures.response) if figures.response is not None else None,
         "command_ms": asdict(figures.command) if figures.command is not None else None,
         "octets_per_s": figures.octets_per_s,

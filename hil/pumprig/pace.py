@@ -177,6 +177,8 @@ class Pace:
         """How long before pump second `at_s` an input is sent."""
         if self._dut.real_time or at_s in self.steady:
             return LEAD_S
+        if self._dut.choice.interval_ms:
+            return LEADS_S[0]
         return LEADS_S[(at_s * 40503 + self._seed) // 7 % len(LEADS_S)]
 
     def end(self) -> None:
@@ -196,7 +198,7 @@ class Pace:
         """
         lateness_s = max(0.0, self.run_until(at_s - self.lead_s(at_s)))
         self.lateness_s_max = max(self.lateness_s_max, lateness_s)
-        if not self._dut.real_time and lateness_s > LATENESS_S_MAX:
+        if not (self._dut.real_time or self._dut.choice.interval_ms) and lateness_s > LATENESS_S_MAX:
             # In lockstep the bench cannot be late: it is the pump that took so long over the exchange before.
             self._checks.expect(
                 "response", False, at_s, message=f"the pump was {lateness_s:.1f} s late with its last answer",
@@ -209,9 +211,9 @@ class Pace:
         """An exchange must end before its second begins, or its effect cannot be told from the next one's.
 
         Raises:
-            Unfit: it did not, on a virtual board, whose speed is this host's.
+            Unfit: it did not, on a virtual board, whose speed and connection interval are this bench's.
         """
-        if self._dut.board is not None and self._dut.real_time:
+        if self._dut.board is not None and (self._dut.real_time or self._dut.choice.interval_ms):
             self.judge(at_s, self.now_s - at_s + LATENESS_S_MAX, "an exchange with the virtual board")
 
     def judge(self, at_s: float, lateness_s: float, what: str) -> None:
@@ -220,9 +222,12 @@ class Pace:
         Raises:
             Unfit: it is more than the bench may be late.
         """
+        remedies = ["a slower clock", "an idle machine"] if self._dut.real_time else []
+        if self._dut.choice.interval_ms:
+            remedies.append("a shorter connection interval")
         fit = self._checks.expect(
             "bench-fitness", lateness_s <= LATENESS_S_MAX, at_s,
-            message=f"{what} was {lateness_s * 1000:.0f} ms late in pump time; use a slower clock or an idle machine",
+            message=f"{what} was {lateness_s * 1000:.0f} ms late in pump time; use {' or '.join(remedies)}",
             expected="<= 500 ms", observed=round(lateness_s * 1000, 1),
         )  # fmt: skip
         if not fit:

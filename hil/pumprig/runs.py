@@ -295,6 +295,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "bearer": str(options.bearer),
         "cgm_bearer": options.bearer.cgm,
         "allow_lab": options.bearer.allow_lab,
+        "connection_interval_ms": options.bearer.interval_ms or None,
         "clock": str(options.clock),
         "without": sorted(plan.without),
         "trace_sha256": trace.source_sha256,

@@ -66,10 +66,15 @@ def test_what_the_air_leaves_room_for_is_passed(capsys):
     assert len([one for one in cases if one["verdict"] == "PASS"]) > 25
 
 
+def test_a_connection_interval_is_waited_for(capsys):
+    """Goal: a connection that takes seconds, as a real one does, is one. Method: procedures that end with theirs."""
+    code, cases = outcome(capsys, "--connection-interval-ms", "50", "--include", "collision.*")
+    assert code == 0, [one for one in cases if one["verdict"] == "FAIL"]
+
+
 @pytest.mark.slow
 def test_every_case_is_passed_over_the_air(capsys):
-    """All but the report of thousands of records, which `make bench` measures."""
-    code, cases = outcome(capsys, "--exclude", "racp.thousands")
+    code, cases = outcome(capsys)
     assert code == 0, [one for one in cases if one["verdict"] == "FAIL"]
     assert not_possible(cases) == OVER_AIR
 
@@ -91,7 +96,7 @@ def test_a_stack_that_cannot_authenticate_passes_what_it_leaves_room_for(capsys)
 @pytest.mark.slow
 def test_every_case_that_it_leaves_room_for_is_passed(capsys):
     """The rest is the emulator service, which has no room, or was no case on the cable either."""
-    code, cases = outcome(capsys, *BTSTACK, "--exclude", "racp.thousands")
+    code, cases = outcome(capsys, *BTSTACK)
     assert code == 0, [one for one in cases if one["verdict"] == "FAIL"]
     here = {one["id"]: one["reason"] for one in cases if one["verdict"] == "NOT_POSSIBLE"}
     own = {name: reason for name, reason in here.items() if name not in ON_SERIAL and reason not in CANNOT.values()}

@@ -13,7 +13,7 @@ import pytest
 from hil.rig_bench import PLGS, Run, command, every_5_minutes, fault, fit_run, pump
 from hil.test_rig_clocks import BUSY, FALLING
 from pumplink.virtual.clocks import Lockstep
-from pumprig.bearers import BearerChoice
+from pumprig.bearers import BearerChoice, real_radio
 from pumprig.errors import BlockedError, UsageError
 from pumprig.runs import RunOptions, execute, make_plan
 from pumprig.scenario import Scenario, demo_scenario_path
@@ -104,6 +104,7 @@ def test_a_wrong_passkey_blocks_the_run(bench):
         (("ble", None, "12345"), "--passkey"),
         (("serial", None, "123456"), "--passkey"),
         (("usb", None, None, "pico_w"), "--allow-lab"),
+        (("serial", None, None, None, 30.0), "--connection-interval-ms"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, where):
@@ -129,3 +130,34 @@ def test_a_recorded_day_over_the_radio_gives_the_doses_of_the_serial_line(tmp_pa
     ]
     same_doses(*runs)
     assert len(runs[0].doses) > 500
+
+
+@pytest.mark.parametrize("interval_ms", [7.5, 30.0, 50.0])
+def test_a_connection_interval_delays_and_changes_no_dose(bench, interval_ms):
+    """Method: a link that carries packets now and then, held against the cable; record and report have the interval."""
+    way = BearerChoice.of("ble", interval_ms=interval_ms)
+    parts = ("hours = 1", pump((1440, 6)), command(310, "set_bolus", amount_iu=1))
+    run = bench.run(*parts, bearer=way, report=True)
+    same_doses(bench.run(*parts), run)
+    meta = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    assert meta["connection_interval_ms"] == run.outcome.summary["link"]["connection_interval_ms"] == interval_ms
+    assert f"{interval_ms:g} ms of the pump" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_interval_that_is_too_long_for_the_bench_says_nothing_of_the_pump(bench):
+    """D-955."""
+    run = bench.run(PLGS, bearer=BearerChoice.of("ble", interval_ms=100.0))
+    assert run.verdict is Verdict.INCONCLUSIVE
+    assert "use a shorter connection interval" in run.explain()
+
+
+@pytest.mark.parametrize("interval_ms", [-7.5, 1.25, 6.25, 8.0, 101.25, float("nan"), float("inf")])
+def test_an_interval_that_no_radio_has_is_refused(interval_ms):
+    with pytest.raises(UsageError, match="no connection interval") as refused:
+        BearerChoice.of("ble", interval_ms=interval_ms)
+    assert "7.5 to 100" in refused.value.allowed
+
+
+def test_a_real_radio_chooses_its_own_interval():
+    with pytest.raises(UsageError, match="choose their own"):
+        real_radio("port:/dev/nowhere", BearerChoice.of("ble", interval_ms=30.0), None)

@@ -388,6 +388,26 @@ def test_with_connection_events_an_exchange_takes_their_interval(made: MakeBoard
     assert interval_ms < (hand.board.now_s - before_s) * 1000 <= 3 * interval_ms
 
 
+def test_what_was_on_its_way_ends_with_its_connection(made: MakeBoard) -> None:
+    """Method: more than some connection events carry is said, and the central comes again before they are over."""
+    lines = "def written(handle, value):\n    for _ in range(200):\n        ble.gatts_notify(conn, handle, value)\n"
+    source = firmware(WRITE | NOTIFY, lines=lines)
+    hand = Hand(made(source, connection_interval_ms=50.0, ble_stack="btstack")).connect()
+    seen: list[bytes] = []
+    hand.device.l2cap_channel_manager.register_fixed_channel(4, lambda _handle, pdu: seen.append(pdu))
+    written = b"\x12" + hand.served[0].handle.to_bytes(2, "little") + b"x"
+    hand.connection.send_l2cap_pdu(4, written)
+    hand.wait(0.3)
+    assert 10 < len(seen) < 100
+    hand.radio.run(hand.connection.disconnect())
+    seen.clear()
+    began_s = hand.board.now_s
+    hand.radio.run(hand.device.connect(Address(BOARD), timeout=1))
+    assert hand.board.now_s - began_s < 0.5
+    hand.wait(5)
+    assert seen == []
+
+
 def test_in_real_time_it_works_as_in_lockstep(made: MakeBoard) -> None:
     hand = Hand(made(firmware(WRITE | NOTIFY, lines=ECHO), clock=Realtime())).connect()
     assert hand.pair()

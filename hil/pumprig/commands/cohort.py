@@ -92,7 +92,7 @@ def command(
     if announce_meals and eaten is None:
         raise UsageError("there are no meals to tell of", where="--announce-meals", remedy="Name some with --meals.")
     way = bearer or SERIAL
-    if way.kind not in ("serial", "ble") or way.passkey is not None or way.allow_lab is not None:
+    if way.kind not in ("serial", "ble") or way != BearerChoice(way.kind, cgm=way.cgm):
         raise UsageError("a cohort wears virtual boards", where="--bearer", allowed="serial, ble, and --cgm-bearer")
     settings = Settings(names, days, controller, eaten, seed, firmware, announce_meals, devices, way)
     folder = new_run_folder(out, f"{time.strftime('%Y%m%d-%H%M%S')}-cohort-{'-'.join(controller)}")

@@ -78,7 +78,10 @@ def command(
 
 # Records of before there was a radio name no bearer.
 def _bearer_of(meta: dict[str, Any]) -> BearerChoice:
-    return BearerChoice.of(str(meta.get("bearer", "serial")), meta.get("cgm_bearer"), None, meta.get("allow_lab"))
+    return BearerChoice.of(
+        str(meta.get("bearer", "serial")), meta.get("cgm_bearer"), None, meta.get("allow_lab"),
+        meta.get("connection_interval_ms"),
+    )  # fmt: skip
 
 
 def _meta(folder: Path) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Channel:
         for _ in range(OPEN_ATTEMPTS):
             # An empty frame ends whatever stood on the line before.
             self.bearer.write(frame.DELIMITER + frame.encode(FrameType.OPEN, body))
-            until_s = self.now_s + OPEN_S
+            until_s = self.now_s + max(OPEN_S, self.bearer.open_within_s)
             while self._acknowledged is None and self._step(until_s):
                 pass
             if self._acknowledged is not None:

@@ -233,6 +233,8 @@ def _link_rows(record: Record) -> list[tuple[str, str]]:
     rows = [("Way to the pump", str(link.get("bearer")))]
     if link.get("cgm_bearer") != link.get("bearer"):
         rows.append(("Way of the sensor", str(link.get("cgm_bearer"))))
+    if interval_ms := number(link.get("connection_interval_ms")):
+        rows.append(("Connection interval", f"{interval_ms:g} ms of the pump's time"))
     for text, key in (("Request to response", "response_ms"), ("Command to indication", "command_ms")):
         spread = link.get(key)
         if isinstance(spread, dict):

@@ -63,7 +63,9 @@ def link_line(link: Mapping[str, Any]) -> str:
         told.append(f"{rate / 1000:.3g} kB/s")
     if secured_ms := link.get("secured_ms"):
         told.append(f"encrypted in {secured_ms:.2g} ms")
-    return f"link over {link.get('bearer')}: {', '.join(told)} of host time" if told else ""
+    interval_ms = link.get("connection_interval_ms")
+    events = f" with an event each {interval_ms:g} ms" if interval_ms else ""
+    return f"link over {link.get('bearer')}{events}: {', '.join(told)} of host time" if told else ""
 
 
 def key_of(name: object) -> str:

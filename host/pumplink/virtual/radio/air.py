@@ -99,7 +99,8 @@ class RadioLink(LocalLink):
         if connection is None or receiver is None:
             return
         source = connection.self_address
-        arrive = partial(self._arrive, sender_controller, receiver, source, transport, data)
+        end = receiver.le_connections.get(source)
+        arrive = partial(self._arrive, sender_controller, receiver, end, transport, data)
         self._carry(sender_controller, arrive)
 
     def send_ll_control_pdu(
@@ -112,11 +113,14 @@ class RadioLink(LocalLink):
             return
         self._carry(sender, partial(receiver.on_ll_control_pdu, sender_address, packet))
 
+    # What is still on its way when its connection ends is not of the connection that is next.
     def _arrive(
-        self, sender: Controller, receiver: Controller, source: hci.Address, transport: PhysicalTransport, data: bytes
-    ) -> None:
-        if receiver in self.controllers and source in receiver.le_connections:
-            receiver.on_link_acl_data(source, transport, data)
+        self, sender: Controller, receiver: Controller, end: Connection | None, transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:  # fmt: skip
+        stands = end is not None and receiver.le_connections.get(end.peer_address) is end
+        if end is not None and stands and receiver in self.controllers:
+            receiver.on_link_acl_data(end.peer_address, transport, data)
         self.on_arrived(sender, data)
 
     def _carry(self, sender: Controller, arrive: Callable[[], None]) -> None:
