@@ -3,6 +3,7 @@
 # The pump queues a pulse for the second at which it is due, possibly before that second has begun; it leaves when
 # the clock has reached it. Pulses of the same second follow one another with a pause of a pulse's length.
 from array import array
+from time import sleep_ms
 
 from clock import Timeout
 
@@ -70,6 +71,13 @@ class Motor:
             # The pulse is as long as the motor needs it, however long its intent took to write.
             self._clock.read()
             self._edge.start(self._pulse_ms)
+
+    # Waits for the end of a pulse that has begun: what comes next may take longer than that.
+    def finish(self):
+        while self._high:
+            sleep_ms(self._edge.left_ms())
+            self._clock.read()
+            self.run()
 
     def busy(self):
         return self._waiting > 0 or self._edge.running

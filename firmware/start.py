@@ -66,6 +66,7 @@ def parts():
     security = radio.security if radio else None
     peripheral = Peripheral(clock, bearer, pump, history, recorder, settings, identity, ATT_MTU_MAX, security)
     server, client = peripheral.server, peripheral.client
+    server.before_loading = motor.finish
     waiting = [motor, bearer, server, client]
     poller = select.poll()
     poller.register(stream, select.POLLIN)
@@ -80,6 +81,7 @@ def parts():
         air_server, air_client = air.server, air.client
         air_server.others.append(server)
         server.others.append(air_server)
+        air_server.before_loading = motor.finish
         waiting += (radio, air_server, air_client)
         poller.register(radio.stream, select.POLLIN)
     return clock, store, motor, radio, bearer, pump, server, client, air_server, air_client, tuple(waiting), poller

@@ -129,6 +129,7 @@ class CommandControlPoint(ControlPoint):
     # Loads them before the first procedure; False when that fails, as it does where memory is short.
     def _has_templates(self):
         if self._templates is None:
+            self._server.before_loading()
             try:
                 from gatt.templates import TemplateProcedures
 

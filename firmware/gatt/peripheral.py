@@ -71,6 +71,7 @@ class Peripheral:
 
     # Adds it; False when that fails, as it does where memory is short: then it is tried again with the next request.
     def add_late(self):
+        self.server.before_loading()
         try:
             from gatt.seldom import characteristics
 

@@ -69,6 +69,7 @@ class RecordAccess(ControlPoint):
     # Loads them before the first one; False when that fails, as it does where memory is short.
     def _has_operations(self):
         if self.data.operations is None:
+            self._server.before_loading()
             try:
                 from gatt.racp import Operations
 

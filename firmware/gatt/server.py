@@ -57,6 +57,10 @@ class Server:
             failures += characteristic.e2e_failures
         return failures
 
+    # Called before code is loaded, which may take longer than a pulse: whoever has a motor puts something in its place.
+    def before_loading(self):
+        pass
+
     # A stream has `streaming` and send_next(s), which does one piece of much: it notifies one record, or looks at one.
     # True when the next piece can follow at once.
     def add_stream(self, stream):

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from firmware.gatt_bench import GattBench
+from firmware.gatt_bench import COMMAND, RACP, GattBench
+from pumpwire.database import EMULATOR_PUMP_DATA
 
 TICKS_PERIOD_MS = 1 << 30
 DAY_S = 86400
@@ -49,6 +50,33 @@ def test_a_pulse_is_high_for_its_width_within_its_second(make_bench):
         assert 5000 <= fall - rise < 7000
     assert [rise // 1_000_000 for rise in rises] == bench.pulses
     assert all(rise % 1_000_000 < 10_000 for rise in rises)
+
+
+@pytest.mark.parametrize("late", ["read", "records", "templates"])
+def test_what_is_loaded_late_waits_for_the_end_of_a_pulse(make_bench, late):
+    """D-953, D-958: loading takes a board some tens of milliseconds, in which nobody would end the pulse.
+
+    The board's clock stands still while it computes: so the answer, which comes when the pulse has ended, tells.
+    """
+    bench = make_bench()
+    bench.subscribed()
+    bench.procedure("StartPriming", priming_amount_iu=Decimal("0.5"))
+    while not bench.edges or not bench.edges[-1][1]:
+        bench.run_for(0.001)
+    rise_us = bench.edges[-1][0]
+    bench.indications.clear()
+    before = len(bench.answers) + len(bench.indications)
+    if late == "read":
+        bench.send(bytes((0x0A, EMULATOR_PUMP_DATA.handle, 0)))
+    elif late == "records":
+        bench.send(bytes((0x12, RACP.handle, 0)) + bench.protected(RACP, bytes((0x5A, 0x33))))
+    else:
+        bench.send(bytes((0x12, COMMAND.handle, 0)) + bench.protected(COMMAND, bytes((0x48, 0x12))))
+    while len(bench.answers) + len(bench.indications) == before:
+        bench.run_for(0.0005)
+    fall_us = next(at_us for at_us, level in bench.edges if at_us > rise_us and not level)
+    assert 4000 <= fall_us - rise_us < 7000
+    assert 1_000_000 * bench.now_s >= fall_us
 
 
 def test_two_pulses_of_one_second_are_two_pulses(make_bench):
