@@ -6,11 +6,12 @@ time that passes by itself.
 """
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from hil.rig_bench import PLGS, Run, command, every_5_minutes, fault, fit_run, pump
+from hil.rig_bench import MANUAL, PLGS, Run, command, every_5_minutes, fault, fit_run, pump
 from hil.test_rig_clocks import BUSY, FALLING
 from pumplink.virtual.clocks import Lockstep
 from pumprig.bearers import BearerChoice, real_radio
@@ -57,6 +58,22 @@ def test_a_link_that_is_lost_is_no_answer_to_a_repeated_command(bench, monkeypat
     parts = (PLGS, command(310, "set_bolus", amount_iu=1), fault(340, "repeat_command"))
     run = bench.run(*parts, bearer=BLE)
     assert {reason.rule for reason in run.outcome.reasons} == {"D-954"}, run.explain()
+
+
+@pytest.mark.parametrize("way", [BLE, SPLIT, BearerChoice.of("ble", interval_ms=30.0)], ids=str)
+def test_an_occlusion_over_the_radio(bench, way):
+    """Goal: what goes wrong at the pump is told over the air as by the cable. Method: an occlusion that ends bolus and
+    TBR, goes again, and is met by the next bolus no more; whatever the radio."""
+    parts = (
+        MANUAL, pump((1440, 0)), command(500, "set_tbr", rate_iu_per_h=Decimal("0.1"), duration_minutes=60),
+        command(600, "set_bolus", amount_iu=1), fault(607, "occlusion", on=True), fault(700, "occlusion", on=False),
+        command(710, "set_therapy_state", state="run"), command(720, "set_bolus", amount_iu=1),
+    )  # fmt: skip
+    over_air = bench.run(*parts, bearer=way)
+    same_doses(bench.run(*parts), over_air)
+    first = over_air.events("annunciation")[0]
+    assert (first["at_s"] - 60, first["type"]) == (608, "occlusion")
+    assert over_air.pulses == [602, 604, 606, *range(722, 761, 2)]
 
 
 def log(run: Run) -> list[str]:

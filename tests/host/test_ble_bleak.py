@@ -67,6 +67,29 @@ def test_reads_writes_and_values_through_bleak(bench: Bench) -> None:
     link.bearer.close()
 
 
+def test_what_is_told_before_anybody_asked_is_heard(bench: Bench) -> None:
+    """Goal: nothing is lost between the moment at which the pump trusts the link and that at which a client asks for
+    values. Method: values before a subscription, across it, and on a second connection; then one is not wanted."""
+    link = Link(bleak_bearer(bench))
+    got: list[bytes] = []
+    handle = database.STATUS_CHANGED.handle
+    link.on_value(handle, lambda value, _at_s: got.append(value))
+    for connection in (1, 2):
+        link.open()
+        for number in (1, 2):
+            bench.air.loop.create_task(bench.pump.indicate("IDD_STATUS_CHANGED", bytes([connection, number])))
+            link.run_until(link.now_s + 0.1)
+            link.subscribe(handle, indicate=True)
+        link.close()
+        bench.settle()
+    assert got == [b"\x01\x01", b"\x01\x02", b"\x02\x01", b"\x02\x02"]
+    link.open()
+    link.request_write(handle + 1, b"\0\0")
+    bench.air.loop.create_task(bench.pump.indicate("IDD_STATUS_CHANGED", b"\x03"))
+    link.run_until(link.now_s + 0.1)
+    assert len(got) == 4
+
+
 def test_a_connection_that_ends_and_a_new_one(bench: Bench) -> None:
     """Method: the pump disconnects, and the bond serves the next connection."""
     link = Link(bleak_bearer(bench))

@@ -63,6 +63,7 @@ class BleakPort(Port):
         self._backend = backend or Backend()
         self._client: BleakClient | None = None
         self._known: dict[int, BleakGATTCharacteristic] = {}
+        self._heard: set[int] = set()
         self._ours = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,12 +76,13 @@ class BleakPort(Port):
             device = await self._find()
             client = BleakClient(device, self._ended, timeout=CONNECT_S, backend=self._backend.client)
             self._client, self._ours = client, False
+            self._heard.clear()
             await client.connect()
             await self._secure(client)
             self._know(client)
             self.tells_results = database.EMULATOR_WRITE_RESULT.handle in self._known
             if self.tells_results:
-                await self._subscribe(client, database.EMULATOR_WRITE_RESULT.handle)
+                await self._hear(client)
         except (BleakBluetoothNotAvailableError, FileNotFoundError) as error:
             raise BearerMissing(f"{_NO_ADAPTER} ({error}); {_REMEDY}") from None
         except (BleakError, TimeoutError, OSError) as error:
@@ -134,6 +136,16 @@ class BleakPort(Port):
             for characteristic in service.characteristics
             if service.owner == "pump" and (service.uuid, characteristic.uuid) in there
         }
+
+    # A pump whose stack keeps the configurations to itself tells everything from the moment on at which it trusts the
+    # link, and the system drops what nobody asked for: so all of it is asked for at once, what comes unasked first.
+    async def _hear(self, client: BleakClient) -> None:
+        needed = database.EMULATOR_WRITE_RESULT.handle
+        for handle in sorted(self._known):
+            if _told(handle + 1) and handle != needed:
+                with contextlib.suppress(BleakGATTProtocolError):
+                    await self._subscribe(client, handle)
+        await self._subscribe(client, needed)
 
     def _ended(self, client: BleakClient) -> None:
         if client is self._client:
@@ -204,12 +216,15 @@ class BleakPort(Port):
         if handle in self._known:
             await client.write_gatt_char(self._known[handle], value, response=True)
         elif value == _OFF:
+            self._heard.discard(handle - 1)
             await client.stop_notify(self._known[handle - 1])
         else:
             await self._subscribe(client, handle - 1)
         return Pdu(AttOpcode.WRITE_RESPONSE)
 
     async def _subscribe(self, client: BleakClient, handle: int) -> None:
+        if handle in self._heard:
+            return
         kind = AttOpcode.INDICATION if "indicate" in _BY_HANDLE[handle].properties else AttOpcode.NOTIFICATION
 
         def take(_characteristic: BleakGATTCharacteristic, value: bytearray) -> None:
@@ -218,6 +233,7 @@ class BleakPort(Port):
         with contextlib.suppress(BleakError):
             await client.stop_notify(self._known[handle])
         await client.start_notify(self._known[handle], take)
+        self._heard.add(handle)
 
     def _there(self) -> BleakClient:
         if self._client is None:
