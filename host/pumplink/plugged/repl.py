@@ -31,6 +31,7 @@ HAS_THE_LINE = b"pumprig: the firmware has the line"
 _CTRL_C = b"\x03"
 _ASK_FOR_REPL = b"\x00" + 6 * _CTRL_C
 _RAW_REPL = b"\r\x01"
+_PATIENCE_S = 10.0
 _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 # What the raw REPL says after the errors of what it ran.
 _RAW_ENDED = b"\x04\x04>"
@@ -125,13 +126,15 @@ class Repl:
 
     Args:
         device: the serial device.
+        patience_s: how long the board may be silent while it runs code.
     Raises:
         BearerBusy: another program holds the port.
         BearerMissing: no such device, or no permission.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, patience_s: float = _PATIENCE_S) -> None:
         self.device = device
+        self._patience_s = patience_s
         self._asked = 0
         self._transport = self._opened()
 
@@ -252,9 +255,15 @@ class Repl:
             BearerLost: the board went away.
         """
         with _told(self.device):
-            said = bytes(self._transport.exec(code)).decode("utf-8", "replace")
+            said = self._executed(code).decode("utf-8", "replace")
         # What a chip prints ends its lines as a terminal wants it; a unix port's does not.
         return said.replace("\r\n", "\n")
+
+    def _executed(self, code: str) -> bytes:
+        said, error = self._transport.exec_raw(code, timeout=self._patience_s)
+        if error:
+            raise TransportExecError(said, error.decode("utf-8", "replace"))
+        return bytes(said)
 
     def system(self) -> System:
         """What runs on the board."""
@@ -288,7 +297,7 @@ class Repl:
         aside = path + ".new"
         try:
             with _told(self.device):
-                run = self._transport.exec
+                run = self._executed
                 run(f"from binascii import a2b_base64\nf=open({aside!r},'wb')")
                 # Octets as Python writes them take three characters each, these four for three.
                 for at in range(0, len(octets), _CHUNK_OCTETS):

@@ -27,6 +27,7 @@ _ENDS_WITHIN_S = 5.0
 # It takes a while to load all modules, and what is asked for meanwhile waits in its UART.
 _SLOWER = 40
 _BOOT_ATTEMPTS = 10
+_PATIENCE_S = 120.0
 
 
 def uf2_named() -> Path | None:
@@ -86,7 +87,7 @@ class EmulatedPico:
             BearerError: its MicroPython does not come up, is another version, or the pump does not answer.
         """
         hardware = real_boards()[_BOARD]
-        with Repl(self.usb) as repl:
+        with Repl(self.usb, _PATIENCE_S) as repl:
             repl.interrupt()
             checked(repl.system(), hardware, repl.device)
             flash(repl, image_of(hardware, firmware or default_firmware()))
