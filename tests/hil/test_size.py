@@ -78,6 +78,22 @@ def test_over_the_budget_of_a_board_is_an_exit_code(call, firmware, tmp_path, mo
     assert "over budget: flash_bytes" in err and "small has room for 8192" in out
 
 
+def test_when_no_configuration_fits_the_least_is_named(call, firmware, tmp_path, monkeypatch):
+    folder = tmp_path / "boards" / "small"
+    folder.mkdir(parents=True)
+    text = (load_board("pico_w").folder / "board.toml").read_text(encoding="utf-8").replace('"pico_w"', '"small"')
+    text = text.replace("mpy_loaded_bytes = 61440", "mpy_loaded_bytes = 8")
+    (folder / "board.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PUMPRIG_BOARDS", str(tmp_path / "boards"))
+    code, _, err = call("--firmware", firmware, "--board", "small")
+    assert code == 1 and err.count("over budget") == err.count("mpy_loaded_bytes of serial+plgs") == 1
+
+
+def test_this_firmware_is_within_the_budgets_of_a_pico_w(call):
+    code, out, err = call("--board", "pico_w")
+    assert code == 0 and not err and "which serial+plgs does not exceed" in out
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_against_a_revision_only_what_changed_is_shown(call, firmware):
     checkout = firmware.parent
