@@ -15,6 +15,7 @@ import platform
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,7 @@ __all__ = ["Packed", "PackedFirmware", "in_memory", "pack", "packed", "retold", 
 
 _BOARD_FOLDER = "/firmware"
 _ENTRY = "main"
+_COMPILERS = 2
 _NAMES = "names.json"
 _OWN_CONTROLLER = "pump/control/own.py"
 _HERE = {"x86_64": "x64", "AMD64": "x64"}
@@ -161,17 +163,18 @@ def _merge(made: Packed, sources: dict[str, str], arch: str) -> None:
         made.reason = str(error)
         return
     files: dict[str, bytes] = {}
-    for file in result.files:
-        if file.name == _ENTRY:
-            files[f"{_ENTRY}.py"] = file.text.encode()
-        elif arch or not file.native:
-            octets, smaller = _file(file.text, f"{file.name}:{file.tag}", arch if file.native else "")
+    compiled = [file for file in result.files if file.name != _ENTRY and (arch or not file.native)]
+    # The compiler is a program of its own, so that one file is gone through here while another is compiled.
+    with ThreadPoolExecutor(_COMPILERS) as pool:
+        done = pool.map(lambda file: _file(file.text, f"{file.name}:{file.tag}", arch if file.native else ""), compiled)
+        for file, (octets, smaller) in zip(compiled, done, strict=True):
             if octets is None:
                 made.reason = f"mpy-cross does not take {', '.join(file.paths)}"
                 return
             if smaller is not None:
                 made.relinked[file.name] = smaller
             files[f"{file.name}.mpy"] = octets
+    files |= {f"{_ENTRY}.py": file.text.encode() for file in result.files if file.name == _ENTRY}
     made.merged, made.files = result, files
 
 

@@ -80,11 +80,14 @@ def _spelt(folder: Path) -> Iterator[None]:
         raise UsageError(str(error), where=str(folder)) from None
 
 
-def _pack_ahead(folder: Path) -> None:
+def _pack_ahead(folder: Path, name: str) -> None:
     from pumplink.pack import packed
+    from pumplink.plugged.hardware import real_boards
 
     with suppress(ValueError, OSError):
-        packed(folder)
+        # One that was named by its line alone has to say first whose machine code it takes.
+        boards = real_boards()
+        packed(folder, arch=boards[name].arch if name in boards else "")
 
 
 def _once(board: str, kind: str | None, folder: Path, role: str, dry_run: bool, as_json: bool) -> None:
@@ -93,7 +96,7 @@ def _once(board: str, kind: str | None, folder: Path, role: str, dry_run: bool, 
 
     start = time.monotonic()
     # The board takes a while to give its REPL: meanwhile the firmware is compiled. What is wrong with it is said later.
-    packing = Thread(target=_pack_ahead, args=(folder,), daemon=True)
+    packing = Thread(target=_pack_ahead, args=(folder, kind or board), daemon=True)
     packing.start()
     with in_repl(board, kind) as (repl, hardware):
         checked(repl.system(), hardware, repl.device)

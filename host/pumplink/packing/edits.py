@@ -29,9 +29,10 @@ def applied(text: str, edits: list[Edit]) -> str:
     starts = [0]
     for line in octets.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for place, new in sorted(edits, reverse=True):
-        start = starts[place.line - 1] + place.column
-        end = starts[place.end_line - 1] + place.end_column
-        new += "\n" * (place.end_line - place.line)
-        octets = octets[:start] + new.encode() + octets[end:]
-    return octets.decode()
+    parts = []
+    done = 0
+    for place, new in sorted(edits):
+        lines = "\n" * (place.end_line - place.line)
+        parts += [octets[done : starts[place.line - 1] + place.column], f"{new}{lines}".encode()]
+        done = starts[place.end_line - 1] + place.end_column
+    return b"".join([*parts, octets[done:]]).decode()

@@ -237,11 +237,11 @@ class _Merger:
         return alias.later and other is not None and other is not file and self.files.index(other) != self._start
 
     def _use(self, source: Source, file: PackedFile, name: str, scope: Scope, place: Place) -> str:
-        value = self.firmware.number(scope, source.name, ast.Name(name, ast.Load()))
         owner = scope.owner(name)
+        value = self.firmware.number_named(owner, source.name, name)
         if value is not None and not (source.name in self.open and self._defines(source, name, place)):
             return _written(value)
-        alias = self.firmware.alias(scope, name)
+        alias = self.firmware.aliases.get(owner, {}).get(name)
         if alias is not None:
             return self._imported(source, file, name, alias)
         if isinstance(owner.node, ast.ClassDef):

@@ -121,6 +121,7 @@ class Scopes(ast.NodeVisitor):
         # Lines of texts over several lines: in these, nothing is a comment.
         self.text_lines: set[int] = set()
         self._lines = text.encode().split(b"\n")
+        self._has_globals = "global" in text
         self._scope = self.module
         self._conditional = 0
         self._called: set[int] = set()
@@ -204,7 +205,7 @@ class Scopes(ast.NodeVisitor):
                           argument.col_offset + len(argument.arg.encode()))  # fmt: skip
             self._bind(argument.arg, place)
         # `global` stands before what it speaks of, but not always before what is walked first.
-        for statement in body:
+        for statement in body if self._has_globals else ():
             for inner in ast.walk(statement):
                 if isinstance(inner, ast.Global):
                     self._scope.globals.update(inner.names)

@@ -206,11 +206,14 @@ class Firmware:
             for _, module, name in self.targets(node):
                 if module and name and name in self._bound_again:
                     raise NotFollowed(f"{source.path}:{node.lineno}: {name} is bound again where it comes from")
-        constants = {name for other in self.sources.values() for name in other.definitions}
         for attribute, _ in source.scopes.attributes:
-            if not isinstance(attribute.ctx, ast.Load) and attribute.attr in constants:
+            if not isinstance(attribute.ctx, ast.Load) and attribute.attr in self._constants:
                 where = f"{source.path}:{attribute.lineno}"
                 raise NotFollowed(f"{where}: {attribute.attr} is a constant, and is given a value")
+
+    @cached_property
+    def _constants(self) -> set[str]:
+        return {name for source in self.sources.values() for name in source.definitions}
 
     @cached_property
     def _bound_again(self) -> set[str]:
@@ -248,13 +251,14 @@ class Firmware:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             alias = self.alias(scope, node.value.id)
             return self._constant(alias.module, node.attr) if alias and not alias.name else None
-        if isinstance(node, ast.Name):
-            owner = scope.owner(node.id)
-            if owner.parent is None and node.id in self.sources[module].definitions:
-                return self.values.get((module, node.id))
-            alias = self.alias(scope, node.id)
-            return self._constant(alias.module, alias.name) if alias and alias.name else None
-        return None
+        return self.number_named(scope.owner(node.id), module, node.id) if isinstance(node, ast.Name) else None
+
+    def number_named(self, owner: Scope, module: str, name: str) -> int | None:
+        """The number that a name stands for which belongs to a scope."""
+        if owner.parent is None and name in self.sources[module].definitions:
+            return self.values.get((module, name))
+        alias = self.aliases.get(owner, {}).get(name)
+        return self._constant(alias.module, alias.name) if alias and alias.name else None
 
     def _constant(self, module: str, name: str) -> int | None:
         alias = self.aliases.get(self.sources[module].scopes.module, {}).get(name)
