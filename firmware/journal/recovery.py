@@ -12,6 +12,25 @@ def forget():
     del sys.modules[__name__]
 
 
+# The serial number of a block, -1 when it has no header; leaves the header in the ring's `record`.
+def serial_of(ring, block):
+    if ring.read(block, 0) and ring.record[4] == HEADER:
+        return ring.number()
+    return -1
+
+
+# The block with the highest serial number below a limit, -1 when there is none.
+def newest_below(ring, limit):
+    newest = -1
+    highest = -1
+    for block in range(ring.blocks):
+        serial = serial_of(ring, block)
+        if highest < serial < limit:
+            highest = serial
+            newest = block
+    return newest
+
+
 class Recovery:
     # ring: of the store. left: by source, the pulses that left the motor, filled here.
     def __init__(self, ring, pump, history, saved, left):
@@ -29,17 +48,17 @@ class Recovery:
     # when nothing tells.
     def recover(self):
         ring = self._ring
-        newest = ring.newest_below(1 << 30)
+        newest = newest_below(ring, 1 << 30)
         if newest >= 0:
-            ring.serial_of(newest)
+            serial_of(ring, newest)
             ring.serial = ring.number()
         block, serial, last = newest, ring.serial, 0
         while block >= 0 and not last:
             last = self._last_commit(block, serial)
             if not last:
-                block = ring.newest_below(serial)
+                block = newest_below(ring, serial)
                 if block >= 0:
-                    ring.serial_of(block)
+                    serial_of(ring, block)
                     serial = ring.number()
         if not last:
             return -1
@@ -247,14 +266,14 @@ class Search:
         limit = 1 << 30
         newest = -1
         while newest < 0:
-            newest = ring.newest_below(limit)
+            newest = newest_below(ring, limit)
             if newest < 0:
                 return -1
-            limit = ring.serial = ring.serial_of(newest)
+            limit = ring.serial = serial_of(ring, newest)
             if 0 <= committed < self._first_of(newest):
                 newest = -1
         following = (newest + 1) % ring.blocks
-        if ring.serial_of(following) < 0 and not ring.blank():
+        if serial_of(ring, following) < 0 and not ring.blank():
             first = self._first_of(following)
             if first > self._first_of(newest) and (committed < 0 or first <= committed):
                 ring.serial += 1
@@ -264,7 +283,7 @@ class Search:
     # The number that a block begins with; -1 when there is none. Without its header, its first record tells.
     def _first_of(self, block):
         ring = self._ring
-        if ring.serial_of(block) >= 0:
+        if serial_of(ring, block) >= 0:
             return struct.unpack_from("<I", ring.record, PAYLOAD)[0]
         before = 0
         blank = ring.blank()
@@ -285,7 +304,7 @@ class Search:
             if not least <= first <= newest_first:
                 continue
             self._firsts[block] = least = first
-            if i > 1 and ring.serial_of(block) >= 0:
+            if i > 1 and serial_of(ring, block) >= 0:
                 self._whole[block - 1] = ring.record[PAYLOAD + 4]
 
     # The number after the last record that can be read.

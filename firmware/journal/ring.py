@@ -93,23 +93,6 @@ class Ring:
                 return True
         return False
 
-    # The serial number of a block, -1 when it has no header; leaves the header in `record`.
-    def serial_of(self, block):
-        if self.read(block, 0) and self.record[4] == HEADER:
-            return self.number()
-        return -1
-
-    # The block with the highest serial number below a limit, -1 when there is none.
-    def newest_below(self, limit):
-        newest = -1
-        highest = -1
-        for block in range(self.blocks):
-            serial = self.serial_of(block)
-            if highest < serial < limit:
-                highest = serial
-                newest = block
-        return newest
-
     # --- Writing --------------------------------------------------------------------------------------------------
 
     # Erases the next block before it is needed.
