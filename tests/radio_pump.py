@@ -20,6 +20,7 @@ from pumplink.ble.air import HostAir
 from pumplink.ble.bearer import BleBearer
 from pumplink.ble.bumble_port import BumblePort
 from pumplink.ble.finding import Wanted
+from pumplink.link import Link
 from pumpwire import database, e2e
 from pumpwire.radio import EMULATOR_WRITE_RESULT
 
@@ -165,6 +166,14 @@ class _Shows(PairingDelegate):
 
     async def display_number(self, number: int, digits: int) -> None:
         self._pump.shown.append(number)
+
+
+def serve_until(link: Link, done: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Serves a connection until something has come about, however busy the machine is."""
+    until_s = link.now_s + within_s
+    while not done():
+        assert link.now_s < until_s, f"not within {within_s:g} s"
+        link.run_until(link.now_s + 0.02)
 
 
 class Bench:
