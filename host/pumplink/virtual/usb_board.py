@@ -28,8 +28,12 @@ __all__ = ["UsbBoard"]
 FLASH_BYTES = 848 * 1024
 HEAP_BYTES = 512 * 1024
 _SHIMS = Path(__file__).resolve().parent / "shims" / "usb"
-# Ctrl-C interrupts a program only on the terminal that the process calls its own.
-_OWN_TERMINAL = "import fcntl,os,sys,termios;fcntl.ioctl(0,termios.TIOCSCTTY,0);os.execvp(sys.argv[1],sys.argv[1:])"
+# Ctrl-C interrupts a program only on the terminal that the process calls its own. It ends with that terminal, even
+# where whoever started it ignores hang-ups (nohup).
+_OWN_TERMINAL = (
+    "import fcntl,os,signal,sys,termios;signal.signal(signal.SIGHUP,signal.SIG_DFL);"
+    "fcntl.ioctl(0,termios.TIOCSCTTY,0);os.execvp(sys.argv[1],sys.argv[1:])"
+)
 _POWER_ON, _HARD_RESET = 1, 2
 _READ_OCTETS = 4096
 _ENDS_WITHIN_S = 10.0
