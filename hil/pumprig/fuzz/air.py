@@ -61,9 +61,9 @@ class AirPeer(Peer):
             raise Broken("the connection stands after a control point was written with a wrong length, counter or CRC")
         super().check()
 
-    # Over the air the pump looks at its heap once a minute: what it tells then has the loaded loop in it.
-    def _load_loop(self) -> None:
-        super()._load_loop()
+    # Over the air the pump looks at its heap once a minute: what it tells then has in it what was loaded.
+    def _load_late(self) -> None:
+        super()._load_late()
         self._until(self.now_s + _HEAP_TOLD_S)
 
     # A client has one request under way: the radio of a board may leave one that is no PDU without an answer.

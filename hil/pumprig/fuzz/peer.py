@@ -39,6 +39,9 @@ _RIG_HANDLES = 0x0100
 
 _VALUES = {item.handle: item for item in database.CHARACTERISTICS.values()}
 _CONFIGURATIONS = {item.configuration_handle: item for item in database.CHARACTERISTICS.values()}
+# Procedures whose code is loaded with the first of their kind.
+_LOADING = (MESSAGES["GetActivatedProfileTemplates"], MESSAGES["RacpReportNumberOfStoredRecords"])
+_PROCEDURE_S = 0.5
 _REPLIES: dict[int, int] = {
     AttOpcode.READ_REQUEST: AttOpcode.READ_RESPONSE,
     AttOpcode.WRITE_REQUEST: AttOpcode.WRITE_RESPONSE,
@@ -188,7 +191,7 @@ class Peer:
         self._muted = False
         if self._authority is None:
             self._authority = Authority(self._pulse_mu())
-            self._load_loop()
+            self._load_late()
 
     def _pulse_mu(self) -> int:
         self._att(bytes((AttOpcode.EXCHANGE_MTU_REQUEST, _PUMP_MTU, 0)))
@@ -198,18 +201,24 @@ class Peer:
             raise Broken("it does not tell its pump data")
         return int(self._pump_data[0]["pulse_mu"])
 
-    # What a pump loads when a closed loop is first chosen stays on its heap, and is no leak.
-    def _load_loop(self) -> None:
+    # What a pump loads when a closed loop is first chosen, or templates or records are first asked for, stays on its
+    # heap, and is no leak.
+    def _load_late(self) -> None:
+        self._subscribe()
+        for message in _LOADING:
+            self._write_value(message.on.handle, message.build(**message.examples[0].fields))
+            self._until(self.now_s + _PROCEDURE_S)
+        self._subscribe(to_nothing=True)
         settings = CONTROLLER_SETTINGS.examples[0].fields
         for controller in (Controller.OREF, Controller.MANUAL):
             value = CONTROLLER_SETTINGS.build(**settings | {"controller": controller})
             self._write_value(database.CONTROLLER_SETTINGS.handle, value)
             self._until(self.now_s + ANSWER_S, lambda: not self._awaited)
 
-    def _subscribe(self) -> None:
+    def _subscribe(self, *, to_nothing: bool = False) -> None:
         for handle, item in _CONFIGURATIONS.items():
             if handle is not None and handle < _RIG_HANDLES:
-                bits = 2 if "indicate" in item.properties else 1
+                bits = 0 if to_nothing else 2 if "indicate" in item.properties else 1
                 self._att(bytes((AttOpcode.WRITE_REQUEST,)) + handle.to_bytes(2, "little") + bytes((bits, 0)))
         self._until(self.now_s + ANSWER_S, lambda: not self._awaited)
 
