@@ -38,7 +38,10 @@ def bench() -> Iterator[Bench]:
 
 
 def bleak_bearer(bench: Bench, passkey: Callable[[], int | None] | None = None) -> BleBearer:
-    backend = bleak_on(lambda: on_air(bench.link, "host", HOST_ADDRESS), passkey or (lambda: bench.pump.shown[-1]))
+    # The pump may show it a moment after the system asks.
+    shown = bench.pump.shown
+    typed = passkey or (lambda: shown[-1] if shown else None)
+    backend = bleak_on(lambda: on_air(bench.link, "host", HOST_ADDRESS), typed)
     air: Air = bench.air
     return BleBearer(BleakPort(air, wanted=Wanted(PUMP_ADDRESS), backend=backend), air)
 
