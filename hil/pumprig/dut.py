@@ -55,6 +55,11 @@ class Dut:
         return not isinstance(self.clock, Lockstep)
 
     @property
+    def is_of_this_host(self) -> bool:
+        """Whether the pump is as quick as this host: a virtual one, also behind a line, where no other is scaled."""
+        return self.board is not None or self.clock.scale > 1
+
+    @property
     def sees_pulses(self) -> bool:
         """Whether the rig sees the motor itself, apart from the pump's word."""
         return self.board is not None or self.probe is not None

@@ -213,7 +213,7 @@ class Pace:
         Raises:
             Unfit: it did not, on a virtual board, whose speed and connection interval are this bench's.
         """
-        if self._dut.board is not None and (self._dut.real_time or self._dut.choice.interval_ms):
+        if self._dut.is_of_this_host and (self._dut.real_time or self._dut.choice.interval_ms):
             self.judge(at_s, self.now_s - at_s + LATENESS_S_MAX, "an exchange with the virtual board")
 
     def judge(self, at_s: float, lateness_s: float, what: str) -> None:

@@ -36,6 +36,8 @@ class SerialBearer(Bearer):
         super().__init__()
         self.port = port.removeprefix(_PREFIX)
         self.scale = scale
+        # A second of the host, which has its share in every answer.
+        self.open_within_s = float(scale)
         url = "://" in self.port
         try:
             self._serial = serial.serial_for_url(

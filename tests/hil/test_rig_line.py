@@ -9,7 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from hil.rig_bench import MANUAL, fault, firmware_copy, pump
+from hil.rig_bench import MANUAL, command, fault, firmware_copy, pump
+from pumplink.client import Client
+from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Scaled
 from pumprig.verdict import Verdict
@@ -73,3 +75,26 @@ def test_over_a_device_the_same_octets_may_be_noise(bench, tmp_path, device):
     if rules == ["D-955"]:
         pytest.skip(f"this machine is too busy for a run in real time: {run.explain()}")
     assert rules == ["D-956"], run.explain()
+
+
+def test_a_host_that_holds_a_command_back_is_unfit_and_its_pump_not_wrong(bench, device, monkeypatch):
+    # It is busy for two seconds of pump time, in the middle of the exchange, and the insulin comes that much later.
+    write, procedure = SerialBearer.write, Client.procedure
+    held = []
+
+    def held_back(line, octets):
+        until_s = line.now_s + (2 if held == ["SetBolus"] else 0)
+        while line.now_s < until_s:
+            held.append("until then")
+        write(line, octets)
+
+    def asked(client, name, **values):
+        held.extend(["SetBolus"] * (name == "SetBolus"))
+        return procedure(client, name, **values)
+
+    monkeypatch.setattr(SerialBearer, "write", held_back)
+    monkeypatch.setattr(Client, "procedure", asked)
+    parts = (MANUAL, "hours = 0.02", pump(), command(10, "set_bolus", amount_iu=1))
+    run = bench.run(*parts, clock="scaled:10", board=f"port:{device(None)}")
+    assert run.verdict is Verdict.INCONCLUSIVE, run.explain()
+    assert {reason.rule for reason in run.outcome.reasons} == {"D-955"}, run.explain()

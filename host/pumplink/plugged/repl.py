@@ -40,7 +40,7 @@ _BAUD = 115200
 _READ_TIMEOUT_S = 5.0
 _AT_ONCE_S = 0.15
 _AFTER_RESET_S = 12.0
-_ANSWERS_WITHIN_S = 2.0
+_ANSWER_S = 2.0
 _STEP_S = 0.05
 _ASK_EVERY_S = 3.0
 _STARTS_WITHIN_S = 20.0
@@ -223,12 +223,13 @@ class Repl:
         # Octets are answered in their order: with this all else that was asked for has been answered.
         self._asked += 1
         mark = f"asked {self._asked}".encode()
+        answers_within_s = self._patience_s / _PATIENCE_S * _ANSWER_S
         port.write(b"print('%s')\x04" % mark)
-        if mark not in self._hears(_ANSWERS_WITHIN_S, lambda said: _ended(said, mark)):
+        if mark not in self._hears(answers_within_s, lambda said: _ended(said, mark)):
             return False
         # mpremote begins with the last octet of a prompt.
         port.write(_RAW_REPL)
-        self._transport.read_until(1, _RAW_PROMPT[:-1], timeout=_ANSWERS_WITHIN_S)
+        self._transport.read_until(1, _RAW_PROMPT[:-1], timeout=answers_within_s)
         self._transport.in_raw_repl = True
         return True
 
