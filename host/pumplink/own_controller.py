@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pumplink.boards import default_firmware
+from pumplink.syntax import parsed
 from pumplink.virtual.launch import micropython_command
 
 __all__ = ["OwnControllerError", "can_be_loaded", "own_firmware"]
@@ -76,7 +77,7 @@ def _checked(file: Path) -> str:
     signature = f"def decide({', '.join(_ARGUMENTS)})"
     try:
         text = file.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+        tree = parsed(text)
     except OSError as error:
         raise OwnControllerError(f"cannot be read: {error.strerror}", str(file), f"a file with {signature}") from None
     except UnicodeDecodeError:

@@ -32,6 +32,7 @@ from pumplink.packing.sources import module_name
 from pumplink.packing.store import Kept, all_kept, kept
 from pumplink.packing.told import Told, written
 from pumplink.pump_data import SETTINGS_MODULE, PumpData, with_pump_data
+from pumplink.syntax import parsed
 
 __all__ = ["Packed", "PackedFirmware", "in_memory", "pack", "packed", "retold", "sources_of", "this_machine"]
 
@@ -150,7 +151,7 @@ def in_memory(sources: dict[str, str], *, compiled: bool = True, arch: str = "")
 
 def _does_something(controller: str) -> bool:
     """Whether a controller is more than the one that keeps what runs."""
-    for statement in ast.parse(controller).body:
+    for statement in parsed(controller).body:
         if not isinstance(statement, ast.FunctionDef) or [type(each) for each in statement.body] != [ast.Pass]:
             return True
     return False

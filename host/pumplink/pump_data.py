@@ -11,6 +11,8 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
+from pumplink.syntax import parsed
+
 __all__ = ["SETTINGS_MODULE", "PumpData", "PumpValue", "known_pump_data", "settings_names", "with_pump_data"]
 
 SETTINGS_MODULE = "settings.py"
@@ -67,6 +69,6 @@ def with_pump_data(text: str, data: PumpData) -> str:
 def _constants(text: str) -> dict[str, ast.Assign]:
     return {
         statement.targets[0].id: statement
-        for statement in ast.parse(text).body
+        for statement in parsed(text).body
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     }

@@ -279,8 +279,8 @@ def test_therapy_does_not_run_when_a_case_has_ended():
 def test_values_that_are_wrong_are_noted_whatever_the_case_is_about():
     def hears(s):
         for octets in (b"\x33\x96\x2c\x01\x03", b"\x01\x96\x2c\x01\x01", bytes(18)):
-            s._note(database.STATUS, s.protected(database.STATUS, octets, 1))
-        s._note(database.STATUS, bytes(8))
+            s._note(database.STATUS, s.protected(database.STATUS, octets, 1), False)
+        s._note(database.STATUS, bytes(8), False)
 
     bench = Bench("virtual", Lockstep())
     run_cases(bench, [made_up(hears)])

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pumplink.packing.sources import number_of
+from pumplink.syntax import parsed
 
 __all__ = ["Plain"]
 
@@ -39,7 +40,7 @@ class _Module:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        self.tree = ast.parse(text)
+        self.tree = parsed(text)
         self.nodes = list(ast.walk(self.tree))
         self.definitions = {
             statement.targets[0].id: statement

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from pumplink.packing.scopes import NotFollowed, Scope, Scopes
+from pumplink.syntax import parsed
 
 __all__ = ["Alias", "Firmware", "Source", "module_name", "number_of"]
 
@@ -50,7 +51,7 @@ class Source:
         self.name = name
         self.path = path
         self.text = text
-        self.tree = ast.parse(text)
+        self.tree = parsed(text)
         self.scopes = Scopes(path, text, self.tree)
         self.definitions: dict[str, ast.Assign] = {}
         for statement in self.tree.body:
