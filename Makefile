@@ -41,7 +41,7 @@ test: $(DEV)
 
 ## Run the slow tests.
 slow: $(DEV)
-	$(PYTEST) -n 2 -m slow -o faulthandler_timeout=1800
+	$(PYTEST) -n 2 -m slow -o faulthandler_timeout=1800 --durations=12
 
 ## Check style, types (host, and firmware per board) and the repository's own rules.
 check: $(DEV) $(STUBS)
