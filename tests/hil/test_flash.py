@@ -478,6 +478,8 @@ def test_a_board_becomes_a_probe_and_a_pump_again(flash, board, capsys, monkeypa
 def test_a_probe_pulled_out_while_it_is_flashed_is_mended_by_the_next_flash(flash, board):
     board.unplug_after_octets = 3000
     outcome = flash("--role", "probe")
-    assert outcome["code"] == 3 and "plug" in outcome["err"] and "Traceback" not in outcome["err"]
+    assert outcome["code"] == 3, outcome["err"]
+    assert "plug" in outcome["err"] and "Traceback" not in outcome["err"]
     board.plug()
-    assert flash("--role", "probe")["code"] == 0
+    outcome = flash("--role", "probe")
+    assert outcome["code"] == 0, outcome["err"]
