@@ -42,6 +42,7 @@ _AT_ONCE_S = 0.15
 _AFTER_RESET_S = 12.0
 _ANSWER_S = 2.0
 _STEP_S = 0.05
+_GONE_WITHIN_S = 0.5
 _ASK_EVERY_S = 3.0
 _STARTS_WITHIN_S = 20.0
 _CHUNK_OCTETS = 3072
@@ -101,6 +102,16 @@ def _went_away(device: str, error: Exception) -> BearerLost:
     )
 
 
+def _goes(device: str) -> bool:
+    """Whether a device is gone, or is so in a moment: a line falls silent before its name vanishes."""
+    until_s = time.monotonic() + _GONE_WITHIN_S
+    while os.path.exists(device):
+        if time.monotonic() >= until_s:
+            return False
+        time.sleep(_STEP_S)
+    return True
+
+
 @contextlib.contextmanager
 def _told(device: str) -> Iterator[None]:
     """Errors of mpremote and of the serial port as ours, and nothing of mpremote's on the standard output."""
@@ -116,7 +127,7 @@ def _told(device: str) -> Iterator[None]:
         raise _went_away(device, error) from error
     except TransportError as error:
         # What was pulled out in the moment in which mpremote looks for an answer reads as an answer of no octets.
-        if not os.path.exists(device):
+        if _goes(device):
             raise _went_away(device, error) from error
         raise BoardSilent(f"{device}: the board does not answer as a REPL does ({error}); reset it by hand") from error
 
