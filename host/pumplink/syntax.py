@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from threading import Lock
+from typing import Any
 
-__all__ = ["parsed"]
+__all__ = ["literal", "parsed"]
 
 _one_at_a_time = Lock()
 
@@ -24,3 +25,16 @@ def parsed(text: str) -> ast.Module:
     """
     with _one_at_a_time:
         return ast.parse(text)
+
+
+def literal(text: str) -> Any:
+    """The value of a Python literal, as `ast.literal_eval` has it, which makes a tree of it first.
+
+    Args:
+        text: the literal.
+    Raises:
+        SyntaxError: it is no Python.
+        ValueError: it is more than a literal.
+    """
+    with _one_at_a_time:
+        return ast.literal_eval(text)

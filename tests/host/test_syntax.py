@@ -7,13 +7,15 @@ the garbage collector lets them), over the largest modules of the firmware.
 import ast
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pumplink.boards import default_firmware
-from pumplink.syntax import parsed
+from pumplink.pack import in_memory, sources_of
+from pumplink.syntax import literal, parsed
 
 
 @pytest.fixture
@@ -40,6 +42,25 @@ def test_two_threads_get_the_trees_that_one_gets(restless):
     with ThreadPoolExecutor(4) as threads:
         trees = list(threads.map(parsed, sources * 4))
     assert [ast.dump(tree) for tree in trees] == [ast.dump(ast.parse(source)) for source in sources] * 4
+
+
+def test_a_firmware_is_packed_while_another_thread_reads_what_a_board_says(restless):
+    sources, packed = sources_of(default_firmware()), threading.Event()
+
+    def listen() -> int:
+        answers = 0
+        while not packed.is_set():
+            assert literal("('rp2', (1, 28, 0), 'armv6m', 3, [True, {'a': -1}])")[1] == (1, 28, 0)
+            answers += 1
+        return answers
+
+    with ThreadPoolExecutor(1) as threads:
+        answers = threads.submit(listen)
+        try:
+            assert in_memory(sources).merged is not None
+        finally:
+            packed.set()
+        assert answers.result() > 0
 
 
 @pytest.mark.parametrize(("text", "error"), [("def f(:", SyntaxError), ("a = 1\0", (SyntaxError, ValueError))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -80,14 +80,24 @@ def _spelt(folder: Path) -> Iterator[None]:
         raise UsageError(str(error), where=str(folder)) from None
 
 
-def _pack_ahead(folder: Path, name: str) -> None:
+@contextmanager
+def _packing_ahead(folder: Path, name: str) -> Iterator[Callable[[], None]]:
+    """Compiles while the board takes its time to give its REPL; what is wrong with the firmware is said later."""
     from pumplink.pack import packed
     from pumplink.plugged.hardware import real_boards
 
-    with suppress(ValueError, OSError):
-        # One that was named by its line alone has to say first whose machine code it takes.
-        boards = real_boards()
-        packed(folder, arch=boards[name].arch if name in boards else "")
+    def pack() -> None:
+        with suppress(ValueError, OSError):
+            # One that was named by its line alone has to say first whose machine code it takes.
+            boards = real_boards()
+            packed(folder, arch=boards[name].arch if name in boards else "")
+
+    packing = Thread(target=pack, daemon=True)
+    packing.start()
+    try:
+        yield packing.join
+    finally:
+        packing.join()
 
 
 def _once(board: str, kind: str | None, folder: Path, role: str, dry_run: bool, as_json: bool) -> None:
@@ -95,12 +105,9 @@ def _once(board: str, kind: str | None, folder: Path, role: str, dry_run: bool, 
     from pumprig.plugged import in_repl
 
     start = time.monotonic()
-    # The board takes a while to give its REPL: meanwhile the firmware is compiled. What is wrong with it is said later.
-    packing = Thread(target=_pack_ahead, args=(folder, kind or board), daemon=True)
-    packing.start()
-    with in_repl(board, kind) as (repl, hardware):
+    with _packing_ahead(folder, kind or board) as packed_ahead, in_repl(board, kind) as (repl, hardware):
         checked(repl.system(), hardware, repl.device)
-        packing.join()
+        packed_ahead()
         with _spelt(folder):
             image = image_of(hardware, folder)
         tell = (lambda line: None) if as_json else (lambda line: click.echo(f"  {line}"))

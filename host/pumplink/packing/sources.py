@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pumplink.packing.scopes import NotFollowed, Scope, Scopes
 from pumplink.syntax import parsed
 
 __all__ = ["Alias", "Firmware", "Source", "module_name", "number_of"]
+
+
+# Those that make ints of ints.
+_OPERATORS: dict[type[ast.operator | ast.unaryop], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod, ast.Pow: operator.pow, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+    ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.BitAnd: operator.and_,
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
+}  # fmt: skip
 
 
 class Alias(NamedTuple):
@@ -317,12 +327,9 @@ def number_of(node: ast.expr, value_of: Callable[[ast.expr], int | None]) -> int
     numbers = [number_of(part, value_of) for part in parts]
     if None in numbers:
         return None
-    literal = ast.Expression(_literals(node, [number for number in numbers if number is not None]))
-    made = eval(compile(ast.fix_missing_locations(literal), "<const>", "eval"), {"__builtins__": {}})
+    # Not by Python itself: that would make a tree anew, at a time when another thread may be making one.
+    try:
+        made = _OPERATORS[type(node.op)](*numbers)
+    except (KeyError, ArithmeticError, ValueError):
+        return None
     return made if type(made) is int else None
-
-
-def _literals(node: ast.BinOp | ast.UnaryOp, numbers: list[int]) -> ast.expr:
-    if isinstance(node, ast.UnaryOp):
-        return ast.UnaryOp(node.op, ast.Constant(numbers[0]))
-    return ast.BinOp(ast.Constant(numbers[0]), node.op, ast.Constant(numbers[1]))

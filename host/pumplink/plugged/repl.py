@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import os
@@ -22,6 +21,7 @@ from pumplink.boards import default_firmware
 from pumplink.errors import BearerLost, BoardFull, BoardRefused, BoardSilent
 from pumplink.pack import retold
 from pumplink.serial_bearer import explain_port, give_free
+from pumplink.syntax import literal
 
 __all__ = ["HAS_THE_LINE", "BoardFile", "Repl", "System"]
 
@@ -360,6 +360,6 @@ def _ended(said: bytes, mark: bytes) -> bool:
 
 
 def _literal(text: str) -> tuple[str, tuple[int, int, int], str, int, bool]:
-    value = ast.literal_eval(text)
+    value = literal(text)
     assert isinstance(value, tuple)
     return value
