@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pumplink.extras import install_command
 from pumplink.plugged.hardware import real_boards
 
 __all__ = ["BLUETOOTH", "USB_DEVICES", "Finding", "bluetooth", "extras", "usb_without_a_port"]
@@ -40,7 +41,7 @@ def extras() -> list[Finding]:
         missing = [name for name in packages if importlib.util.find_spec(name) is None]
         there = ", ".join(f"{name} {_version(name)}" for name in packages if name not in missing)
         found = f"missing: {', '.join(missing)}" if missing else there
-        remedy = f"For {_FOR[extra]}: pip install 'pumprig[{extra}]'"
+        remedy = f"For {_FOR[extra]}: {install_command(extra)}"
         findings.append(Finding(f"Extra {extra}", not missing, found, needed=False, remedy=remedy))
     return findings
 

@@ -466,7 +466,7 @@ def test_without_bumble_the_message_says_what_to_install(monkeypatch: pytest.Mon
     for name in [name for name in sys.modules if name.startswith("pumplink.virtual.radio.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "bumble", None)
-    with pytest.raises(BoardUnavailable, match=r"pip install 'pumprig\[ble\]'"):
+    with pytest.raises(BoardUnavailable, match=r" -m pip install .*\[ble\]'"):
         VirtualBoard(ble=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytest.importorskip("bumble", reason="the radio needs Bumble: pip install 'pumprig[ble]'")
+pytest.importorskip("bumble", reason="the radio needs Bumble: the extra `ble`")
 
 from pumplink import VirtualBoard
 from pumplink_radio import (

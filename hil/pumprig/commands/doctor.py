@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from pumplink.extras import install_command
 from pumprig.machine_looks import Finding, bluetooth, extras, usb_without_a_port
 
 __all__ = ["command"]
@@ -37,7 +38,7 @@ def _packages() -> Finding:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Finding("Packages", False, f"missing: {', '.join(missing)}", remedy="pip install pumprig")
+        return Finding("Packages", False, f"missing: {', '.join(missing)}", remedy=install_command())
     return Finding("Packages", True, ", ".join(found))
 
 
@@ -69,7 +70,7 @@ def _virtual_board() -> Finding:
             identity = pump.identity()
             free = pump.health().free_heap_octets
     except (PumpLinkError, OSError, ValueError) as error:
-        return Finding("Virtual board", False, str(error), remedy="`pip install --force-reinstall pumprig`")
+        return Finding("Virtual board", False, str(error), remedy=install_command())
     same = identity.firmware_hash == firmware_hash(folder)
     return Finding(
         "Virtual board", same,

