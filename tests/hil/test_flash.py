@@ -359,6 +359,18 @@ def test_reset_of_a_board_whose_firmware_fails_ends_with_5(board, capsys):
     assert code == 5 and "no pump" in err
 
 
+def test_the_name_of_a_board_that_was_pulled_out_becomes_no_other_device(board):
+    device = os.path.realpath(board.device)
+    board.unplug()
+    assert not os.path.exists(device)
+    ends = [os.openpty() for _ in range(20)]
+    names = [os.ttyname(far) for _near, far in ends]
+    for end in ends:
+        os.close(end[0])
+        os.close(end[1])
+    assert device not in names
+
+
 def test_repl_runs_code_and_starts_the_firmware_again(board, capsys, monkeypatch):
     starts = board.starts
     code, out, _ = call(capsys, "repl", "--board", f"port:{board.device}", "--run", "import board\nprint(board.NAME)")

@@ -76,6 +76,10 @@ class UsbBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._usb = self._line = self._line_end = -1
+        # Keeps the number of a device that was pulled out from becoming that of another: whoever had it open may still
+        # ask for it by its name, and still has the lock of that name.
+        self._gone = contextlib.ExitStack()
+        weakref.finalize(self, self._gone.close)
 
     def plug(self) -> UsbBoard:
         """Gives the board power and its device."""
@@ -84,6 +88,7 @@ class UsbBoard:
         # Whoever had the device open knows that it went before all of the board is away.
         self._joined()
         self._usb, slave = os.openpty()
+        self._gone.close()
         tty.setraw(slave)
         os.set_blocking(self._usb, False)
         self.device.unlink(missing_ok=True)
@@ -114,6 +119,7 @@ class UsbBoard:
 
     def __exit__(self, *_exc: object) -> None:
         self.unplug()
+        self._gone.close()
 
     # --- The process ------------------------------------------------------------------------------------------------
 
@@ -168,6 +174,8 @@ class UsbBoard:
         finally:
             self._plugged = False
             self._end()
+            with contextlib.suppress(OSError):
+                self._gone.callback(os.close, os.open(self.device, os.O_RDWR | os.O_NOCTTY))
             self.device.unlink(missing_ok=True)
             os.close(self._usb)
             for socket_end in self._wake or ():
