@@ -102,11 +102,11 @@ CHECKS: dict[str, Check] = declare(
     Check("pump-data", "The pump is made as the specification says",
           ("D-101", "D-106", "D-109", "D-205", "D-801", "D-802", "D-811")),
     Check("monitoring", "No insulin leaves a pump whose sensor is for monitoring only", ("D-1301",)),
-    Check("clock", "The pump's clock keeps time with the bench", ("D-001",)),
+    Check("clock", "The pump's clock keeps time with the bench", ("D-001", "D-959")),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
     Check("frames", "Each frame of the pump is whole, and somebody waits for it", ("D-956",)),
     Check("power-cut", "A pump that lost its power starts as the rules say", ("D-922", "D-923")),
-    Check("bench-fitness", "The rig sends every stimulus in time", ("D-955", "D-957"), fitness=True),
+    Check("bench-fitness", "The rig sends every stimulus in time", ("D-955", "D-957", "D-959"), fitness=True),
     Check("expectation", "The scenario's own expectations hold", ()),
 )
 

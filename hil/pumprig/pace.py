@@ -28,6 +28,8 @@ SECOND_STEP_S = 0.02
 CLOCK_STEP_S = 0.002
 # Quartzes part by less than 100 ppm, and a host whose clock is being set by 500 more.
 DRIFT_PPM_MAX = 600
+# Of a pump second: another clock than the run was told of, not one that is wrong.
+RATE_OFF_S_MAX = 0.25
 
 
 class Unfit(Exception):
@@ -57,6 +59,7 @@ class Pace:
         self._drifted_s = 0.0
         self._doubt_s = 0.0
         self._asked_s = 0.0
+        self._first_asked_s, self._first_doubt_s = 0.0, 0.0
         self._epoch_s = 0
         self._ended_s: float | None = None
         self._seed = seed
@@ -86,10 +89,11 @@ class Pace:
         """Ask the pump for its time: it tells it to the millisecond, or where values are prepared, by the second.
 
         Raises:
-            Unfit: the bench is too slow to tell the pump's seconds apart.
+            Unfit: the bench is too slow to tell the pump's seconds apart, or the pump's last much longer or shorter.
         """
         self._phase_s, doubt_s = self._ask_phase(pump, SECOND_S)
         self._doubt_s, self._asked_s = doubt_s, self._dut.bearer.now_s
+        self._first_doubt_s, self._first_asked_s = doubt_s, self._asked_s
         fit = not self._dut.real_time or self._checks.expect(
             "bench-fitness", doubt_s <= PHASE_DOUBT_S_MAX, 0,
             message=f"the pump's time is known to {doubt_s * 1000:.0f} ms only; use a slower clock or an idle machine",
@@ -97,12 +101,32 @@ class Pace:
         )  # fmt: skip
         if not fit:
             raise Unfit
+        if self._dut.board is None:
+            self._judge_second(pump)
 
-    def keep_phase(self, pump: Pump) -> None:
-        """Ask a pump for its time again whose clock is not the bench's: quartzes drift by seconds a day."""
-        if self._dut.board is not None:
-            return
+    def _judge_second(self, pump: Pump) -> None:
+        pump.run_for(SECOND_S)
+        phase_s, doubt_s = self._ask_phase(pump, SECOND_S)
+        passed_s = self._dut.bearer.now_s - self._asked_s
+        lost_s = phase_s - self._phase_s
+        fit = self._checks.expect(
+            "bench-fitness", abs(lost_s) - doubt_s - self._doubt_s <= RATE_OFF_S_MAX * passed_s, 0,
+            message=f"the pump's clock goes {max(0.0, 1 - lost_s / passed_s):.3g} times as fast as --clock says; give "
+            "the clock that the board runs at (a real one: realtime)",
+            expected="1 time", observed=round(1 - lost_s / passed_s, 3), rule="D-959",
+        )  # fmt: skip
+        if not fit:
+            raise Unfit
+
+    def keep_phase(self, pump: Pump, at_s: int) -> None:
+        """Ask a pump for its time again whose clock is not the bench's, and judge how that clock goes (D-959).
+
+        Args:
+            pump: is asked.
+            at_s: pump second that the judgement is recorded at.
+        """
         phase_s, doubt_s = self._ask_again(pump)
+        self._judge_rate(phase_s, doubt_s, at_s)
         if doubt_s <= self.phase_doubt_s:
             self._drifted_s += phase_s - self._phase_s
             self._phase_s, self._doubt_s, self._asked_s = phase_s, doubt_s, self._dut.bearer.now_s
@@ -115,9 +139,7 @@ class Pace:
         return self._doubt_s + (self._dut.bearer.now_s - self._asked_s) * DRIFT_PPM_MAX / 1e6
 
     def judge_drift(self, pump: Pump, at_s: int) -> float:
-        """Judge how far pump and bench have come apart since `find_phase`, where both run on one clock.
-
-        A real board's crystal is not the host's.
+        """Judge how far pump and bench have come apart since `find_phase`.
 
         Args:
             pump: is asked.
@@ -128,13 +150,33 @@ class Pace:
         """
         phase_s, doubt_s = self._ask_again(pump)
         drift_s = phase_s - self._phase_s + self._drifted_s
-        if self._dut.board is not None:
+        if self._dut.board is None:
+            self._judge_rate(phase_s, doubt_s, at_s)
+        else:
             self._checks.expect(
                 "clock", abs(drift_s) - doubt_s <= CLOCK_DRIFT_S_MAX, at_s,
                 message=f"the pump's clock is {drift_s * 1000:.0f} ms off since the start", expected="<= 250 ms",
                 observed=round(drift_s * 1000, 1),
             )  # fmt: skip
         return round(drift_s * 1000, 3)
+
+    # Since the last asking a leap shows, and since the first a clock that is a little slow.
+    def _judge_rate(self, phase_s: float, doubt_s: float, at_s: int) -> None:
+        lost_s = phase_s - self._phase_s
+        spans = (
+            (lost_s, self._asked_s, self._doubt_s), (lost_s + self._drifted_s, self._first_asked_s, self._first_doubt_s)
+        )  # fmt: skip
+        for lost_s, since_s, known_s in spans:
+            passed_s = self._dut.bearer.now_s - since_s
+            most_s = CLOCK_DRIFT_S_MAX + passed_s * DRIFT_PPM_MAX / 1e6 + doubt_s + known_s
+            way = "lost" if lost_s > 0 else "gained"
+            right = self._checks.expect(
+                "clock", abs(lost_s) <= most_s, at_s,
+                message=f"the pump's clock has {way} {abs(lost_s) * 1000:.0f} ms in {passed_s:.0f} s",
+                expected=f"<= {most_s * 1000:.0f} ms", observed=round(lost_s * 1000, 1), rule="D-959",
+            )  # fmt: skip
+            if not right:
+                return
 
     def _ask_again(self, pump: Pump) -> tuple[float, float]:
         if self._dut.bearer.prepares_values and self._dut.real_time:

@@ -422,7 +422,7 @@ class Rig:
                 self._later(audit_s + number, 2, self._asking(question))
         if self.dut.board is None:
             for ask_s in range(start_s + PHASE_ASKED_EVERY_S, self.plan.schedule.end_s, PHASE_ASKED_EVERY_S):
-                self._later(ask_s, 2, self._asking(lambda at_s, state: self.pace.keep_phase(self.pump)))
+                self._later(ask_s, 2, self._asking(lambda at_s, state: self.pace.keep_phase(self.pump, at_s)))
         if self._wearer.is_there and not self.dut.sees_pulses:
             for ask_s in range(start_s + 59, self.plan.schedule.end_s, 60):
                 self._later(ask_s, 2, self._asking(self._ask_counters))

@@ -1,15 +1,16 @@
 """Goal: a pump that sends damaged frames does not pass (D-956), and what is no frame of a connection is not held
-against it.
+against it. A pump whose clock is its own, and wrong, does not pass either (D-959).
 
 Method: firmware that puts octets of its own on the line, at a moment that is known, on a virtual board and over a
-device, where the same octets may be noise.
+device, where the same octets may be noise. Firmware that counts its milliseconds wrongly, and a bench that was told of
+another clock.
 """
 
 from contextlib import ExitStack
 
 import pytest
 
-from hil.rig_bench import MANUAL, command, fault, firmware_copy, pump
+from hil.rig_bench import MANUAL, command, fault, firmware_copy, fit_run, pump
 from pumplink.client import Client
 from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
@@ -53,7 +54,7 @@ def test_what_is_no_frame_of_a_connection_is_not_counted(bench, tmp_path, old, n
 
 
 @pytest.fixture
-def device(tmp_path):
+def device():
     """Opens a board with some firmware at a device; it is gone when the test ends."""
     with ExitStack() as stack:
 
@@ -75,6 +76,33 @@ def test_over_a_device_the_same_octets_may_be_noise(bench, tmp_path, device):
     if rules == ["D-955"]:
         pytest.skip(f"this machine is too busy for a run in real time: {run.explain()}")
     assert rules == ["D-956"], run.explain()
+
+
+TICKS = "        now_ms = ticks_ms()\n"
+SLOWER = "        now_ms = ticks_ms() - ticks_ms() // 100\n"
+LATER = "        now_ms = ticks_ms() - (400 if ticks_ms() > 40_000 else 0)\n"
+
+
+@pytest.mark.parametrize("ticks", [SLOWER, LATER], ids=["slow by 1 %", "0.4 s lost at once"])
+def test_over_a_device_a_clock_that_goes_wrong_is_a_failure(bench, tmp_path, device, ticks):
+    firmware = firmware_copy(tmp_path, clock=(TICKS, ticks))
+
+    def over_device():
+        return bench.run(MANUAL, "hours = 0.02", pump(), clock="scaled:10", board=f"port:{device(firmware)}")
+
+    run = fit_run(over_device)
+    assert ("clock", "D-959") in {(reason.check, reason.rule) for reason in run.outcome.reasons}, run.explain()
+    assert run.verdict is Verdict.FAIL, run.explain()
+    assert "the pump's clock has lost" in run.explain()
+
+
+@pytest.mark.parametrize(("told", "factor"), [("scaled:5", "2"), ("scaled:40", "0.2")])
+def test_a_bench_that_was_told_of_another_clock_says_so_at_once(bench, device, told, factor):
+    run = bench.run(MANUAL, "hours = 0.02", pump(), clock=told, board=f"port:{device(None)}")
+    (reason,) = run.outcome.reasons
+    assert (run.verdict, reason.rule) == (Verdict.INCONCLUSIVE, "D-959"), run.explain()
+    assert f"the pump's clock goes {factor}" in reason.message
+    assert not run.doses
 
 
 def test_a_host_that_holds_a_command_back_is_unfit_and_its_pump_not_wrong(bench, device, monkeypatch):

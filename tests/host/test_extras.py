@@ -36,7 +36,9 @@ def test_a_checkout_is_installed_again_from_its_folder(installed, tmp_path, monk
     assert shlex.split(install_command("ble"))[-2:] == ["--editable", ".[ble]"]
 
 
-@pytest.mark.parametrize("origin", [None, '{"archive_info": {}, "url": "https://a.example/pumprig-0.1.0-py3-none-any.whl"}'])
+@pytest.mark.parametrize(
+    "origin", [None, '{"archive_info": {}, "url": "https://a.example/pumprig-0.1.0-py3-none-any.whl"}']
+)
 def test_what_came_as_a_package_is_installed_again_by_its_name(installed, origin):
     installed(origin)
-    assert shlex.split(install_command("ble")) [1:] == ["-m", "pip", "install", "pumprig[ble]"]
+    assert shlex.split(install_command("ble"))[1:] == ["-m", "pip", "install", "pumprig[ble]"]

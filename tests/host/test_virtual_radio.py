@@ -12,7 +12,7 @@ from math import inf
 
 import pytest
 
-pytest.importorskip("bumble", reason="the radio needs Bumble: pip install 'pumprig[ble]'")
+pytest.importorskip("bumble", reason="the radio needs Bumble: the extra `ble`")
 
 from bumble import att
 from bumble.gatt import Characteristic, Service
