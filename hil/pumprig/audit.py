@@ -195,7 +195,9 @@ class Audit:
         right = "none"
         if shown is not None:
             right = f"{shown.annunciation_id} {ANNUNCIATION_TYPES[shown.type].name} {shown.status.upper()}"
-        got = "none" if seen is None else f"{seen.id} {seen.type.name} {seen.status.name}"
+        got = "none"
+        if seen is not None:
+            got = " ".join(map(str, (seen.id, seen.type.name, seen.status.name, *seen.aux)))
         self._expect("annunciation", right == got, at_s, "annunciation shown", right, got, "D-831")
 
     def battery(self, at_s: int, state: State) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from pumprig.oracle import events as expected
 from pumprig.oracle import terms
 from pumpwire.enums import (
+    AnnunciationEvent1Flags,
+    AnnunciationEvent2Flags,
     AnnunciationStatus,
     AnnunciationType,
     AskedBy,
@@ -20,6 +22,7 @@ from pumpwire.enums import (
     BolusTemplateFlags,
     BolusType,
     DeliveryContext,
+    DstOffset,
     OperationalState,
     PrimingDoneFlags,
     PrimingEndReason,
@@ -30,10 +33,14 @@ from pumpwire.enums import (
     TbrEventFlags,
     TbrType,
     TherapyControlState,
+    TotalDailyInsulinFlags,
 )
 from pumpwire.numbers import Special, toward_zero
 
 __all__ = ["ANNUNCIATION_TYPES", "Within", "records_of"]
+
+# As the wire writes it: what sets the clock says nothing of a time zone.
+_ZONE_UNKNOWN = -128
 
 Records = Iterator[tuple[str, dict[str, Any]]]
 
@@ -75,6 +82,7 @@ def _reference(event: expected.ReferenceTime) -> Records:
         "recording_reason": _TIME_REASONS[event.reason],
         "year": wall.year, "month": wall.month, "day": wall.day,
         "hour": wall.hour, "minute": wall.minute, "second": wall.second,
+        "time_zone_quarter_hours": _ZONE_UNKNOWN, "dst_offset": DstOffset.UNKNOWN,
     }  # fmt: skip
 
 
@@ -296,15 +304,19 @@ def _carbs(event: expected.CarbsAnnounced) -> Records:
 
 def _annunciation(event: expected.Annunciation) -> Records:
     yield "HistoryAnnunciationStatusChanged1", {
-        "annunciation_id": event.annunciation_id, "annunciation_type": ANNUNCIATION_TYPES[event.type],
-        "annunciation_status": AnnunciationStatus[_word(event.status)],
+        "flags": AnnunciationEvent1Flags(0), "annunciation_id": event.annunciation_id,
+        "annunciation_type": ANNUNCIATION_TYPES[event.type],
+        "annunciation_status": AnnunciationStatus[_word(event.status)], "aux1": None, "aux2": None,
     }  # fmt: skip
-    yield "HistoryAnnunciationStatusChanged2", {}
+    yield (
+        "HistoryAnnunciationStatusChanged2",
+        {"flags": AnnunciationEvent2Flags(0), "aux3": None, "aux4": None, "aux5": None},
+    )
 
 
 def _daily(event: expected.DailyInsulin) -> Records:
     yield "HistoryTotalDailyInsulin", {
-        "flags": int(event.clock_changed), "bolus_delivered_iu": _iu(event.bolus_mu),
+        "flags": TotalDailyInsulinFlags(event.clock_changed), "bolus_delivered_iu": _iu(event.bolus_mu),
         "basal_delivered_iu": _iu(event.basal_mu), "year": event.day.year, "month": event.day.month,
         "day": event.day.day,
     }  # fmt: skip
@@ -341,5 +353,5 @@ _WRITERS: dict[type[expected.Event], Callable[[Any], Records]] = {
 
 
 def records_of(event: expected.Event) -> Records:
-    """The history records that an event must leave: name, and the fields that the rules fix."""
+    """The history records that an event must leave: name, and every field; None for one that must not be there."""
     return _WRITERS[type(event)](event)

@@ -176,7 +176,9 @@ class HistoryWitness:
             )  # fmt: skip
 
     def _compare(self, due: _Due, record: Record, at_s: float) -> None:
-        wrong = [name for name, value in due.fields.items() if not _same(value, record.fields.get(name))]
+        # A field that no rule gives must not be there, either.
+        names = dict.fromkeys((*due.fields, *record.fields))
+        wrong = [name for name in names if not _same(due.fields.get(name), record.fields.get(name))]
         if record.name != due.name:
             message = f"{record.name} (sequence {record.sequence}) stands where {due.name} was due"
             self._lost = True
@@ -192,7 +194,7 @@ class HistoryWitness:
             if due.name == _REFERENCE:
                 self._checks.expect("reference-time", True, at_s)
             return
-        seen = {key: record.fields.get(key) for key in due.fields}
+        seen = {name: record.fields[name] for name in names if name in record.fields}
         check = "reference-time" if due.name == _REFERENCE else "history"
         self._checks.expect(
             check, False, due.at_s, message=message,
@@ -211,4 +213,5 @@ def _value(value: Any) -> Any:
 
 
 def _plain(fields: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={getattr(value, 'name', value)}" for key, value in fields.items())
+    # No flags at all have no name.
+    return " ".join(f"{key}={getattr(value, 'name', None) or value}" for key, value in fields.items())
