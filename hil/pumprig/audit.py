@@ -11,6 +11,7 @@ from dataclasses import asdict
 from decimal import Decimal
 
 from pumplink.pump import Pump
+from pumplink.results import PulseCounters
 from pumprig.asking import Asker, Question, iu
 from pumprig.audit_delivery import DeliveryQuestions
 from pumprig.audit_templates import TemplateQuestions
@@ -86,7 +87,9 @@ class Audit:
         def all_templates(at_s: int, state: State) -> None:
             self.templates.all = True
 
-        return (all_templates, *self.questions)
+        # What was counted until the very end, too: the counters are the last to be asked for.
+        counters, delivered, *others = self.questions
+        return (all_templates, *others, delivered, counters)
 
     # --- Pulses by the pump's word ------------------------------------------------------------------------------
 
@@ -103,6 +106,13 @@ class Audit:
 
     def counters(self, at_s: int, state: State) -> None:
         """Pulse counters against oracle, motor and reservoir (D-903, D-904)."""
+        seen = self.counted(at_s, state)
+        if self._sees_pulses:
+            self._claims.append((at_s, seen.basal + seen.bolus + seen.prime))
+        self._close_ledger(at_s)
+
+    def counted(self, at_s: int, state: State) -> PulseCounters:
+        """Pulse counters against oracle and reservoir alone (D-903)."""
         seen = self._heard(at_s, self._pump.pulse_counters())
         wanted = state.counters
         for name, right, got in (
@@ -112,9 +122,7 @@ class Audit:
             ("pulses left in the reservoir", wanted.reservoir_pulses, seen.reservoir),
         ):
             self._expect("ledger", right == got, at_s, name, right, got, "D-903")
-        if self._sees_pulses:
-            self._claims.append((at_s, seen.basal + seen.bolus + seen.prime))
-        self._close_ledger(at_s)
+        return seen
 
     def _close_ledger(self, at_s: int) -> None:
         ledger = self._judge.oracle.ledger()

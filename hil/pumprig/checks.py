@@ -27,6 +27,7 @@ class Check:
         title: what holds when the check passes, for a person.
         rules: the dosing rules it enforces.
         speed: judged only where time is real.
+        unscaled: judged only where it does not go faster than real time either, which would multiply the host's share.
         fitness: a miss says that the bench, not the pump, was unfit: INCONCLUSIVE instead of FAIL.
         motor: judged only where the motor itself is seen.
     """
@@ -37,6 +38,7 @@ class Check:
     speed: bool = False
     fitness: bool = False
     motor: bool = False
+    unscaled: bool = False
 
 
 def declare(*checks: Check) -> dict[str, Check]:
@@ -66,14 +68,14 @@ CHECKS: dict[str, Check] = declare(
         "D-1048", "D-1049", "D-1050", "D-1051", "D-1052", "D-1053", "D-1061", "D-1062", "D-1063", "D-1064", "D-1065",
         "D-1066", "D-1102", "D-1103", "D-1110", "D-1111")),
     Check("decision-count", "Each sample gets exactly one decision, a missed one too", ("D-615", "D-617")),
-    Check("decision-deadline", "A decision comes within a second of the sample", ("D-951",)),
+    Check("decision-deadline", "A decision comes within a second of the sample", ("D-951",), unscaled=True),
     Check("decision-deadline-host", "A decision comes within a second of the host's time", ("D-951",), speed=True),
     Check("iob", "Insulin on board is what the delivered pulses leave", ("D-701", "D-702", "D-703", "D-704")),
     Check("response", "Each command gets the answer that the rules give", (
         "D-002", "D-109", "D-201", "D-204", "D-205", "D-301", "D-303", "D-304", "D-307", "D-401", "D-402", "D-403",
         "D-404", "D-405", "D-412", "D-501", "D-511", "D-512", "D-513", "D-802", "D-831", "D-909", "D-910", "D-911",
         "D-1108", "D-1201", "D-1202", "D-1203", "D-1204", "D-1205", "D-1207")),
-    Check("response-deadline", "A command is answered within 250 ms", ("D-952",), speed=True),
+    Check("response-deadline", "A command is answered within 250 ms", ("D-952",), speed=True, unscaled=True),
     Check("ledger", "Pump's word, motor pulses and reservoir agree to the pulse",
           ("D-811", "D-903", "D-904", "D-921", "D-925")),
     Check("delivered-insulin", "Get Delivered Insulin is exact to the pulse", ("D-902",)),
@@ -137,6 +139,7 @@ class CheckBook:
     Args:
         book: the verdict that misses worsen.
         real_time: whether checks of speed are judged in this run.
+        scaled: whether its time goes faster than real time.
         sees_pulses: whether checks that need the motor are.
         without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
         on_violation: called with each violation that is kept.
@@ -148,6 +151,7 @@ class CheckBook:
         book: VerdictBook,
         *,
         real_time: bool,
+        scaled: bool = False,
         sees_pulses: bool = True,
         without: Iterable[str] = (),
         on_violation: Callable[[Violation], None] = lambda violation: None,
@@ -156,6 +160,7 @@ class CheckBook:
         self.book = book
         self._declared = declared
         self._real_time = real_time
+        self._scaled = scaled
         self._sees_pulses = sees_pulses
         self._without = frozenset(without)
         self._on_violation = on_violation
@@ -164,7 +169,11 @@ class CheckBook:
     def judged(self, check_id: str) -> bool:
         """Whether this run judges the check at all."""
         check = self._declared[check_id]
-        possible = (self._real_time or not check.speed) and (self._sees_pulses or not check.motor)
+        possible = (
+            (self._real_time or not check.speed)
+            and (self._sees_pulses or not check.motor)
+            and not (self._scaled and check.unscaled)
+        )
         return possible and check_id not in self._without
 
     def expect(

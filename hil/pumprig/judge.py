@@ -200,17 +200,13 @@ class Judge:
         """Samples under way are lost with the connection."""
         self._pending.clear()
 
-    def decision_seen(
-        self, seen: SeenDecision, at_s: float, at_host_s: float, *, judge_pump_time: bool = True
-    ) -> None:
+    def decision_seen(self, seen: SeenDecision, at_s: float, at_host_s: float) -> None:
         """A decision has come from the pump.
 
         Args:
             seen: the decision.
             at_s: pump time of its arrival.
             at_host_s: host time of its arrival.
-            judge_pump_time: whether the deadline is judged in pump time; faster than real time the host's share of it
-                is multiplied.
         """
         seen = replace(seen, detail=self._details.pop(seen.sequence, None))
         if not self._pending:
@@ -222,10 +218,7 @@ class Judge:
         pending = self._pending.popleft()
         self.checks.expect("decision-count", True, at_s)
         latency_s, host_s = at_s - pending.sent_s, at_host_s - pending.sent_host_s
-        deadlines = [("decision-deadline-host", host_s)]
-        if judge_pump_time:
-            deadlines.append(("decision-deadline", latency_s))
-        for check, value in deadlines:
+        for check, value in (("decision-deadline-host", host_s), ("decision-deadline", latency_s)):
             self.checks.expect(
                 check, value <= DECISION_DEADLINE_S, at_s, message=f"the decision took {value * 1000:.0f} ms",
                 expected="<= 1000 ms", observed=round(value * 1000, 1), offset_minutes=pending.wanted.offset_minutes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import floor
@@ -30,6 +31,12 @@ CLOCK_STEP_S = 0.002
 DRIFT_PPM_MAX = 600
 # Of a pump second: another clock than the run was told of, not one that is wrong.
 RATE_OFF_S_MAX = 0.25
+SLEPT_S_MAX = 0.1
+
+
+def asleep_s() -> float:
+    """Seconds that this host has slept, up to a constant: its monotonic clock stands still meanwhile."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC_RAW)) - time.monotonic()
 
 
 class Unfit(Exception):
@@ -60,6 +67,7 @@ class Pace:
         self._doubt_s = 0.0
         self._asked_s = 0.0
         self._first_asked_s, self._first_doubt_s = 0.0, 0.0
+        self._asleep_s = asleep_s()
         self._epoch_s = 0
         self._ended_s: float | None = None
         self._seed = seed
@@ -162,6 +170,14 @@ class Pace:
 
     # Since the last asking a leap shows, and since the first a clock that is a little slow.
     def _judge_rate(self, phase_s: float, doubt_s: float, at_s: int) -> None:
+        slept_s = asleep_s() - self._asleep_s
+        fit = self._checks.expect(
+            "bench-fitness", slept_s <= SLEPT_S_MAX, at_s,
+            message=f"this host slept for {slept_s:.1f} s, and its clock stood still; keep it awake", expected="0 s",
+            observed=round(slept_s, 1), rule="D-959",
+        )  # fmt: skip
+        if not fit:
+            raise Unfit
         lost_s = phase_s - self._phase_s
         spans = (
             (lost_s, self._asked_s, self._doubt_s), (lost_s + self._drifted_s, self._first_asked_s, self._first_doubt_s)

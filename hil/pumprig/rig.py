@@ -51,6 +51,7 @@ from pumprig.pump_numbers import pump_numbers
 from pumprig.record import RunRecord
 from pumprig.repeat import Repeater
 from pumprig.schedule import Stimulus
+from pumprig.self_told import judge_health, judge_watchdog
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
@@ -89,8 +90,8 @@ class Rig:
         self.plan, self.dut, self.record, self.book = plan, dut, record, book
         self.story = Story(record)
         self.checks = CheckBook(
-            book, real_time=dut.real_time, sees_pulses=dut.sees_pulses, without=plan.without,
-            on_violation=self.story.violation,
+            book, real_time=dut.real_time, scaled=dut.clock.scale > 1, sees_pulses=dut.sees_pulses,
+            without=plan.without, on_violation=self.story.violation,
         )  # fmt: skip
         # At scaled speed the host's share is multiplied: an answer that it holds back makes what follows late (D-955).
         self.link = Link(dut.bearer, att_timeout_s=ATT_TIMEOUT_S * max(1, dut.clock.scale))
@@ -243,7 +244,8 @@ class Rig:
                 own_time=pins is None and self.dut.clock.scale == 1,
             )  # fmt: skip
         self._start_judging(settings)
-        self._judge_watchdog()
+        judge_watchdog(self.dut, self.checks, self.pace.now_s)
+        self._health = self.pump.health()
         self._make_room()
         self.story.begin(self.pace.now_s, self.plan, self.dut, self.pulse_mu)
         self._wearer.begin(self.plan.schedule.start_s, self.pulse_mu)
@@ -261,16 +263,6 @@ class Rig:
         late_s = self._ready_s() + BRING_UP_S // 2 - self.plan.schedule.start_s
         if late_s > 0:
             self.plan = self.plan.later(60 * -(-late_s // 60))
-
-    def _judge_watchdog(self) -> None:
-        board = self.dut.board
-        if board is not None:
-            due_ms = int(board.data.firmware["WATCHDOG_MS"])
-            self.checks.expect(
-                "alive", board.watchdog_ms == due_ms, self.pace.now_s,
-                message=f"the pump's watchdog is set to {board.watchdog_ms} ms, due {due_ms} ms", expected=due_ms,
-                observed=board.watchdog_ms,
-            )  # fmt: skip
 
     def _judge_pump_data(self, data: PumpData, settings: OracleSettings) -> None:
         self.pulse_mu = settings.pulse_mu
@@ -423,13 +415,14 @@ class Rig:
         if self.dut.board is None:
             for ask_s in range(start_s + PHASE_ASKED_EVERY_S, self.plan.schedule.end_s, PHASE_ASKED_EVERY_S):
                 self._later(ask_s, 2, self._asking(lambda at_s, state: self.pace.keep_phase(self.pump, at_s)))
-        if self._wearer.is_there and not self.dut.sees_pulses:
+        if not self.dut.sees_pulses:
             for ask_s in range(start_s + 59, self.plan.schedule.end_s, 60):
                 self._later(ask_s, 2, self._asking(self._ask_counters))
 
-    def _ask_counters(self, at_s: int, _state: Any) -> None:
-        counters = self.pump.pulse_counters()
-        self._wearer.counted(at_s, counters.basal + counters.bolus)
+    def _ask_counters(self, at_s: int, state: Any) -> None:
+        counters = self._audit.counted(at_s, state)
+        if self._wearer.is_there:
+            self._wearer.counted(at_s, counters.basal + counters.bolus)
 
     def _drive(self) -> None:
         while self._queue:
@@ -529,9 +522,7 @@ class Rig:
         if due_s is not None and seen.at_s != due_s:
             # In real time a virtual board that got the sample a second late may have a busy host to thank.
             self.pace.in_time(due_s)
-        self.judge.decision_seen(
-            seen, self.pace.of_bearer(arrived_s), self.record.host_s, judge_pump_time=self.dut.clock.scale <= 1
-        )
+        self.judge.decision_seen(seen, self.pace.of_bearer(arrived_s), self.record.host_s)
 
     def _answered(self, procedure: Procedure) -> None:
         if self.dut.clock.scale != 1 or procedure.name.startswith("Racp"):
@@ -584,7 +575,9 @@ class Rig:
             observed=printed,
         )  # fmt: skip
         judge_expectations(self.plan.scenario.expect, self.judge, self.checks, self.pulse_mu, last_s)
-        self.record.meta(free_heap_octets=self.pump.health().free_heap_octets)
+        health = self.pump.health()
+        self.record.meta(free_heap_octets=health.free_heap_octets)
+        judge_health(self.dut, self.checks, self._health, health, last_s)
         self.line.judge(last_s)
         self.link.close()
 

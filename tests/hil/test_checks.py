@@ -93,6 +93,14 @@ def test_speed_is_judged_only_where_time_is_real():
         assert (realtime.judged(check_id), realtime.book.verdict) == (True, Verdict.FAIL)
 
 
+def test_faster_than_real_time_the_deadlines_are_not_judged_and_the_record_says_so():
+    checks = CheckBook(VerdictBook(), real_time=True, scaled=True)
+    for check_id in ("decision-deadline", "response-deadline"):
+        miss(checks, check_id)
+        assert checks.counts()[check_id]["judged"] is False
+    assert checks.book.verdict is Verdict.PASS
+
+
 def test_a_check_that_is_not_declared_is_a_mistake_of_the_rig():
     checks, _ = book()
     with pytest.raises(KeyError):

@@ -45,7 +45,9 @@ def command(
     meta = _meta(folder)
     scenario = Scenario.from_json(json.dumps(meta["scenario"]))
     run_clock = clock_of(clock or meta["clock"])
-    plan = make_plan(scenario, run_clock, without=frozenset(meta["without"]))
+    # A board that is plugged in has to tell this build; what a virtual one runs is looked at before it starts, too.
+    fixed = bytes.fromhex(meta["firmware_hash"] or "") or None
+    plan = make_plan(scenario, run_clock, without=frozenset(meta["without"]), fixed=None if any_firmware else fixed)
     if plan.trace.source_sha256 != meta["trace_sha256"]:
         raise UsageError(
             f"the {'meals have' if scenario.patient else 'trace has'} changed since the run",

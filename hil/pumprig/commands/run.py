@@ -229,7 +229,7 @@ def _notes(summary: dict[str, Any]) -> Iterator[str]:
         clock = f"{since_s // 3600:02d}:{since_s // 60 % 60:02d}:{since_s % 60:02d}"
         yield f"therapy stopped at {clock} and did not run again"
     if "counted" in summary.get("pulses", {}):
-        yield "the motor was not seen: pulses are those the pump counts"
+        yield "the motor was not seen: pulses, and when they left, are those that the pump tells"
     if line := link_line(summary.get("link") or {}):
         yield line
     if summary.get("without"):
