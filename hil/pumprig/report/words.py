@@ -39,7 +39,7 @@ _PROVEN = {
     ),
     "scaled": (
         "Proved logic, order and timing of every dose.",
-        "Deadlines were judged at {speed} times real time, the host's share not.",
+        "At {speed} times real time decisions had a second of host time; deadlines in pump time were not judged.",
     ),
     "realtime": (
         "Proved logic, order and timing of every dose.",
