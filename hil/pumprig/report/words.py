@@ -39,7 +39,7 @@ _PROVEN = {
     ),
     "scaled": (
         "Proved logic, order and timing of every dose.",
-        "At {speed} times real time decisions had a second of host time; deadlines in pump time were not judged.",
+        "At {speed} times real time only decisions had a deadline, in host time.",
     ),
     "realtime": (
         "Proved logic, order and timing of every dose.",
