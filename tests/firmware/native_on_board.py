@@ -54,19 +54,22 @@ def same_octets(r, wanted):
 def same_ages(r, wanted):
     """Doses in a room that goes round, some from before they counted and some to come."""
     room, left = r.randrange(3, 200), 0
-    seconds, counts = array("i", bytes(4 * room)), array("h", bytes(2 * room))
+    entries = bytearray(3 * room)
     first = at = r.randrange(room)
-    s = r.randrange(20000)
+    newest_s = s = r.randrange(200000)
     for _ in range(r.randrange(room + 1)):
-        s += r.choice((0, 1, 20, 29, 30, 31, 60, 300))
-        seconds[at], counts[at] = s, r.choice((-300, -1, 0, 1, 1, 7))
+        newest_s = s = s + r.choice((0, 1, 20, 29, 30, 31, 60, 300))
+        entries[3 * at : 3 * at + 3] = bytes((s & 0xFF, s >> 8 & 0xFF, r.choice((0, 127, 128, 129, 129, 255))))
         at, left = (at + 1) % room, left + 1
     s = max(0, s + r.randrange(-100, 20000))
+    joined = r.choice((0, 0, -300, 7))
     end, dose_mu, alone = r.choice((180, 300, 480)), r.choice((1, 25, 50, 500)), r.getrandbits(1)
     seen = []
     for take in (wanted["take"], ages_native.take):
         minutes, amounts_mu = array("h", bytes(2 * room)), array("i", bytes(4 * room))
-        count = take(seconds, room, counts, first, left, s, end, dose_mu, alone, minutes, amounts_mu)
+        count = take(
+            entries, room, newest_s, joined, first, left, s, end, dose_mu, alone, minutes, amounts_mu
+        )
         seen.append((count, list(minutes), list(amounts_mu)))
     assert seen[0] == seen[1]
 
@@ -75,7 +78,7 @@ def hot():
     """All of it once."""
     end = octets.stuff(RAW, 40, OUT)
     octets.unstuff(OUT, 0, end, FRAME, 60, STATE)
-    ages.take(SECONDS, 8, COUNTS, 3, 8, 900, 300, 50, False, MINUTES, AMOUNTS)
+    ages.take(ENTRIES, 8, 7, 0, 3, 8, 900, 300, 50, False, MINUTES, AMOUNTS)
     return octets.crc16(FRAME, 0, 40)
 
 
@@ -89,7 +92,7 @@ for _ in range(300):
     same_ages(random, known_ages)
 print("ages", 300)
 RAW, OUT, FRAME, STATE = bytearray(range(40)), bytearray(60), bytearray(60), bytearray(octets.STATE_OCTETS)
-SECONDS, COUNTS = array("i", range(8)), array("h", range(8))
+ENTRIES = bytes(octet for s in range(8) for octet in (s, 0, 129))
 MINUTES, AMOUNTS = array("h", bytes(16)), array("i", bytes(32))
 hot()
 micropython.heap_lock()

@@ -15,6 +15,12 @@ from pump.doses import Doses
 PULSE_MU = 50
 
 
+def entries(doses):
+    """What a store holds, oldest first: (second, doses)."""
+    places = [(doses.first + n) % doses.room for n in range(doses.count)]
+    return [(doses.second_at(place), doses.doses_at(place)) for place in places]
+
+
 def seen(insulin, doses, to_come, s):
     """IOB and all points at a second."""
     iob = Iob()
@@ -74,8 +80,69 @@ def test_a_full_store_joins_the_oldest_while_it_works(old_s, oldest):
     doses.old_s = old_s
     for s in (9000, 9060, 9120, 9180):
         doses.add(s, 1)
-    rows = [(doses.first + n) % 3 for n in range(3)]
-    assert [(doses.seconds[row], doses.doses[row]) for row in rows] == [(9060, oldest), (9120, 1), (9180, 1)]
+    assert entries(doses) == [(9060, oldest), (9120, 1), (9180, 1)]
     for s in (9240, 9300, 9360):
         doses.add(s, 1)
     assert doses.count == 3
+
+
+@pytest.mark.parametrize(("gap_s", "kept"), [(65535, True), (65536, False), (65537, False), (1 << 20, False)])
+@pytest.mark.parametrize("start_s", [0, 65535, 65536, (1 << 29) - 1])
+def test_the_longest_gap_keeps_its_second(start_s, gap_s, kept):
+    """D-1103: a dose that is too old for its second to be known works no more, and is forgotten."""
+    doses = Doses(4)
+    doses.add(start_s, 1)
+    doses.add(start_s + gap_s, -1)
+    newest = (start_s + gap_s, -1)
+    assert entries(doses) == ([(start_s, 1), newest] if kept else [newest])
+
+
+def test_more_doses_of_a_second_than_an_octet_says_are_all_there():
+    """D-1103."""
+    for sign, most in ((1, 127), (-1, 128)):
+        doses = Doses(4)
+        for _ in range(most):
+            doses.add(70000, sign)
+        assert entries(doses) == [(70000, sign * most)]
+        doses.add(70000, sign)
+        doses.add(70001, sign)
+        assert entries(doses) == [(70000, sign * most), (70000, sign), (70001, sign)]
+
+
+def test_what_the_oldest_took_over_goes_with_it():
+    """D-1103: a store of three joins five hundred doses, works with them, and forgets them when they work no more."""
+    doses, whole = Doses(3, PULSE_MU), Doses(600, PULSE_MU)
+    doses.old_s = 1000
+    for s in range(2, 502):
+        doses.add(s, 1)
+    assert entries(doses) == [(499, 498), (500, 1), (501, 1)]
+    for s, count in [(499, 127)] * 3 + [(499, 117), (500, 1), (501, 1)]:
+        whole.add(s, count)
+    to_come, curve = Doses(4, PULSE_MU), Curve(EXPONENTIAL, 300)
+    assert seen(Insulin(curve, 3), doses, to_come, 900) == seen(Insulin(curve, 600), whole, to_come, 900)
+    doses.add(1499, 1)
+    assert entries(doses) == [(500, 1), (501, 1), (1499, 1)]
+    doses.clear()
+    doses.add(2000, -1)
+    assert entries(doses) == [(2000, -1)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_store_holds_what_a_list_would(seed):
+    """D-1103: random doses, gaps, and a store too small for them, beside a plain list of the same rules."""
+    r = Random(seed)
+    doses, wanted, s = Doses(12), [], r.randrange(1 << 20)
+    doses.old_s = 3000
+    for _ in range(3000):
+        s += r.choice([0, 0, 1, 7, 300, r.choice([2999, 3000, 3001, 65535, 65536])])
+        count = r.choice([-1, -1, 1, 1, 2])
+        wanted = [entry for entry in wanted if s - entry[0] <= 65535]
+        if wanted and wanted[-1][0] == s:
+            wanted[-1] = (s, wanted[-1][1] + count)
+        else:
+            if len(wanted) == 12:
+                (old_s, old), (next_s, following) = wanted[:2]
+                wanted[:2] = [(next_s, following + (old if s - old_s < 3000 else 0))]
+            wanted.append((s, count))
+        doses.add(s, count)
+        assert entries(doses) == wanted

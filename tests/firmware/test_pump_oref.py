@@ -154,8 +154,8 @@ def test_a_clients_bolus_is_the_last_bolus():
 
 
 def entries(doses):
-    rows = [(doses.first + n) % len(doses.seconds) for n in range(doses.count)]
-    return [(doses.seconds[row], doses.doses[row]) for row in rows]
+    rows = [(doses.first + n) % doses.room for n in range(doses.count)]
+    return [(doses.second_at(row), doses.doses_at(row)) for row in rows]
 
 
 def test_scheduled_pulses_go_on_in_stop():

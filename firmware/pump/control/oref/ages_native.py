@@ -5,18 +5,19 @@ import micropython
 
 @micropython.viper
 def take(
-    seconds: ptr32, room: int, counts: ptr16, first: int, left: int, s: int, end: int, dose_mu: int, alone: int,
-    ages: ptr16, amounts_mu: ptr32,
+    entries: ptr8, room: int, newest_s: int, joined: int, first: int, left: int, s: int, end: int, dose_mu: int,
+    alone: int, ages: ptr16, amounts_mu: ptr32,
 ) -> int:  # fmt: skip
     old_s = 60 * end - 30
     count = 0
     last = -1
     while left:
-        age_s = s - int(seconds[first])
+        at = 3 * first
+        age_s = s - newest_s + ((newest_s - (int(entries[at]) | int(entries[at + 1]) << 8)) & 0xFFFF)
         if 0 <= age_s:
             if age_s < old_s:
                 age = (age_s + 30) // 60
-                mu = ((int(counts[first]) ^ 0x8000) - 0x8000) * dose_mu
+                mu = (int(entries[at + 2]) - 128 + joined) * dose_mu
                 if age == last and not alone:
                     amounts_mu[count - 1] = int(amounts_mu[count - 1]) + mu
                 else:
@@ -24,6 +25,7 @@ def take(
                     ages[count] = age
                     last = age
                     count += 1
+        joined = 0
         first += 1
         if first == room:
             first = 0

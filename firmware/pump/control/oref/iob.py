@@ -152,7 +152,7 @@ class Insulin:
     # bolus do; under the bilinear curve each stays alone: sums fall on halves there, and the order of adding decides.
     def _take(self, doses, s):
         self._count = take(
-            doses.seconds, len(doses.seconds), doses.doses, doses.first, doses.count, s, self.curve.minutes,
+            doses.entries, doses.room, doses.newest_s, doses.joined, doses.first, doses.count, s, self.curve.minutes,
             doses.dose_mu, self.curve.kind == BILINEAR, self._ages, self._mu,
         )  # fmt: skip
 
@@ -169,16 +169,17 @@ class Insulin:
 
     # Adds the doses that came after the last look to the points up to kept.
     def _add_since(self, doses, s, kept):
-        seconds, counts, room = doses.seconds, doses.doses, len(doses.seconds)
+        room = doses.room
         since = 0
-        while since < doses.count and seconds[(doses.first + doses.count - 1 - since) % room] > self._worked_s:
+        while since < doses.count and doses.second_at((doses.first + doses.count - 1 - since) % room) > self._worked_s:
             since += 1
         curve, minutes, worked = self.curve.activity, self.curve.minutes, self._worked
         came = []
         for n in range(doses.count - since, doses.count):
             at = (doses.first + n) % room
-            if counts[at]:
-                came.append((counts[at] * doses.dose_mu / 1000, (s - seconds[at] + 30) // 60))
+            count = doses.doses_at(at)
+            if count:
+                came.append((count * doses.dose_mu / 1000, (s - doses.second_at(at) + 30) // 60))
         if came:
             later = 0
             for i in range(kept):
@@ -210,15 +211,16 @@ class Insulin:
 
     # What is left out of the points from the first on. After most looks that is the last one alone.
     def _leave_out(self, scheduled, s, first, activities):
-        curve, minutes, seconds, counts = self.curve.activity, self.curve.minutes, scheduled.seconds, scheduled.doses
-        room, alone = len(seconds), first == POINTS - 1
+        curve, minutes = self.curve.activity, self.curve.minutes
+        room, alone = scheduled.room, first == POINTS - 1
         last_age, last_s = _POINT_MINUTES * (POINTS - 1), _POINT_S * (POINTS - 1)
         units = last = total = 0
         at = scheduled.first
         for _ in range(scheduled.count):
-            after_s = seconds[at] - s
-            if counts[at] != last:
-                last = counts[at]
+            after_s = scheduled.second_at(at) - s
+            count = scheduled.doses_at(at)
+            if count != last:
+                last = count
                 units = last * scheduled.dose_mu / 1000
             age = (30 - after_s) // 60
             if not alone:
@@ -255,7 +257,7 @@ class Insulin:
         n = 0
         while n < self._to_come_count and self._to_come[n] < now:
             n += 1
-        yet = scheduled.count and scheduled.seconds[scheduled.first] == s
+        yet = scheduled.count and scheduled.second_at(scheduled.first) == s
         return n + 1 if n < self._to_come_count and self._to_come[n] == now and not yet else n
 
     # Whether the pulses to come are those of the last look from the nth on.
@@ -264,11 +266,11 @@ class Insulin:
             return False
         at = scheduled.first
         while n < self._to_come_count:
-            minute = (scheduled.seconds[at] - s) // 60
-            if minute + _POINT_MINUTES * steps != self._to_come[n] or scheduled.doses[at] != self._to_come_doses[n]:
+            minute = (scheduled.second_at(at) - s) // 60
+            if minute + _POINT_MINUTES * steps != self._to_come[n] or scheduled.doses_at(at) != self._to_come_doses[n]:
                 return False
             n += 1
-            at = at + 1 if at + 1 < len(scheduled.seconds) else 0
+            at = at + 1 if at + 1 < scheduled.room else 0
         return True
 
     # Keeps the pulses to come for the next look.
@@ -276,9 +278,9 @@ class Insulin:
         self._to_come_count = scheduled.count
         at = scheduled.first
         for n in range(scheduled.count):
-            self._to_come[n] = (scheduled.seconds[at] - s) // 60
-            self._to_come_doses[n] = scheduled.doses[at]
-            at = at + 1 if at + 1 < len(scheduled.seconds) else 0
+            self._to_come[n] = (scheduled.second_at(at) - s) // 60
+            self._to_come_doses[n] = scheduled.doses_at(at)
+            at = at + 1 if at + 1 < scheduled.room else 0
 
     # Adds how a dose works to the points from first to before last; age is that at point 0.
     def _add(self, units, age, first, last, activities):
