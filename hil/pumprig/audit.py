@@ -110,6 +110,11 @@ class Audit:
         if self._sees_pulses:
             self._claims.append((at_s, seen.basal + seen.bolus + seen.prime))
         self._close_ledger(at_s)
+        if self.templates.all:
+            self._told(at_s)
+
+    def _told(self, at_s: int) -> None:
+        self._record.event("audit", at_s, at_s=at_s)
 
     def counted(self, at_s: int, state: State) -> PulseCounters:
         """Pulse counters against oracle and reservoir alone (D-903)."""
@@ -263,3 +268,5 @@ class Audit:
         if flags:
             self._pump.reset_status(flags)
             self._judge.status.reset(flags)
+        if not self.templates.all:
+            self._told(at_s)

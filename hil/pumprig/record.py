@@ -1,17 +1,20 @@
 """The record of a run: a folder that grows while the run goes on and from which every report is made.
 
-`run.json` says what was run and how it ended; `events.jsonl` is the append-only log of everything seen;
-`doses.jsonl` holds the dose events alone, the same bytes whenever the same scenario gives the same doses;
-`dut.log` is what the pump printed, `frames.jsonl` the last octets that crossed the bearer.
+`run.json` says what was run, how it ended and whether it was complete; `events.jsonl` is the append-only log of
+everything seen; `doses.jsonl` holds the dose events alone, the same bytes whenever the same scenario gives the same
+doses; `dut.log` is what the pump printed, `frames.jsonl` the last octets that crossed the bearer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,6 +70,9 @@ class RunRecord:
         self._started = clock()
         self._meta: dict[str, Any] = {}
         self._events = self._open("events.jsonl")
+        # It says that the run goes on, and goes with this process; where a file system has no locks nobody is told.
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._events, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._doses = self._open("doses.jsonl")
         self._log = self._open("dut.log")
         self._frames = self._open("frames.jsonl")
@@ -145,17 +151,29 @@ class RunRecord:
 
         self._guard("run.json", write)
 
-    def close(self) -> None:
+    def close(self, *, complete: bool = False) -> None:
         """Write what is buffered and close the files: all of them, whatever happens to one.
+
+        Args:
+            complete: whether the run came to its orderly end; run.json says so when all else is written.
 
         Raises:
             RigError: the first that could not be written.
         """
         problems: list[RigError] = []
-        for file in (self._events, self._doses, self._log, self._frames):
+
+        def attempt(action: Callable[[], None]) -> None:
             try:
-                self._guard(Path(file.name).name, file.close)
+                action()
             except RigError as error:
                 problems.append(error)
+
+        for file in (self._doses, self._log, self._frames):
+            attempt(partial(self._guard, Path(file.name).name, file.close))
+        if not self._events.closed:
+            attempt(self.flush)
+        if complete and not problems:
+            attempt(partial(self.meta, complete=True))
+        attempt(partial(self._guard, "events.jsonl", self._events.close))
         if problems:
             raise problems[0]

@@ -82,6 +82,9 @@ class Rig:
         record: where everything seen is kept.
         book: the verdict.
         motor: motor pulses as (at_us, due_us) of DUT time, appended as they are seen; the rig takes them out.
+
+    Attributes:
+        finished: whether the run came to its orderly end, so that everything of it was judged.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Rig:
         self._flushed_s = 0.0
         self._fit = True
         self._dead = False
+        self.finished = False
 
     # --- A run --------------------------------------------------------------------------------------------------
 
@@ -131,6 +135,7 @@ class Rig:
                 self._plan_stimuli()
                 self._drive()
                 self._finish()
+                self.finished = True
             except Unfit:
                 self._fit = False
             except BearerError as error:

@@ -36,9 +36,10 @@ from pumprig.schedule import announced, make_schedule
 from pumprig.verdict import EXIT_CODES, INTERRUPTED_EXIT_CODE, Reason, Verdict, VerdictBook
 from pumpwire.vendor import WIRE_VERSION
 
-__all__ = ["Outcome", "RunOptions", "execute", "make_plan"]
+__all__ = ["BROKE_OFF", "Outcome", "RunOptions", "execute", "make_plan"]
 
 REAL_TIME_NICENESS = -15
+BROKE_OFF = "the run did not come to its end"
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _execute(plan: RunPlan, options: RunOptions) -> Outcome:
     folder = new_run_folder(options.out, _run_id(plan, options))
     record = RunRecord(folder)
     book = VerdictBook()
-    record.meta(**inputs, verdict=None)
+    record.meta(**inputs, verdict=None, complete=False)
     viewer = _start_viewer(folder) if options.live else None
     rigs: list[Rig] = []
     problem: PumprigError | None = None
@@ -164,6 +165,10 @@ def _execute(plan: RunPlan, options: RunOptions) -> Outcome:
     except Exception as error:  # noqa: BLE001 - a defect of the rig must cost neither the record nor a proven FAIL
         problem = _broken(folder, error)
         book.add(Reason(Verdict.ERROR, problem.message))
+    finished = bool(rigs) and rigs[0].finished and not interrupted and problem is None
+    if not finished and book.verdict is Verdict.PASS:
+        # What ended it was switched off with its check.
+        book.add(Reason(Verdict.INCONCLUSIVE, BROKE_OFF))
     wanted = plan.scenario.expect.verdict
     if wanted != "PASS" and book.verdict is Verdict.PASS:
         book.add(Reason(Verdict.FAIL, f"the scenario expects {wanted}, and the run passed", check="expectation"))
@@ -171,7 +176,7 @@ def _execute(plan: RunPlan, options: RunOptions) -> Outcome:
     exit_code = EXIT_CODES[book.verdict]
     if book.verdict is not Verdict.FAIL:
         exit_code = INTERRUPTED_EXIT_CODE if interrupted else problem.exit_code if problem else exit_code
-    summary, unwritten = _close(record, rigs[0] if rigs else None, book, exit_code)
+    summary, unwritten = _close(record, rigs[0] if rigs else None, book, exit_code, finished=finished)
     problem = problem or unwritten
     try:
         if options.report:
@@ -319,7 +324,7 @@ def _start_viewer(folder: Path) -> subprocess.Popen[bytes]:
 # Each file gets its end, whatever the others still take, and run.json says so when one did not. Returns the summary,
 # and what could not be written first.
 def _close(
-    record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int
+    record: RunRecord, rig: Rig | None, book: VerdictBook, exit_code: int, *, finished: bool
 ) -> tuple[dict[str, Any], RigError | None]:
     summary: dict[str, Any] = {
         "without": sorted(rig.plan.without) if rig is not None else [],
@@ -336,7 +341,7 @@ def _close(
     writes: tuple[Callable[[], None], ...] = (
         lambda: record.meta(**summary, host_seconds=round(record.host_s, 3)),
         lambda: record.event("verdict", now_s, **verdict),
-        record.close,
+        lambda: record.close(complete=finished and problem is None),
     )
     problem: RigError | None = None
     for write in writes:
@@ -355,7 +360,8 @@ def _close(
         with contextlib.suppress(RigError):
             record.meta(**summary)
     doses = (record.folder / "doses.jsonl").read_bytes()
-    return summary | {"doses_sha256": hashlib.sha256(doses).hexdigest()}, problem
+    told = {"complete": finished and problem is None, "doses_sha256": hashlib.sha256(doses).hexdigest()}
+    return summary | told, problem
 
 
 def _write_reports(folder: Path) -> None:

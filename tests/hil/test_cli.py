@@ -21,6 +21,7 @@ import click
 import pytest
 
 from hil.rig_bench import PLGS, board_on_a_line, command, every_5_minutes, firmware_copy, flat, pump, trace_csv
+from hil.view_fixture import being_written
 from pumplink.boards import default_firmware, firmware_hash
 from pumprig import cli
 
@@ -361,10 +362,11 @@ def test_a_report_of_a_run_that_is_still_going_on(call, recorded):
     lines = events.read_text(encoding="utf-8").splitlines(keepends=True)
     events.write_text("".join(lines[:25]) + lines[25][:20], encoding="utf-8")
     meta = json.loads((recorded / "run.json").read_text(encoding="utf-8"))
-    (recorded / "run.json").write_text(json.dumps(meta | {"verdict": None}), encoding="utf-8")
+    (recorded / "run.json").write_text(json.dumps(meta | {"verdict": None, "complete": False}), encoding="utf-8")
     for report in ("report.html", "junit.xml", "signals.npz"):
         (recorded / report).unlink()
-    code, out, err = call("report", recorded)
+    with being_written(recorded):
+        code, out, err = call("report", recorded)
     assert (code, err) == (0, "")
     assert out == f"report {recorded / 'report.html'}\n"
     assert (recorded / "report.html").stat().st_size > 1_000_000

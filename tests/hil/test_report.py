@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy
 import pytest
 
-from hil.view_fixture import LATE, OVERDOSE, write_run
+from hil.view_fixture import LATE, OVERDOSE, being_written, write_run
 from pumprig.checks import CHECKS
 from pumprig.errors import UsageError
 from pumprig.report import write_junit, write_report, write_signals
@@ -90,9 +90,10 @@ def test_the_verdict_stands_at_the_top_in_words(tmp_path, verdict):
 
 
 def test_a_run_without_a_verdict_is_said_to_be_running_and_shows_what_it_has(tmp_path):
-    page = page_of(write_run(tmp_path, hours=3, verdict=None))
+    with being_written(write_run(tmp_path, hours=3, verdict=None)) as folder:
+        page = page_of(folder)
     assert {"class": "head", "data-verdict": "RUNNING"} in page.all("header")
-    assert "the run goes on, or was cut off" in page.text
+    assert "No verdict yet: the run goes on." in page.text
     assert len(chart_of(tmp_path)["glucose"]["s"]) == 36
 
 
@@ -315,7 +316,11 @@ def test_a_record_without_run_json_still_gives_a_report(tmp_path):
 
 def test_an_empty_record_still_gives_a_report(tmp_path):
     (tmp_path / "events.jsonl").write_bytes(b"")
-    assert {"class": "head", "data-verdict": "RUNNING"} in page_of(tmp_path).all("header")
+    with being_written(tmp_path):
+        assert {"class": "head", "data-verdict": "RUNNING"} in page_of(tmp_path).all("header")
+    page = page_of(tmp_path)
+    assert {"class": "head", "data-verdict": "INCONCLUSIVE"} in page.all("header")
+    assert "broke off before the pump was brought up: nothing was judged" in page.text
 
 
 def test_a_folder_that_is_no_run_is_refused_with_the_remedy(tmp_path):
@@ -459,7 +464,7 @@ def test_a_fail_names_rule_numbers_and_sample_in_its_check(tmp_path):
 def test_no_verdict_that_proves_nothing_is_a_skip(tmp_path, verdict):
     children = cases(write_run(tmp_path, hours=1, verdict=verdict))["verdict"]
     assert [tag for tag, _ in children] == ["error"]
-    assert children[0][1].startswith(verdict or "RUNNING")
+    assert children[0][1].startswith(verdict or "INCONCLUSIVE")
 
 
 def test_what_a_pump_prints_cannot_break_the_xml(tmp_path):

@@ -5,22 +5,17 @@ is cut; a disk that is full; a user who has had enough. What a signal or a limit
 process of its own.
 """
 
-import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
 import serial
 
-from hil.rig_bench import MANUAL, PLGS, command, firmware_copy, flat, pump, trace_csv
+from hil.rig_bench import MANUAL, PLGS, command, firmware_copy, flat, pump
+from hil.rig_process import boards_of, busy, ended, folder_in, holds, record_of, start, wait_for
 from pumplink.link import Link
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Scaled, parse_clock
@@ -34,23 +29,12 @@ from pumprig.runs import RunOptions, execute, make_plan
 from pumprig.story import Story
 from pumprig.verdict import Verdict
 
-WITHIN_S = 60
 SECOND = "    def _second(self, s):\n"
 
 
 def broken(tmp_path, line, at_s=700):
     """Firmware whose dosing core does `line` at the first second from `at_s` on at which anything is due."""
     return firmware_copy(tmp_path, pump__machine=(SECOND, f"{SECOND}        if s >= {at_s}:\n            {line}\n"))
-
-
-def record_of(folder):
-    """run.json, and every whole line of events.jsonl."""
-    meta = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    events = []
-    for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
-    return meta, events
 
 
 # --- Firmware ---
@@ -154,87 +138,18 @@ def test_firmware_that_speaks_nothing_is_no_pump(bench, tmp_path):
 # --- Processes and lines that go away ---
 
 
-LIMITED = (
-    "import resource, sys; from pumprig.cli import main;"
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); main(sys.argv[2:])"
-)
-
-
-def _start(folder, *arguments, limit_octets=None, minutes=60):
-    """`pumprig run` as a process; with a limit, no file may become larger, as on a disk that is full."""
-    (folder / "trace.csv").write_text(trace_csv(flat(minutes)), encoding="utf-8")
-    program = ["-m", "pumprig.cli"] if limit_octets is None else ["-c", LIMITED, str(limit_octets)]
-    return subprocess.Popen(
-        [sys.executable, *program, "run", str(folder / "trace.csv"), "--out", str(folder / "runs"), "--no-live",
-         *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
-    )  # fmt: skip
-
-
-def _ended(process):
-    out, err = process.communicate(timeout=WITHIN_S)
-    assert "Traceback" not in err, err
-    return process.returncode, out, err
-
-
-def _wait(condition):
-    until = time.monotonic() + WITHIN_S
-    pause = threading.Event()
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        pause.wait(0.02)
-    raise AssertionError("what was waited for did not come")
-
-
-def _folder(runs):
-    return _wait(lambda: max(runs.glob("*"), default=None) if runs.is_dir() else None)
-
-
-def _busy(folder, *arguments, kind="command"):
-    """Start a run in real time and wait until its record holds an event; again when the machine is too busy."""
-    for _ in range(4):
-        process = _start(folder, *arguments)
-        path = _folder(folder / "runs") / "events.jsonl"
-        _wait(lambda process=process, path=path: process.poll() is not None or _holds(path, kind))
-        if process.poll() is None:
-            return process
-        code, _, err = _ended(process)
-        assert code == 7, err
-        shutil.rmtree(folder / "runs")
-    pytest.skip("this machine is too busy for a run in real time")
-
-
-def _holds(path, kind):
-    return path.is_file() and f'"kind":"{kind}"' in path.read_text(encoding="utf-8")
-
-
-def _boards(pid):
-    """Virtual boards that a process has started."""
-    if not Path("/proc/self/stat").exists():
-        pytest.skip("this system has no /proc to find the board's process in")
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-            if parent == pid and b"boot.py" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
-
-
 def test_a_board_that_is_killed_is_a_fail(tmp_path):
-    process = _busy(tmp_path, "--clock", "scaled:10")
-    (board,) = _boards(process.pid)
+    process = busy(tmp_path, "--clock", "scaled:10")
+    (board,) = boards_of(process.pid)
     os.kill(board, signal.SIGKILL)
-    code, _, err = _ended(process)
+    code, _, err = ended(process)
     assert code == 1
     assert "FAIL: " in err
     assert "(D-954)" in err
-    meta, events = record_of(_folder(tmp_path / "runs"))
+    meta, events = record_of(folder_in(tmp_path / "runs"))
     assert (meta["verdict"], meta["exit_code"]) == ("FAIL", 1)
     assert events[-1]["kind"] == "verdict"
-    assert (_folder(tmp_path / "runs") / "report.html").is_file()
+    assert (folder_in(tmp_path / "runs") / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
@@ -243,16 +158,16 @@ def test_a_board_that_is_killed_is_a_fail(tmp_path):
      ("command", signal.SIGINT, 2)],
 )  # fmt: skip
 def test_ctrl_c_and_a_request_to_end_leave_with_130_and_a_report_of_what_there_is(tmp_path, kind, sent, signals):
-    process = _busy(tmp_path, "--clock", "scaled:10", kind=kind)
-    (board,) = _boards(process.pid)
+    process = busy(tmp_path, "--clock", "scaled:10", kind=kind)
+    (board,) = boards_of(process.pid)
     for _ in range(signals):
         process.send_signal(sent)
-    code, _, err = _ended(process)
+    code, _, err = ended(process)
     assert code == 130
     assert "interrupted" in err
     # No board is left behind.
     assert not Path(f"/proc/{board}").exists()
-    folder = _folder(tmp_path / "runs")
+    folder = folder_in(tmp_path / "runs")
     meta, events = record_of(folder)
     if signals == 1:
         assert events[-1]["kind"] == "verdict"
@@ -297,14 +212,14 @@ def _on_pty(clock=10):
 def test_a_line_that_is_cut_is_an_error_of_the_rig_and_names_the_device(tmp_path):
     board, pty = _on_pty()
     try:
-        process = _busy(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
+        process = busy(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
         pty.close()
-        code, _, err = _ended(process)
+        code, _, err = ended(process)
     finally:
         board.stop()
     assert code == 4
     assert pty.path in err
-    meta, events = record_of(_folder(tmp_path / "runs"))
+    meta, events = record_of(folder_in(tmp_path / "runs"))
     assert (meta["verdict"], meta["exit_code"]) == ("ERROR", 4)
     assert events[-1]["kind"] == "verdict"
     assert any(event["kind"] == "command" for event in events)
@@ -314,8 +229,8 @@ def test_a_port_that_somebody_else_has_is_blocked(tmp_path):
     board, pty = _on_pty(1)
     try:
         with serial.Serial(pty.path, exclusive=True):
-            process = _start(tmp_path, "--clock", "realtime", "--board", f"port:{pty.path}")
-            code, _, err = _ended(process)
+            process = start(tmp_path, "--clock", "realtime", "--board", f"port:{pty.path}")
+            code, _, err = ended(process)
     finally:
         pty.close()
         board.stop()
@@ -327,14 +242,14 @@ def test_a_port_that_somebody_else_has_is_blocked(tmp_path):
 def test_a_pump_that_has_been_used_is_refused_before_anything_is_done_to_it(tmp_path):
     board, pty = _on_pty()
     try:
-        process = _start(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
-        path = _folder(tmp_path / "runs") / "events.jsonl"
-        _wait(lambda: process.poll() is not None or _holds(path, "command"))
+        process = start(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}")
+        path = folder_in(tmp_path / "runs") / "events.jsonl"
+        wait_for(lambda: process.poll() is not None or holds(path, "command"))
         process.send_signal(signal.SIGINT)
         # A run that a busy machine has broken off has used the pump as well.
-        assert _ended(process)[0] in (130, 7)
-        assert _holds(path, "command")
-        code, _, err = _ended(_start(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}"))
+        assert ended(process)[0] in (130, 7)
+        assert holds(path, "command")
+        code, _, err = ended(start(tmp_path, "--clock", "scaled:10", "--board", f"port:{pty.path}"))
     finally:
         pty.close()
         board.stop()
@@ -348,10 +263,10 @@ def test_a_pump_that_has_been_used_is_refused_before_anything_is_done_to_it(tmp_
 
 def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path):
     # The flash of the board is a file of 229376 octets, which has to fit.
-    process = _start(tmp_path, "--clock", "lockstep", limit_octets=240_000, minutes=4320)
-    code, _, err = _ended(process)
+    process = start(tmp_path, "--clock", "lockstep", limit_octets=240_000, minutes=4320)
+    code, _, err = ended(process)
     assert code == 4
-    folder = _folder(tmp_path / "runs")
+    folder = folder_in(tmp_path / "runs")
     (line,) = err.strip().splitlines()
     assert str(folder) in line
     assert "it is kept up to this moment" in line
@@ -365,19 +280,19 @@ def test_a_full_disk_ends_the_run_with_one_message_and_keeps_the_record(tmp_path
 
 @pytest.mark.parametrize("limit_octets", [0, 500, 5000, 8000])
 def test_wherever_the_disk_is_full_there_is_one_message_and_no_traceback(tmp_path, limit_octets):
-    process = _start(tmp_path, "--clock", "lockstep", limit_octets=limit_octets)
-    code, _, err = _ended(process)
+    process = start(tmp_path, "--clock", "lockstep", limit_octets=limit_octets)
+    code, _, err = ended(process)
     assert code == 4
     assert len(err.strip().splitlines()) == 1, err
     assert str(tmp_path / "runs") in err
 
 
 def test_no_room_for_the_report_is_told_and_the_verdict_stands_in_the_record(tmp_path):
-    process = _start(tmp_path, "--clock", "lockstep", limit_octets=1_000_000)
-    code, _, err = _ended(process)
+    process = start(tmp_path, "--clock", "lockstep", limit_octets=1_000_000)
+    code, _, err = ended(process)
     assert code == 4
     assert "report" in err
-    meta, events = record_of(_folder(tmp_path / "runs"))
+    meta, events = record_of(folder_in(tmp_path / "runs"))
     assert meta["verdict"] == "PASS"
     assert events[-1]["verdict"] == "PASS"
 

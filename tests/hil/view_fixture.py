@@ -4,10 +4,12 @@ It imitates a record, not a pump: rates, pulses and decisions fit each other wel
 nothing is proven by them. `python tests/hil/view_fixture.py FOLDER` writes one to look at.
 """
 
+import fcntl
 import json
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +202,7 @@ class SyntheticRun:
         }
         return {
             **self.verdict_fields(), "ledger_mu": ledger, "lateness_ms_max": 0.001, "pulse_lateness_ms_max": 0.047,
-            "host_seconds": 0.957, "free_heap_octets": 76992,
+            "host_seconds": 0.957, "free_heap_octets": 76992, "complete": True,
         }  # fmt: skip
 
 
@@ -215,7 +217,7 @@ def run_json(run: SyntheticRun) -> Event:
         "clock": "lockstep", "trace_sha256": "9f2c" * 16, "firmware_hash": "1a2b3c4d5e6f7081", "wire_version": 1,
         "pulse_mu": PULSE_MU,
     }  # fmt: skip
-    return {**inputs, **run.summary()} if run.verdict else {**inputs, "verdict": None}
+    return {**inputs, **run.summary()} if run.verdict else {**inputs, "verdict": None, "complete": False}
 
 
 def write_run(folder: Path, **arguments: Any) -> Path:
@@ -227,6 +229,14 @@ def write_run(folder: Path, **arguments: Any) -> Path:
             out.write(json.dumps(event) + "\n")
     (folder / "run.json").write_text(json.dumps(run_json(run), indent=1), encoding="utf-8")
     return folder
+
+
+@contextmanager
+def being_written(folder: Path) -> Iterator[Path]:
+    """A record whose writer is still there, as `RunRecord` is."""
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        yield folder
 
 
 if __name__ == "__main__":

@@ -11,12 +11,15 @@ from typing import Any
 import click
 
 from pumprig.bearers import BearerChoice, bearer_options
+from pumprig.broken_off import Ending
 from pumprig.commands.report import run_folder
 from pumprig.commands.run import show
 from pumprig.dut import clock_of
 from pumprig.errors import BuildMismatch, UsageError
+from pumprig.report.reading import UNTOLD, Record, read_record
 from pumprig.runs import Outcome, RunOptions, execute, make_plan
 from pumprig.scenario import Scenario
+from pumprig.verdict import EXIT_CODES, Verdict
 
 __all__ = ["command"]
 
@@ -39,10 +42,11 @@ def command(
 
     RUN is the folder of a run. Scenario, trace, seed and switched-off checks are those of the record; the trace and
     the firmware must be the same, octet for octet. A patient lives again, with the same meals. Ends with 0 when verdict
-    and doses are the same again.
+    and doses are the same again. A run that broke off is held against as much as its record has, and never ends with 0.
     """
     folder = run_folder(run)
     meta = _meta(folder)
+    record = _read(folder)
     scenario = Scenario.from_json(json.dumps(meta["scenario"]))
     run_clock = clock_of(clock or meta["clock"])
     # A board that is plugged in has to tell this build; what a virtual one runs is looked at before it starts, too.
@@ -66,16 +70,36 @@ def command(
     _refuse_other_firmware(meta, options, any_firmware)
     outcome = execute(plan, options)
     show(outcome, as_json=as_json)
-    difference = _first_difference(folder, outcome)
+    return _compared(record, outcome, as_json=as_json)
+
+
+def _compared(record: Record, outcome: Outcome, *, as_json: bool) -> int:
+    difference = _first_difference(record, outcome)
     if difference is not None:
         click.echo(f"the dose events differ: {difference}", err=True)
         return outcome.exit_code or DIFFERENT_DOSES
-    if outcome.verdict.name != meta["verdict"]:
-        click.echo(f"the verdict was {meta['verdict']}, is {outcome.verdict.name}", err=True)
+    then, now = record.verdict, outcome.verdict.name
+    if record.broken_off:
+        click.echo(f"{then}: {record.broken_off} Its dose events are those of this run so far.", err=True)
+        worst = max(Verdict[then], outcome.verdict)
+        return outcome.exit_code if worst is outcome.verdict and outcome.exit_code else EXIT_CODES[worst]
+    if then != now:
+        click.echo(f"the verdict was {then}, is {now}", err=True)
         return outcome.exit_code or DIFFERENT_DOSES
+    if not outcome.summary["complete"]:
+        return outcome.exit_code
+    for note in (UNTOLD,) if record.ending is Ending.UNTOLD else ():
+        click.echo(note, err=True)
     if not as_json:
-        click.echo(f"the dose events are those of {folder}")
+        click.echo(f"the dose events are those of {record.folder}")
     return 0
+
+
+def _read(folder: Path) -> Record:
+    record = read_record(folder)
+    if record.ending is Ending.GOES_ON:
+        raise UsageError("the run goes on", where=str(folder), remedy="Wait for its end.")
+    return record
 
 
 # Records of before there was a radio name no bearer.
@@ -124,10 +148,14 @@ def _refuse_other_firmware(meta: dict[str, Any], options: RunOptions, any_firmwa
         )  # fmt: skip
 
 
-def _first_difference(folder: Path, outcome: Outcome) -> str | None:
-    old = (folder / "doses.jsonl").read_text(encoding="utf-8").splitlines()
-    new = (outcome.folder / "doses.jsonl").read_text(encoding="utf-8").splitlines()
+def _first_difference(record: Record, outcome: Outcome) -> str | None:
+    old = (record.folder / "doses.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    new = (outcome.folder / "doses.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    if record.broken_off:
+        # What came after, and the half of a line that was being written, is not there to be compared.
+        old = [line for line in old if line.endswith("\n")]
+        new = new[: len(old)]
     for number, (was, now) in enumerate(itertools.zip_longest(old, new), 1):
         if was != now:
-            return f"line {number} was {was or 'not there'}, is {now or 'not there'}"
+            return f"line {number} was {(was or 'not there').strip()}, is {(now or 'not there').strip()}"
     return None

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pumprig.errors import UsageError
+from pumprig.verdict import EXIT_CODES, Verdict
 
 __all__ = ["command"]
 
@@ -29,10 +30,11 @@ def run_folder(path: Path) -> Path:
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-def command(run: Path) -> None:
+def command(run: Path) -> int:
     """Make report.html, junit.xml and signals.npz of RUN again.
 
-    RUN is the folder of a run. It may still be going on: the report then shows what has been recorded so far.
+    RUN is the folder of a run. It may still be going on: the report then shows what has been recorded so far. Ends with
+    0 when they are made, and for a run that broke off with the exit code of what it proves, which is never PASS.
     """
     from pumprig.report import read_record, write_junit, write_report, write_signals
 
@@ -41,3 +43,7 @@ def command(run: Path) -> None:
     write_signals(folder, record)
     write_junit(folder, record)
     click.echo(f"report {write_report(folder, record)}")
+    if not record.broken_off:
+        return 0
+    click.echo(f"{record.verdict}: {record.broken_off}", err=True)
+    return EXIT_CODES[Verdict[record.verdict]]

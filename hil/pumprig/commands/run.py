@@ -203,7 +203,9 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _notes(summary: dict[str, Any]) -> Iterator[str]:
-    """What a reader of PASS should know besides."""
+    """What a reader of the verdict should know besides."""
+    if not summary.get("complete", True):
+        yield "the run did not come to its end; `pumprig report` says what was judged until when"
     if summary.get("own_controller"):
         yield (
             f"the decisions are those of {summary['own_controller']} and were not judged; every pulse, step, guardrail "

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pumprig.errors import RigError
-from pumprig.report.reading import Event, Record, read_record, reason_text, run_title
+from pumprig.report.reading import Event, Record, read_record, run_title
 from pumprig.report.summary import CheckRow, checks, time_of
 from pumprig.report.words import compact
 
@@ -58,9 +58,9 @@ def _check_case(case: ElementTree.Element, row: CheckRow, record: Record) -> Non
 def _verdict_case(case: ElementTree.Element, record: Record) -> None:
     if record.verdict == "PASS":
         return
-    reasons = [reason_text(reason) for reason in record.verdict_event.get("reasons") or []]
+    reasons = record.reasons
     if record.verdict == "RUNNING":
-        reasons = ["the record has no verdict: the run goes on, or was cut off", *record.notes]
+        reasons = ["the run goes on: there is no verdict yet", *record.notes]
     kind = "failure" if record.verdict == "FAIL" else "error"
     _add(case, kind, f"{record.verdict}: {reasons[0] if reasons else 'no reason recorded'}", "\n".join(reasons))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import PurePath
 
+from pumprig.broken_off import Ending
 from pumprig.report import summary
 from pumprig.report.chart import mark_text, mark_title
 from pumprig.report.html import Html, esc, join, section, table, tag, verdict_icon
@@ -21,7 +22,7 @@ SHOWN_ELSEWHERE = frozenset({
     "verdict", "reasons", "checks", "ledger_mu", "decisions", "pulses", "boluses", "violations", "samples_sent",
     "suspensions", "suspended_s", "latency_dut_ms_max", "latency_host_ms_max", "lateness_ms_max",
     "pulse_lateness_ms_max", "host_seconds", "free_heap_octets", "basal_profile", "own_controller",
-    "decisions_by_rule",
+    "decisions_by_rule", "complete",
 })  # fmt: skip
 LATENCY_BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1000.0)
 
@@ -82,8 +83,10 @@ def head(record: Record) -> Html:
             "FAIL": broken if summary.misses(record)[0] else "The pump failed before a rule could be judged.",
             "ERROR": "The rig broke: nothing was proven.",
         }.get(verdict, "The bench or the data did not allow a verdict.")
+    if record.broken_off:
+        limit = record.broken_off
     if verdict == "RUNNING":
-        claim, limit = "No verdict yet: the run goes on, or was cut off.", f"So far: {record.verdict_so_far}."
+        claim, limit = "No verdict yet: the run goes on.", f"So far: {record.verdict_so_far}."
     return tag(
         "header",
         tag("p", verdict_icon(verdict), tag("span", verdict), class_="badge"),
@@ -219,7 +222,7 @@ def timeline(record: Record) -> Html:
 
 def _nothing(record: Record, so_far: str) -> Html:
     """What stands where there is nothing to tell, while a run goes on and after it."""
-    return tag("p", "None in this run." if record.verdict_event else so_far, class_="empty")
+    return tag("p", so_far if record.ending is Ending.GOES_ON else "None in this run.", class_="empty")
 
 
 def _zoom_link(record: Record, event: Event) -> Html:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pumprig.broken_off import Ending, ending_of, is_written, judged_until, verdict_of
 from pumprig.errors import UsageError
 
 Event = dict[str, Any]
@@ -20,6 +21,10 @@ EVENTS = "events.jsonl"
 RUN = "run.json"
 DEFAULT_PULSE_MU = 50
 DAY_S = 86400
+UNTOLD = (
+    "Whether this run was complete is unknown: its record was made before that was told. It holds the last audit, and "
+    "is taken as it stands."
+)
 
 
 @dataclass
@@ -31,12 +36,14 @@ class Record:
         info: run.json, with what the first event adds.
         kinds: the events by kind, each list in the order of the record.
         notes: what could not be read, one sentence each.
+        ending: whether the run came to its end, as far as the record says.
     """
 
     folder: Path
     info: Event
     kinds: dict[str, list[Event]]
     notes: list[str] = field(default_factory=list)
+    ending: Ending = Ending.COMPLETE
 
     def of(self, kind: str) -> list[Event]:
         """The events of one kind."""
@@ -58,8 +65,13 @@ class Record:
 
     @property
     def verdict(self) -> str:
-        """PASS, INCONCLUSIVE, ERROR or FAIL; RUNNING while no verdict is recorded."""
-        return str(self.verdict_event.get("verdict") or "RUNNING").upper()
+        """PASS, INCONCLUSIVE, ERROR or FAIL, and never PASS for a run that broke off; RUNNING while it goes on."""
+        return verdict_of(self.info, self.kinds, self.ending)
+
+    @property
+    def broken_off(self) -> str:
+        """What was judged of a run that broke off, and until when, as one sentence; empty for any other."""
+        return judged_until(self.info, self.kinds) if self.ending is Ending.BROKEN_OFF else ""
 
     @property
     def verdict_so_far(self) -> str:
@@ -72,7 +84,8 @@ class Record:
     @property
     def reasons(self) -> list[str]:
         """Why the verdict is what it is."""
-        return [reason_text(reason) for reason in self.verdict_event.get("reasons") or []]
+        told = [reason_text(reason) for reason in self.verdict_event.get("reasons") or []]
+        return [*told, self.broken_off] if self.broken_off else told
 
     @property
     def pulse_mu(self) -> int:
@@ -209,6 +222,7 @@ def read_record(run_dir: Path) -> Record:
     Raises:
         UsageError: the folder holds no record.
     """
+    written = is_written(run_dir / EVENTS)
     try:
         data = (run_dir / EVENTS).read_bytes()
     except OSError as error:
@@ -230,4 +244,7 @@ def read_record(run_dir: Path) -> Record:
         kinds.setdefault(str(event.get("kind")), []).append(event)
     for event in kinds.get("run", [])[:1]:
         info = {**{key: value for key, value in event.items() if key not in ("kind", "t", "host")}, **info}
-    return Record(run_dir, info, kinds, notes)
+    ending = ending_of(info, kinds, written=written, torn=bool(data) and not data.endswith(b"\n"))
+    if ending is Ending.UNTOLD:
+        notes.append(UNTOLD)
+    return Record(run_dir, info, kinds, notes, ending)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pumplink.boards import default_firmware
+from pumprig.runs import BROKE_OFF
 from pumprig.suite.catalogue import WrongFirmware, scenario_path
 from pumprig.suite.patching import PatchError, copy_firmware, patched
 from pumprig.suite.slots import Job, Run, run_jobs
@@ -138,7 +139,7 @@ def _jobs_of(key: str, row: Row, source: Path, work: Path, correct: str | None) 
 
 
 def _judge(row: Row, job: Job, run: Run) -> None:
-    if run.verdict in ("ERROR", "INCONCLUSIVE"):
+    if run.verdict in ("ERROR", "INCONCLUSIVE") and not (job.without and _only_broke_off(run)):
         row.fail(Outcome.ERROR, run.reasons[0]["message"] if run.reasons else run.verdict, run.exit_code)
     elif row.wrong is None:
         if run.verdict != "PASS":
@@ -162,9 +163,16 @@ def _judge_caught(row: Row, wrong: WrongFirmware, run: Run) -> None:
         row.fail(Outcome.WRONG, f"{wrong.check} cites {reason['rule']}, not {wrong.cites or wrong.rule}")
 
 
+# A run that broke off is no PASS, whichever check is switched off; nothing caught it all the same.
+def _only_broke_off(run: Run) -> bool:
+    return [reason["message"] for reason in run.reasons] == [BROKE_OFF]
+
+
 def _judge_without(row: Row, wrong: WrongFirmware, run: Run) -> None:
     row.without = f"caught by {', '.join(run.checks)}" if run.checks else "survives"
+    if _only_broke_off(run):
+        row.without = "survives, but no run ends"
     if wrong.second and wrong.second not in run.checks:
         row.fail(Outcome.WRONG, f"without {wrong.check}, {wrong.second} does not catch it")
-    elif not wrong.second and run.verdict != "PASS":
+    elif not wrong.second and run.checks:
         row.fail(Outcome.WRONG, f"without {wrong.check} it is {row.without}, and no second check is named")
