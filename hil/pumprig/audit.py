@@ -20,6 +20,7 @@ from pumprig.expected_records import ANNUNCIATION_TYPES
 from pumprig.history import Record
 from pumprig.judge import Judge
 from pumprig.oracle import State
+from pumprig.oracle.oref_settings import FLAGS
 from pumprig.oracle.questions import GetCounter
 from pumprig.record import RunRecord
 from pumpwire.enums import CounterSelection, CounterType, RacpOperator, StatusChangedFlags
@@ -72,13 +73,17 @@ class Audit:
         """The questions of one audit, in their order."""
         return (
             self.counters, self.delivered, self.status, self.delivery.active_basal, *self.delivery.boluses, self.daily,
-            self.iob, self.settings, *self._of_guardrails, self.annunciation, self.battery, self.elapsed,
+            self.iob, self.settings, *self._of_oref, *self._of_guardrails, self.annunciation, self.battery, self.elapsed,
             self.remaining, *self.templates.questions, self.history, self.stored, self.reset_status,
         )  # fmt: skip
 
     @property
     def _of_guardrails(self) -> tuple[Question, ...]:
         return (self.guardrails,) if MESSAGES["ControllerGuardrails"].served else ()
+
+    @property
+    def _of_oref(self) -> tuple[Question, ...]:
+        return (self.oref_settings,) if MESSAGES["OrefSettings"].served else ()
 
     @property
     def last_questions(self) -> tuple[Question, ...]:
@@ -178,6 +183,16 @@ class Audit:
         self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
         wall = self._heard(at_s, self._pump.clock())
         self._expect("settings", wall == state.wall, at_s, "local time", state.wall, wall, "D-203")
+
+    def oref_settings(self, at_s: int, state: State) -> None:
+        """The settings of controller oref, read back whichever controller runs: the next one may be oref (D-1102)."""
+        due = {name: value for name, value in asdict(state.oref).items() if name not in FLAGS}
+        due["oref_flags"] = state.oref.oref_flags
+        seen = asdict(self._heard(at_s, self._pump.oref_settings()))
+        seen |= {"oref_flags": int(seen["oref_flags"]), "flat_cgm": seen["flat_cgm"].name.lower()}
+        wrong = [name for name, value in due.items() if value != seen[name]]
+        right, got = ({name: values[name] for name in wrong or due} for values in (due, seen))
+        self._expect("settings", not wrong, at_s, "settings of oref", right, got, "D-1102")
 
     def guardrails(self, at_s: int, state: State) -> None:
         """The guardrails, read back (D-1201)."""

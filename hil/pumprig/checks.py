@@ -82,7 +82,7 @@ CHECKS: dict[str, Check] = declare(
     Check("daily-insulin", "Total daily insulin is what was delivered since midnight", ("D-901",)),
     Check("active-bolus", "The active boluses are those commanded, with the amounts delivered and left",
           ("D-106", "D-108", "D-402", "D-403", "D-404", "D-411", "D-413", "D-415")),
-    Check("settings", "What was set is what is read back", ("D-203", "D-616", "D-802", "D-1201")),
+    Check("settings", "What was set is what is read back", ("D-203", "D-616", "D-802", "D-1102", "D-1201")),
     Check("active-basal", "The active basal rate is the one in force",
           ("D-201", "D-202", "D-204", "D-305", "D-308", "D-907")),
     Check("therapy", "Therapy control state and operational state are the ones commanded",
