@@ -179,7 +179,7 @@ def _show(board: str, told: dict[str, Any], against: str | None) -> None:
     allowed = {key: budget.get(key, "no stated number") for key in _BUDGETS}
     fit = [name for name, row in told["configurations"].items() if row["mpy"] <= budget.get("mpy_loaded_bytes", 0)]
     click.echo(f"loaded by one configuration: {board} has room for {allowed['mpy_loaded_bytes']} octets of .mpy"
-               + (f", which {' '.join(fit)} does not exceed" if fit else ""))  # fmt: skip
+               + (f"; within it: {' '.join(fit)}" if fit else ""))  # fmt: skip
     click.echo(f"mpy   {totals['mpy']} octets in all; {board} has room for {allowed['mpy_all_bytes']}")
     click.echo(f"flash {totals['flash']} octets, {totals['flash_in_blocks']} in whole blocks; {board} has room for "
                f"{allowed['flash_bytes']}")  # fmt: skip

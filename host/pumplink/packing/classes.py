@@ -1,20 +1,21 @@
-"""Attributes that only their own class knows: classes that have nothing to do with each other can share short names.
+"""Which attributes objects of a class may have: those that the class, its bases or the classes derived from it bind.
 
-An attribute is private here when every place that names it, in the whole firmware, is `self.NAME` in a method of a
-class that defines it, or of one that the class is derived from or that is derived from it. No object then has two
-attributes of one short name.
+They are bound in the body of a class or as `self.NAME` in a method. What is stored by another expression may be an
+attribute of any object.
 """
 
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from dataclasses import dataclass, field
 
 from pumplink.packing.scopes import NotFollowed, Scope
 from pumplink.packing.sources import Firmware, Source
 
-__all__ = ["Family", "families", "shared_numbers"]
+__all__ = ["Family", "families", "of_any_object"]
+
+
+_OF_NO_OBJECT = ("staticmethod", "classmethod")
 
 
 @dataclass(eq=False)
@@ -118,30 +119,19 @@ def _own(found: dict[Scope, Family], node: ast.Attribute, scope: Scope) -> Famil
     method = scope.owner("self")
     if method.arguments[:1] != ["self"] or method.bound["self"] != 1 or method.parent is None:
         return None
+    if any(getattr(each, "id", "") in _OF_NO_OBJECT for each in getattr(method.node, "decorator_list", ())):
+        return None
     return found.get(method.parent)
 
 
-def shared_numbers(firmware: Firmware, found: dict[Scope, Family], names: set[str]) -> dict[str, int]:
-    """Numbers for those of the names that are private: no family has two names of one number."""
-    uses: Counter[str] = Counter()
-    known: dict[str, set[Family]] = {name: set() for name in names}
-    for family in found.values():
-        for name in family.defined & names:
-            known[name].add(family)
-    private = {name for name in names if known[name]}
+def of_any_object(firmware: Firmware, found: dict[Scope, Family]) -> set[str]:
+    """Attributes that any object may have or be asked for: stored on what is not `self`, or asked for at a venture."""
+    names: set[str] = set()
     for source in firmware.sources.values():
+        names |= source.scopes.ventured
         for node, scope in source.scopes.attributes:
-            uses[node.attr] += 1
-            if node.attr in private:
-                own = _own(found, node, scope)
-                if own is None or node.attr not in own.defined:
-                    private.discard(node.attr)
-    numbers: dict[str, int] = {}
-    taken: dict[Family, set[int]] = {}
-    for name in sorted(private, key=lambda name: (-uses[name], name)):
-        others = set().union(*(taken.setdefault(family, set()) for family in known[name]))
-        number = next(number for number in range(len(others) + 1) if number not in others)
-        numbers[name] = number
-        for family in known[name]:
-            taken[family].add(number)
-    return numbers
+            # What is added to was there before.
+            set_anew = isinstance(node.ctx, ast.Store) and id(node) not in source.scopes.added
+            if set_anew and _own(found, node, scope) is None:
+                names.add(node.attr)
+    return names

@@ -34,6 +34,7 @@ class PackedFile:
         text: its source.
         lines: for each line the number of the module and the line there; a line of no module has 0, 0.
         functions: for each of these places the innermost function there.
+        names: for each line what the short names in it were.
         native: whether it holds machine code.
         tag: digits that change with the file; a traceback names them.
     """
@@ -44,6 +45,7 @@ class PackedFile:
     text: str = ""
     lines: list[tuple[int, int]] = field(default_factory=list)
     functions: dict[tuple[int, int], str] = field(default_factory=dict)
+    names: list[dict[str, str]] = field(default_factory=list)
     native: bool = False
     tag: str = ""
 
@@ -54,13 +56,13 @@ class Merged:
 
     Attributes:
         files: its files, `main` first.
-        names: what each short name was.
-        private: classes that belong together, and what short names of their own attributes were.
+        names: what each short name was that stands for one only.
+        classes: that belong together, and what short names of their attributes were.
     """
 
     files: list[PackedFile]
     names: dict[str, str]
-    private: list[tuple[list[str], dict[str, str]]]
+    classes: list[tuple[list[str], dict[str, str]]]
 
 
 def merged(files: dict[str, str], entry: str) -> Merged:
@@ -83,6 +85,7 @@ class _Merger:
         self.open |= {name for name, source in firmware.sources.items() if source.scopes.native}
         self.file_of: dict[str, PackedFile] = {}
         self._start = -1
+        self._first: list[PackedFile] = []
         self.files = self._divide()
         self.namer = Namer(firmware, self.open)
         # File -> the files that it needs names of, and which.
@@ -133,6 +136,8 @@ class _Merger:
                 self._start = len(files)
             if together:
                 files.append(self._file(together))
+            if modules is first:
+                self._first = [*files]
         return files
 
     def _has_body(self, name: str) -> bool:
@@ -172,11 +177,11 @@ class _Merger:
 
     # --- One module ---------------------------------------------------------------------------------------------
 
-    def _wants(self, file: PackedFile, symbol: tuple[str, str]) -> str:
+    def _wants(self, file: PackedFile, symbol: tuple[str, str], scope: Scope) -> str:
         """The name of a symbol in a file, which is imported there when it is another's."""
         module, name = symbol
-        new = self.namer.symbol(module, name)
         other = self.file_of[module]
+        new = self.namer.symbol(module, name, file.name, other.name, *_class_body(scope))
         if other is not file:
             if name in self.namer.rebound(module):
                 path = self.firmware.sources[module].path
@@ -224,7 +229,7 @@ class _Merger:
                 if self._stays(source, file, alias):
                     edits.append(_last(node, self.namer.symbol(*symbol)))
                 else:
-                    edits.append(Edit(place_of(node), self._wants(file, symbol)))
+                    edits.append(Edit(place_of(node), self._wants(file, symbol, scope)))
                     gone.add((base.lineno, base.col_offset))
             elif self.namer.attribute(node.attr) != node.attr:
                 edits.append(_last(node, self.namer.attribute(node.attr)))
@@ -243,22 +248,25 @@ class _Merger:
             return _written(value)
         alias = self.firmware.aliases.get(owner, {}).get(name)
         if alias is not None:
-            return self._imported(source, file, name, alias)
+            return self._imported(source, file, name, alias, scope)
         if isinstance(owner.node, ast.ClassDef):
+            self.namer.beside(owner, name)
             return self.namer.attribute(name)
         if owner.parent is None:
             origin = self.firmware.externals.get(owner, {}).get(name)
             if origin is not None:
                 return self._external_names[origin] if source.name not in self.open else name
-            return self.namer.symbol(source.name, name) if name in owner.bound else name
+            if name not in owner.bound:
+                return name
+            return self.namer.symbol(source.name, name, file.name, *_class_body(scope))
         return self.namer.local(source, owner, name)
 
-    def _imported(self, source: Source, file: PackedFile, own: str, alias: Alias) -> str:
+    def _imported(self, source: Source, file: PackedFile, own: str, alias: Alias, scope: Scope) -> str:
         """The name in a file of what is imported from another module of the firmware."""
         if self._stays(source, file, alias):
             return own
         if alias.name:
-            return self._wants(file, self.firmware.symbol(alias.module, alias.name))
+            return self._wants(file, self.firmware.symbol(alias.module, alias.name), scope)
         other = self.file_of.get(alias.module)
         return other.name if other is not None and alias.module in self.open else own
 
@@ -295,7 +303,7 @@ class _Merger:
         origin = self.firmware.externals.get(scope, {}).get(own)
         if origin is not None and source.name not in self.open:
             return self._external_names[origin]
-        return self.namer.symbol(source.name, own)
+        return self.namer.symbol(source.name, own, self.file_of[source.name].name)
 
     def _own_import(
         self, source: Source, file: PackedFile, scope: Scope, own: str, module: str, name: str
@@ -306,7 +314,8 @@ class _Merger:
             symbol = self.firmware.symbol(module, name)
             if other is None or (symbol in self.firmware.values and alias is not None):
                 return ""
-            other, new = self.file_of[symbol[0]], self.namer.symbol(*symbol)
+            other = self.file_of[symbol[0]]
+            new = self.namer.symbol(*symbol, other.name)
             if alias is None and symbol in self.firmware.values:
                 raise NotFollowed(f"{source.path}: {own} is a constant of {module} only at times")
             if alias is None:
@@ -331,7 +340,14 @@ class _Merger:
                 self._entry(file)
             else:
                 self._body(file)
-        return Merged(self.files, self.namer.was(), self.namer.private())
+        rest = [file.text for file in self.files if file not in self._first]
+        self.namer.settle("\n".join(file.text for file in self._first), "\n".join(rest))
+        for file in self.files:
+            file.names = [self.namer.was_in(line) for line in file.text.split("\n")]
+            file.text = self.namer.named(file.text)
+            if file.modules != [self.firmware.entry]:
+                file.tag = hashlib.sha256(f"{file.lines}{file.text}".encode()).hexdigest()[:_TAG_DIGITS]
+        return Merged(self.files, self.namer.was(), self.namer.classes())
 
     def _entry(self, file: PackedFile) -> None:
         source = self.firmware.sources[self.firmware.entry]
@@ -353,7 +369,11 @@ class _Merger:
         head = [_statement(other, ", ".join(names)) for other, names in self._heads.get(file.name, {}).items()]
         file.lines[:0] = [(0, 0)] * len(head)
         file.text = "\n".join([*head, *lines, ""])
-        file.tag = hashlib.sha256(f"{file.lines}{file.text}".encode()).hexdigest()[:_TAG_DIGITS]
+
+
+def _class_body(scope: Scope) -> list[Scope]:
+    """The scope of a class that sees a name as its own if it has one of that name."""
+    return [scope] if isinstance(scope.node, ast.ClassDef) else []
 
 
 def _statement(module: str, name: str, bound: str = "") -> str:

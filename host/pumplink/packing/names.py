@@ -1,16 +1,28 @@
-"""Short names for what only the firmware names, each of them once."""
+"""Short names for what only the firmware names; what is never met in one place shares them.
+
+An attribute has one name in the whole firmware, because an expression does not say of which class its value is; so has
+what a module defines. But no object has the attributes of all classes, and no file the globals of all others: places
+where names must differ are a class with its family, a file, and the body of a class, which sees its file's globals.
+"""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import keyword
+import re
 import string
-from functools import cache
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
-from pumplink.packing.classes import families, shared_numbers
+from pumplink.packing.classes import Family, families, of_any_object
+from pumplink.packing.relink import known_names
 from pumplink.packing.scopes import Scope
+from pumplink.packing.sharing import shared
 from pumplink.packing.sources import Firmware, Source
 
 __all__ = ["Namer"]
@@ -23,6 +35,20 @@ _CALLED = {"readinto", "read", "readline", "write", "flush", "close", "ioctl", "
 _CALLED |= {"seek", "tell", "readlines", "send", "throw", "pend_throw"}
 _ARGUMENTS = "abcdefghijklmnopqrst"
 _BUILTINS = "builtins"
+_BEGIN, _END = "\1", "\2"
+_STAND_IN = re.compile(f"{_BEGIN}(\\d+){_END}")
+# What MicroPython itself looks for on objects, other than `_CALLED`.
+_LOOKED_FOR = {"keys", "args", "errno", "value", "name"}
+
+
+@cache
+def _never_on_the_heap() -> tuple[str, ...]:
+    """Names that every MicroPython has in its flash, but for those that mean something to it, and names of types."""
+    return tuple(
+        name for name in known_names().values()
+        if name.isalpha() and name.islower() and name not in _CALLED | _LOOKED_FOR
+        and not isinstance(getattr(builtins, name, None), type)
+    )  # fmt: skip
 
 
 @cache
@@ -33,11 +59,22 @@ def _of_micropython() -> dict[str, set[str]]:
     return {words[0]: set(words[1:]) for words in lines if words}
 
 
+class Node(NamedTuple):
+    """What has one name in the whole firmware: an attribute, or what a module defines.
+
+    Attributes:
+        module: empty for an attribute.
+        name: in the sources.
+    """
+
+    module: str
+    name: str
+
+
 class Namer:
     """Gives names.
 
-    A name of a module becomes one that no other name is; an attribute becomes the same wherever it is met, unless
-    MicroPython itself, or a text in the firmware, has one of that name.
+    Until all is known that stands beside it, a name is a stand-in, for which `named` puts the name itself.
 
     Args:
         firmware: all its modules.
@@ -49,22 +86,24 @@ class Namer:
         self._open = open_modules
         self._taken = set(keyword.kwlist) | set(keyword.softkwlist) | _of_micropython()[_BUILTINS]
         self._keywords: set[str] = set()
+        # What may be asked for as it is written.
+        self._as_attributes: set[str] = set()
+        self._met: set[str] = {part for name in firmware.sources for part in name.split(".")}
         for source in firmware.sources.values():
-            self._taken.update(use.name for use in source.scopes.uses)
-            self._taken.update(node.attr for node, _ in source.scopes.attributes)
-            self._taken.update(own for node, _, _ in source.scopes.imports for own, _, _ in firmware.targets(node))
+            self._met.update(use.name for use in source.scopes.uses)
+            self._met.update(own for node, _, _ in source.scopes.imports for own, _, _ in firmware.targets(node))
+            self._as_attributes.update(node.attr for node, _ in source.scopes.attributes)
+            self._as_attributes |= source.scopes.strings | source.scopes.keywords
             self._keywords |= source.scopes.keywords
-        self._taken |= self._keywords
-        self._symbols: dict[tuple[str, str], str] = {}
-        self._was: dict[str, str] = {}
-        ours = self._attributes_of_ours()
+        self._met |= self._as_attributes
+        self._taken |= self._met
         self.families = families(firmware)
-        numbers = shared_numbers(firmware, self.families, self._not_of_modules(ours))
-        shared = [self.fresh("", f"private {number}") for number in range(max(numbers.values(), default=-1) + 1)]
-        self._attributes = {
-            name: shared[numbers[name]] if name in numbers else self.fresh(name) for name in sorted(ours)
-        }
-        self._private = frozenset(numbers)
+        self._ours = self._attributes_of_ours()
+        self._numbers: dict[Node, int] = {}
+        self._nodes: list[Node] = []
+        self._places: dict[Hashable, set[Node]] = {}
+        self._globals: set[Node] = set()
+        self._names: dict[Node, str] = {}
         self._locals: dict[Scope, dict[str, str]] = {}
 
     def fresh(self, was: str, key: str = "") -> str:
@@ -81,23 +120,91 @@ class Namer:
                 break
             number += 1
         self._taken.add(name)
-        if was:
-            self._was[name] = was
         return name
+
+    # --- Stand-ins ----------------------------------------------------------------------------------------------
+
+    def _stand_in(self, node: Node) -> str:
+        if node not in self._numbers:
+            self._numbers[node] = len(self._nodes)
+            self._nodes.append(node)
+        return f"{_BEGIN}{self._numbers[node]}{_END}"
+
+    def nodes(self, text: str) -> Iterator[Node]:
+        """What the stand-ins in a text stand for."""
+        return (self._nodes[int(found[1])] for found in _STAND_IN.finditer(text))
+
+    def named(self, text: str) -> str:
+        """A text with the names that its stand-ins stand for."""
+        return _STAND_IN.sub(lambda found: self._names[self._nodes[int(found[1])]], text)
+
+    def settle(self, first: str, rest: str) -> None:
+        """Gives all names that stand in texts.
+
+        Args:
+            first: what a start loads: names that stand there come first, because they are always on the heap.
+            rest: everything else.
+        """
+        uses, later = Counter(self.nodes(first)), Counter(self.nodes(rest))
+        nodes = sorted(
+            uses | later, key=lambda node: (not uses[node], -uses[node].bit_length(), -later[node].bit_length(), node)
+        )
+        numbers = shared(nodes, self._rooms(set(nodes)), self._may_have)
+        self._names = {node: self._palette(number) for node, number in numbers.items()}
+
+    def _rooms(self, nodes: set[Node]) -> list[set[Node]]:
+        """Places in which names must differ."""
+        anywhere = {Node("", name) for name in of_any_object(self._firmware, self.families)} & nodes
+        found = [{Node("", name) for name in family.defined} & nodes | anywhere for family in self._families()]
+        found += [
+            {Node("", name) for name in self._firmware.sources[module].scopes.module.bound} & nodes | anywhere
+            for module in sorted(self._open)
+        ]
+        found += [place & nodes for place in self._places.values()]
+        # Whoever reads what a board prints is told of a class by its name.
+        found.append({Node(*each) for family in self._families() for each in family.classes} & nodes)
+        return found
+
+    def _families(self) -> list[Family]:
+        return list(dict.fromkeys(self.families.values()))
+
+    def _may_have(self, number: int, node: Node) -> bool:
+        """An argument is seen where a global is, and what MicroPython names may be meant where it is written."""
+        name = self._palette(number)
+        if len(name) == 1:
+            return node not in self._globals and name not in self._as_attributes
+        return name not in self._met
+
+    @cache  # noqa: B019
+    def _palette(self, number: int) -> str:
+        """Names: first those that the heap has anyway or never has, then short ones."""
+        free = [*_ARGUMENTS, *_never_on_the_heap()]
+        return free[number] if number < len(free) else self.fresh("", f"shared {number - len(free)}")
 
     def was(self) -> dict[str, str]:
         """What each short name was, where it stands for one only."""
-        return dict(self._was)
+        several: dict[str, list[str]] = {}
+        for node, name in self._names.items():
+            several.setdefault(name, []).append(node.name)
+        return {name: names[0] for name, names in several.items() if len(set(names)) == 1}
 
-    def private(self) -> list[tuple[list[str], dict[str, str]]]:
-        """Classes that belong together, by their short names, and what of theirs each other short name was."""
+    def was_in(self, text: str) -> dict[str, str]:
+        """What each short name in a text was; for two of one name both."""
+        found: dict[str, dict[str, None]] = {}
+        for node in self.nodes(text):
+            found.setdefault(self._names[node], {})[node.name] = None
+        return {short: " or ".join(names) for short, names in found.items()}
+
+    def classes(self) -> list[tuple[list[str], dict[str, str]]]:
+        """Classes that belong together, by their short names, and what the short names of their attributes were."""
         return [
             (
-                [self.symbol(module, name) for module, name in family.classes],
-                {self._attributes[name]: name for name in sorted(family.defined & self._private)},
+                [self._names.get(Node(*each), each[1]) for each in family.classes],
+                {self._names[node]: node.name for node in map(partial(Node, ""), sorted(family.defined))
+                 if node in self._names},
             )
-            for family in dict.fromkeys(self.families.values())
-        ]
+            for family in self._families()
+        ]  # fmt: skip
 
     # --- Attributes ---------------------------------------------------------------------------------------------
 
@@ -114,12 +221,9 @@ class Namer:
                     ours.update(scope.bound)
             if source.name in self._open and source.name != self._firmware.entry:
                 ours.update(source.scopes.module.bound)
+                foreign |= {own for node, _, _ in source.scopes.imports for own, _, _ in self._firmware.targets(node)}
             foreign |= self._of_foreign_modules(source)
         return {name for name in ours - foreign if not (name.startswith("__") and name.endswith("__"))}
-
-    def _not_of_modules(self, names: set[str]) -> set[str]:
-        """Those that no module has that is met as a value."""
-        return names.difference(*(self._firmware.sources[name].scopes.module.bound for name in self._open))
 
     def _of_foreign_modules(self, source: Source) -> set[str]:
         """What must be called as it is because of what a module imports."""
@@ -145,19 +249,34 @@ class Namer:
 
     def attribute(self, name: str) -> str:
         """The name of an attribute."""
-        return self._attributes.get(name, name)
+        return self._stand_in(Node("", name)) if name in self._ours else name
 
     # --- Names of modules ---------------------------------------------------------------------------------------
 
-    def symbol(self, module: str, name: str) -> str:
-        """The name of what a module defines."""
+    def symbol(self, module: str, name: str, *places: Hashable) -> str:
+        """The name of what a module defines.
+
+        Args:
+            module: the module.
+            name: in its source.
+            places: in which it is a global, each under the name of the file or as the scope of a class.
+        """
         if module == self._firmware.entry or name.startswith("__"):
             return name
-        if module in self._open:
-            return self.attribute(name)
-        if (module, name) not in self._symbols:
-            self._symbols[module, name] = self.fresh(name, module)
-        return self._symbols[module, name]
+        if module in self._open and name not in self._ours:
+            return name
+        node = Node("" if module in self._open else module, name)
+        self._globals.add(node)
+        for place in places:
+            self._places.setdefault(place, set()).add(node)
+        return self._stand_in(node)
+
+    def beside(self, scope: Scope, name: str) -> None:
+        """Notes that the body of a class binds a name. Around one in a function are the function's arguments."""
+        if name in self._ours:
+            self._places.setdefault(scope, set()).add(Node("", name))
+            if scope.parent is not None and scope.parent.parent is not None:
+                self._globals.add(Node("", name))
 
     @cache  # noqa: B019
     def rebound(self, module: str) -> frozenset[str]:

@@ -115,6 +115,9 @@ class Scopes(ast.NodeVisitor):
         self.imports: list[tuple[ast.Import | ast.ImportFrom, Scope, bool]] = []
         # Reads of an attribute whose name is found out only when it runs.
         self.computed: list[tuple[ast.Call, Scope]] = []
+        # Attributes that are added to, and those that may be missing where they are read.
+        self.added: set[int] = set()
+        self.ventured: set[str] = set()
         self.keywords: set[str] = set()
         self.strings: set[str] = set()
         self.native = False
@@ -147,7 +150,14 @@ class Scopes(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_Try(self, node: ast.Try) -> None:
+        if any(_lets_one_miss(handler) for handler in node.handlers):
+            inside = (part for statement in node.body for part in ast.walk(statement))
+            self.ventured.update(part.attr for part in inside if isinstance(part, ast.Attribute))
         self._inside(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.added.add(id(node.target))
+        self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> None:
         self._inside(node)
@@ -347,3 +357,10 @@ class Scopes(ast.NodeVisitor):
 def _says_its_name(call: ast.Call) -> bool:
     """Whether a call of getattr or hasattr has the name of the attribute in it."""
     return len(call.args) > 1 and isinstance(call.args[1], ast.Constant) and isinstance(call.args[1].value, str)
+
+
+def _lets_one_miss(handler: ast.ExceptHandler) -> bool:
+    """Whether it is for an attribute that is not there."""
+    return handler.type is not None and any(
+        isinstance(node, ast.Name) and node.id == "AttributeError" for node in ast.walk(handler.type)
+    )

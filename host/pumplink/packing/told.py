@@ -31,13 +31,16 @@ def written(merged: Merged, numbers: dict[str, dict[str, list[int]]]) -> str:
     files = {}
     for file in merged.files:
         if file.tag:
-            places = [[*place, file.functions.get(place, "")] for place in file.lines]
+            places = [
+                [*place, file.functions.get(place, ""), names]
+                for place, names in zip(file.lines, file.names, strict=False)
+            ]
             own = numbers.get(file.name)
             functions = {"": places} if own is None else {
                 name: [places[line - 1] for line in lines] for name, lines in own.items()
             }  # fmt: skip
             files[f"{file.name}:{file.tag}"] = {"modules": file.paths, "functions": functions}
-    return json.dumps({"files": files, "names": merged.names, "private": merged.private}, separators=(",", ":"))
+    return json.dumps({"files": files, "names": merged.names, "classes": merged.classes}, separators=(",", ":"))
 
 
 class Told:
@@ -49,13 +52,15 @@ class Told:
 
     def __init__(self, kept: Path) -> None:
         self._kept = kept
+        # What names were in the line that a traceback named last.
+        self._here: dict[str, str] = {}
 
     @cached_property
     def _known(self) -> dict[str, Any]:
         try:
             return json.loads(self._kept.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {"files": {}, "names": {}, "private": []}
+            return {"files": {}, "names": {}, "classes": []}
 
     def line(self, text: str) -> str:
         """A line that a board printed, with names, files and lines as the sources have them.
@@ -66,7 +71,8 @@ class Told:
         if 'File "' in text:
             return _FRAME.sub(self._frame, text)
         if _ERROR.match(text) or " object at " in text:
-            return _QUOTED.sub(self._quoted, _ATTRIBUTE.sub(self._attribute, text))
+            text = _QUOTED.sub(self._quoted, _ATTRIBUTE.sub(self._attribute, text))
+        self._here = {}
         return text
 
     def unknown(self, text: str) -> str:
@@ -75,22 +81,26 @@ class Told:
         return found[1] if found and _TAGGED.search(found[1]) and found[1] not in self._known["files"] else ""
 
     def _name(self, short: str) -> str:
-        return str(self._known["names"].get(short, short))
+        return str(self._known["names"].get(short) or self._here.get(short, short))
 
     def _frame(self, found: re.Match[str]) -> str:
         file, number, function = found.groups()
         known = self._known["files"].get(file, {"functions": {}})
         places = known["functions"].get(function) or known["functions"].get("") or []
         if not 0 < int(number) <= len(places):
+            self._here = {}
             return found[0]
-        module, line, private = places[int(number) - 1]
-        name = self._name(function) if function in self._known["names"] or function[0] == "<" else private or function
+        module, line, inside, self._here = places[int(number) - 1]
+        name = self._known["names"].get(function) or (function if function[0] == "<" else inside or function)
         return f'File "{_FOLDER}{known["modules"][module]}", line {line}, in {name}'
 
     def _attribute(self, found: re.Match[str]) -> str:
         owner, name = found.groups()
-        of_owner: dict[str, str] = next((names for classes, names in self._known["private"] if owner in classes), {})
-        return f"'{owner}' object has no attribute '{of_owner.get(name, name)}'"
+        of_owner: dict[str, str] = next((names for classes, names in self._known["classes"] if owner in classes), {})
+        was = self._here.get(name, "")
+        if not was or (of_owner.get(name) and " or " in was):
+            was = of_owner.get(name, name)
+        return f"'{owner}' object has no attribute '{was}'"
 
     def _quoted(self, found: re.Match[str]) -> str:
         short = next(group for group in found.groups() if group is not None)
