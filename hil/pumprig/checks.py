@@ -28,6 +28,7 @@ class Check:
         rules: the dosing rules it enforces.
         speed: judged only where time is real.
         unscaled: judged only where it does not go faster than real time either, which would multiply the host's share.
+        own_time: judged only where the pump's time is not this host's, which may hold the pump up.
         fitness: a miss says that the bench, not the pump, was unfit: INCONCLUSIVE instead of FAIL.
         motor: judged only where the motor itself is seen.
     """
@@ -39,6 +40,7 @@ class Check:
     fitness: bool = False
     motor: bool = False
     unscaled: bool = False
+    own_time: bool = False
 
 
 def declare(*checks: Check) -> dict[str, Check]:
@@ -51,8 +53,9 @@ CHECKS: dict[str, Check] = declare(
           ("D-101", "D-102", "D-103", "D-104", "D-105", "D-106", "D-107", "D-108", "D-413", "D-414", "D-511"),
           motor=True),
     Check("pulse-timing", "A pulse leaves the motor within its second", ("D-953",), motor=True),
-    Check("pulse-width", "A pulse holds the motor pin for as long as the motor takes (seen by a probe)", ("D-958",),
-          speed=True, motor=True),
+    Check("pulse-width", "A pulse holds the motor pin for as long as the motor takes", ("D-958",), motor=True),
+    Check("pulse-end", "A pulse holds the motor pin no longer than that, and the next one is apart from it", ("D-958",),
+          motor=True, own_time=True),
     Check("suspension", "No basal insulin leaves the pump while a suspension runs", ("D-306", "D-608", "D-612"),
           motor=True),
     Check("suspension-limit", "No window holds more suspended time than allowed", ("D-609", "D-611")),
@@ -102,7 +105,7 @@ CHECKS: dict[str, Check] = declare(
     Check("status-changed", "Each change is indicated, and its bit stays set until it is reset", ("D-908", "D-814")),
     Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831", "D-1112")),
     Check("pump-data", "The pump is made as the specification says",
-          ("D-101", "D-106", "D-109", "D-205", "D-801", "D-802", "D-811")),
+          ("D-101", "D-106", "D-109", "D-205", "D-801", "D-802", "D-811", "D-958")),
     Check("monitoring", "No insulin leaves a pump whose sensor is for monitoring only", ("D-1301",)),
     Check("clock", "The pump's clock keeps time with the bench", ("D-001", "D-959")),
     Check("alive", "The pump neither resets, hangs nor prints a traceback", ("D-954",)),
@@ -140,6 +143,7 @@ class CheckBook:
         book: the verdict that misses worsen.
         real_time: whether checks of speed are judged in this run.
         scaled: whether its time goes faster than real time.
+        own_time: whether the pump's time is not this host's.
         sees_pulses: whether checks that need the motor are.
         without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
         on_violation: called with each violation that is kept.
@@ -152,6 +156,7 @@ class CheckBook:
         *,
         real_time: bool,
         scaled: bool = False,
+        own_time: bool = True,
         sees_pulses: bool = True,
         without: Iterable[str] = (),
         on_violation: Callable[[Violation], None] = lambda violation: None,
@@ -161,6 +166,7 @@ class CheckBook:
         self._declared = declared
         self._real_time = real_time
         self._scaled = scaled
+        self._own_time = own_time
         self._sees_pulses = sees_pulses
         self._without = frozenset(without)
         self._on_violation = on_violation
@@ -168,13 +174,19 @@ class CheckBook:
 
     def judged(self, check_id: str) -> bool:
         """Whether this run judges the check at all."""
+        return not self.why_not(check_id)
+
+    def why_not(self, check_id: str) -> str:
+        """Why this run does not judge a check, for a person; empty when it does."""
         check = self._declared[check_id]
-        possible = (
-            (self._real_time or not check.speed)
-            and (self._sees_pulses or not check.motor)
-            and not (self._scaled and check.unscaled)
+        hindrances = (
+            (check_id in self._without, "it was switched off"),
+            (check.motor and not self._sees_pulses, "the motor is not seen"),
+            (check.speed and not self._real_time, "computing takes no time in lockstep"),
+            (check.unscaled and self._scaled, "a scaled clock multiplies the host's share"),
+            (check.own_time and not self._own_time, "the pump's time is the host's, which may hold the pump up"),
         )
-        return possible and check_id not in self._without
+        return next((why for hinders, why in hindrances if hinders), "")
 
     def expect(
         self,
@@ -232,12 +244,13 @@ class CheckBook:
         return self._tallies[check_id].missed
 
     def counts(self) -> dict[str, dict[str, Any]]:
-        """For each check: passed, missed, whether it was judged, its rules and title."""
+        """For each check: passed, missed, whether it was judged and why not, its rules and title."""
         return {
             check_id: {
                 "passed": tally.passed,
                 "missed": tally.missed,
                 "judged": self.judged(check_id),
+                "why_not": self.why_not(check_id),
                 "rules": list(self._declared[check_id].rules),
                 "title": self._declared[check_id].title,
             }

@@ -17,6 +17,7 @@ from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep, parse_clock
 from pumprig.bearers import SERIAL, BearerChoice, allow_lab, radio_of_board, real_radio
 from pumprig.errors import BlockedError, UsageError
+from pumprig.motor_pin import MotorPin
 from pumprig.motor_probe import MotorProbe, open_probe
 from pumprig.plugged import ALLOWED, port_of, told
 
@@ -38,6 +39,7 @@ class Dut:
         single: whether its data says that its floats are of single precision (D-1111).
         choice: which way the bearer takes.
         probe: the one on its motor pin, if there is one.
+        pin: the motor pin of a virtual board.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Dut:
     single: bool = False
     choice: BearerChoice = SERIAL
     probe: MotorProbe | None = None
+    pin: MotorPin | None = None
 
     @property
     def real_time(self) -> bool:
@@ -60,9 +63,19 @@ class Dut:
         return self.board is not None or self.clock.scale > 1
 
     @property
+    def has_own_time(self) -> bool:
+        """Whether this host cannot hold the pump up: in lockstep nothing can, and a real board computes by itself."""
+        return not self.real_time or not self.is_of_this_host
+
+    @property
     def sees_pulses(self) -> bool:
         """Whether the rig sees the motor itself, apart from the pump's word."""
         return self.board is not None or self.probe is not None
+
+    @property
+    def motor_pulse_ms(self) -> int | None:
+        """How long the data of a virtual board hold the motor pin high."""
+        return int(self.board.data.firmware["MOTOR_PULSE_MS"]) if self.board is not None else None
 
     @property
     def output(self) -> list[str]:
@@ -83,6 +96,8 @@ class Dut:
         if self.board is None:
             raise BlockedError("only the virtual board's power can be switched from here", where=self.name)
         self.board.kill()
+        if self.pin is not None:
+            self.pin.power_lost()
         self.board.start()
         allow_lab(self.board, self.choice, self.bearer)
 
@@ -180,14 +195,21 @@ def _start_virtual(
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error), where="--firmware" if firmware else "--board") from None
     board.on_pulse(on_pulse)
+    pin = MotorPin()
+
+    def motor_edge(number: int, level: int, at_us: int, due_us: int) -> None:
+        if number == board.motor_pin:
+            pin.edge(level, at_us, due_us)
+
+    board.on_pin(motor_edge)
     try:
         board.start()
     except BoardUnavailable as error:
         raise BlockedError(str(error)) from None
     if not choice.radio:
-        return Dut(name, board.bearer(), clock, board, single=single)
+        return Dut(name, board.bearer(), clock, board, single=single, pin=pin)
     try:
-        return Dut(name, radio_of_board(board, choice), clock, board, single=single, choice=choice)
+        return Dut(name, radio_of_board(board, choice), clock, board, single=single, choice=choice, pin=pin)
     except BaseException:
         board.stop()
         raise

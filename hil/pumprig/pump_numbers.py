@@ -9,12 +9,13 @@ from pumpwire.enums import TbrKindsFlags
 __all__ = ["pump_numbers"]
 
 
-def pump_numbers(due: OracleSettings, told: PumpData) -> list[tuple[str, int, int]]:
+def pump_numbers(due: OracleSettings, told: PumpData, pulse_ms: int | None) -> list[tuple[str, int, int]]:
     """Each number with its unit: what it must be, and what the pump says.
 
     Args:
         due: the pump's parameters.
         told: EmulatorPumpData.
+        pulse_ms: how long the board's data hold the motor pin high; None where they are not known.
     """
     kinds = TbrKindsFlags(0)
     kinds |= TbrKindsFlags.ABSOLUTE if due.tbr_absolute else TbrKindsFlags(0)
@@ -30,4 +31,5 @@ def pump_numbers(due: OracleSettings, told: PumpData) -> list[tuple[str, int, in
         ("adjustable basal", int(due.basal_adjustable), told.basal_adjustable),
         ("fixed basal, mU/h", due.basal_fixed_mu_per_h, told.basal_fixed_mu_per_h),
         ("kinds of TBR", int(kinds), int(told.tbr_kinds)),
+        ("motor pulse, ms", told.motor_pulse_ms if pulse_ms is None else pulse_ms, told.motor_pulse_ms),
     ]

@@ -40,6 +40,7 @@ from pumprig.judge import Judge, SeenDecision
 from pumprig.line import Line, identify, link_summary, open_first
 from pumprig.lives import Lives
 from pumprig.motor_watch import PinWatch, ProbeWatch
+from pumprig.motor_width import PulseWidths
 from pumprig.oracle import OracleSettings
 from pumprig.oracle.settings import PAUSE_LIMIT_S
 from pumprig.own_trouble import controller_errors, with_its_name
@@ -81,20 +82,17 @@ class Rig:
         dut: the opened board.
         record: where everything seen is kept.
         book: the verdict.
-        motor: motor pulses as (at_us, due_us) of DUT time, appended as they are seen; the rig takes them out.
 
     Attributes:
         finished: whether the run came to its orderly end, so that everything of it was judged.
     """
 
-    def __init__(
-        self, plan: RunPlan, dut: Dut, record: RunRecord, book: VerdictBook, motor: list[tuple[int, int]]
-    ) -> None:
+    def __init__(self, plan: RunPlan, dut: Dut, record: RunRecord, book: VerdictBook) -> None:
         self.plan, self.dut, self.record, self.book = plan, dut, record, book
         self.story = Story(record)
         self.checks = CheckBook(
-            book, real_time=dut.real_time, scaled=dut.clock.scale > 1, sees_pulses=dut.sees_pulses,
-            without=plan.without, on_violation=self.story.violation,
+            book, real_time=dut.real_time, scaled=dut.clock.scale > 1, own_time=dut.has_own_time,
+            sees_pulses=dut.sees_pulses, without=plan.without, on_violation=self.story.violation,
         )  # fmt: skip
         # At scaled speed the host's share is multiplied: an answer that it holds back makes what follows late (D-955).
         self.link = Link(dut.bearer, att_timeout_s=ATT_TIMEOUT_S * max(1, dut.clock.scale))
@@ -105,7 +103,7 @@ class Rig:
         self.pulse_mu = 0
         self._wearer = Wearer(plan.patient, plan.trace.start, self.story, plan.devices.told)
         self._repeater = Repeater(self.link, self.checks)
-        self._watch: PinWatch | ProbeWatch = PinWatch(dut, self.pace, motor)
+        self._watch: PinWatch | ProbeWatch = PinWatch(dut, self.pace)
         self._judge: Judge | None = None
         self._queue: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._numbers = itertools.count()
@@ -221,6 +219,7 @@ class Rig:
                 counters = self._judge.oracle.state().counters
                 summary["pulses"] = {"counted": counters.basal_pulses + counters.bolus_pulses}
             summary["suspended_s"] = self._judge.suspended_seconds(self._judge.oracle.now_s)
+            summary |= {"pulse_ms_min": self._widths.shortest_ms, "pulse_ms_max": self._widths.longest_ms}
             summary["pulse_lateness_ms_max"] = round(self._judge.pulses.lateness_s_max * 1000, 3)
             summary["ledger_mu"] = {
                 name: {
@@ -242,12 +241,14 @@ class Rig:
         self._refuse_used_pump()
         settings = self.plan.oracle_settings
         self._judge_pump_data(data, settings)
+        widths = self._widths = PulseWidths(
+            self.checks, data.motor_pulse_ms, real_time=self.dut.real_time, own_time=self.dut.has_own_time
+        )
         if self.dut.probe is not None:
             pins = self._watch if self.dut.board is not None and isinstance(self._watch, PinWatch) else None
-            self._watch = ProbeWatch(
-                self.dut.probe.probe, pins, self.pace, self.checks, data.motor_pulse_ms,
-                own_time=pins is None and self.dut.clock.scale == 1,
-            )  # fmt: skip
+            self._watch = ProbeWatch(self.dut.probe.probe, pins, self.pace, self.checks, widths)
+        else:
+            self._watch.widths = widths
         self._start_judging(settings)
         judge_watchdog(self.dut, self.checks, self.pace.now_s)
         self._health = self.pump.health()
@@ -271,7 +272,7 @@ class Rig:
 
     def _judge_pump_data(self, data: PumpData, settings: OracleSettings) -> None:
         self.pulse_mu = settings.pulse_mu
-        for name, due, told in pump_numbers(settings, data):
+        for name, due, told in pump_numbers(settings, data, self.dut.motor_pulse_ms):
             self.checks.expect(
                 "pump-data", due == told, self.pace.now_s, message=f"{name}: due {due}, the pump says {told}",
                 expected=due, observed=told,

@@ -204,13 +204,10 @@ def _broken(folder: Path, error: Exception) -> RigError:
 def _open_and_run(
     plan: RunPlan, options: RunOptions, record: RunRecord, book: VerdictBook, rigs: list[Rig]
 ) -> None:
-    motor: list[tuple[int, int]] = []
     try:
         dut = open_dut(
             options.board, options.clock, firmware=options.firmware, hang_timeout_s=options.hang_timeout_s,
-            on_pulse=lambda at_us, due_us: motor.append((at_us, due_us)), pump_data=plan.devices.pump_data,
-            bearer=options.bearer,
-            probe=options.probe,
+            pump_data=plan.devices.pump_data, bearer=options.bearer, probe=options.probe,
         )  # fmt: skip
     except BearerError as error:
         if not is_dead(error):
@@ -220,7 +217,7 @@ def _open_and_run(
         return
     capture: Capture | None = None
     try:
-        rig = Rig(plan, dut, record, book, motor)
+        rig = Rig(plan, dut, record, book)
         rigs.append(rig)
         if dut.probe is not None:
             record.meta(probe=dut.probe.record())

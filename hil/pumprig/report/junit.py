@@ -39,7 +39,8 @@ def _line(event: Event) -> str:
 
 def _check_case(case: ElementTree.Element, row: CheckRow, record: Record) -> None:
     if not row.judged:
-        _add(case, "skipped", f"not judged at clock {record.text('clock', default='unknown')}, or switched off")
+        clock = record.text("clock", default="unknown")
+        _add(case, "skipped", f"not judged: {row.why_not}" if row.why_not else f"not judged at clock {clock}")
         return
     if not row.missed:
         if not row.passed:

@@ -276,10 +276,11 @@ def checks(record: Record) -> Html:
         state = "off" if not row.judged else "broken" if row.missed else "held" if row.passed else "idle"
         rules = join(tag("span", rule, class_="rule") for rule in row.rules)
         counts = (f"{row.passed:,}", f"{row.missed:,}")
-        rows.append((tag("span", states[state], class_=f"state {state}"), row.title, rules, *counts))
+        title = f"{row.title} ({row.why_not})" if row.why_not else row.title
+        rows.append((tag("span", states[state], class_=f"state {state}"), title, rules, *counts))
     headings = ("", "What holds", "Rules of DOSING.md", "Held", "Missed")
     found = table(headings, rows, (3, 4)) if rows else _nothing(record, "Recorded with the verdict.")
-    off = any(not row.judged for row in summary.checks(record))
+    off = any(not row.judged and not row.why_not for row in summary.checks(record))
     note = "Checks of speed are judged where time is real." if off else ""
     return section("Checks", found, id_="checks", class_="card wide", note=note)
 

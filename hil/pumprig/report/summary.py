@@ -53,6 +53,7 @@ class CheckRow:
         rules: the dosing rules it enforces.
         passed, missed: how often.
         judged: whether this run judged it at all.
+        why_not: why it did not, as far as the record says it.
     """
 
     id: str
@@ -61,6 +62,7 @@ class CheckRow:
     passed: int
     missed: int
     judged: bool
+    why_not: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def checks(record: Record) -> list[CheckRow]:
             int(entry.get("passed") or 0),
             int(entry.get("missed") or 0),
             bool(entry.get("judged", True)),
+            str(entry.get("why_not") or ""),
         )
         for name, entry in counted.items()
         if isinstance(entry, dict)
@@ -218,6 +221,8 @@ def bench_numbers(record: Record) -> list[tuple[str, str]]:
     known = (
         ("lateness_ms_max", "Latest stimulus", "ms"),
         ("pulse_lateness_ms_max", "Latest pulse", "ms"),
+        ("pulse_ms_min", "Shortest pulse", "ms"),
+        ("pulse_ms_max", "Longest pulse", "ms"),
         ("host_seconds", "Host time", "s"),
         ("free_heap_octets", "Free heap at the end", "octets"),
     )
