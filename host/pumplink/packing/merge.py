@@ -57,12 +57,12 @@ class Merged:
     Attributes:
         files: its files, `main` first.
         names: what each short name was that stands for one only.
-        classes: that belong together, and what short names of their attributes were.
+        classes: that belong together: what their short names were, and those of their attributes.
     """
 
     files: list[PackedFile]
     names: dict[str, str]
-    classes: list[tuple[list[str], dict[str, str]]]
+    classes: list[tuple[dict[str, str], dict[str, str]]]
 
 
 def merged(files: dict[str, str], entry: str) -> Merged:

@@ -14,8 +14,8 @@ import keyword
 import re
 import string
 from collections import Counter
-from collections.abc import Hashable, Iterator
-from functools import cache, partial
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,16 +195,17 @@ class Namer:
             found.setdefault(self._names[node], {})[node.name] = None
         return {short: " or ".join(names) for short, names in found.items()}
 
-    def classes(self) -> list[tuple[list[str], dict[str, str]]]:
-        """Classes that belong together, by their short names, and what the short names of their attributes were."""
-        return [
-            (
-                [self._names.get(Node(*each), each[1]) for each in family.classes],
-                {self._names[node]: node.name for node in map(partial(Node, ""), sorted(family.defined))
-                 if node in self._names},
-            )
-            for family in self._families()
-        ]  # fmt: skip
+    def classes(self) -> list[tuple[dict[str, str], dict[str, str]]]:
+        """Classes that belong together: what their short names were, and those of their attributes."""
+        found = []
+        for family in self._families():
+            classes = (Node(*each) for each in family.classes)
+            attributes = (Node("", name) for name in sorted(family.defined))
+            found.append((self._were(classes), self._were(attributes)))
+        return found
+
+    def _were(self, nodes: Iterable[Node]) -> dict[str, str]:
+        return {self._names[node]: node.name for node in nodes if node in self._names}
 
     # --- Attributes ---------------------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ __all__ = ["Told", "written"]
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 # Where MicroPython names things: in messages of errors, and of objects.
 _ERROR = re.compile(r"^\w*(?:Error|Exception|Interrupt|Iteration)\w*(?::|$)")
-_QUOTED = re.compile(r"'(\w+)'|\bname (\w+)$|(?<=<)(\w+)(?= object at )|(?<=<function )(\w+)|(?<=^)(\w+)(?=\(\) )")
+_CLASS = re.compile(r"(?<=')(\w+)(?=' object)|(?<=<)(\w+)(?= object at )")
+_QUOTED = re.compile(r"'(\w+)'(?! object)|\bname (\w+)$|(?<=<function )(\w+)|(?<=^)(\w+)(?=\(\) )")
 _ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 _TAGGED = re.compile(r"^\w+:[0-9a-f]{4}$")
 _FOLDER = "/firmware/"
@@ -71,7 +72,9 @@ class Told:
         if 'File "' in text:
             return _FRAME.sub(self._frame, text)
         if _ERROR.match(text) or " object at " in text:
-            text = _QUOTED.sub(self._quoted, _ATTRIBUTE.sub(self._attribute, text))
+            missing = _ATTRIBUTE.search(text)
+            text = self._missing(missing, text) if missing else _QUOTED.sub(self._quoted, text)
+            text = _CLASS.sub(self._class, text)
         self._here = {}
         return text
 
@@ -94,13 +97,17 @@ class Told:
         name = self._known["names"].get(function) or (function if function[0] == "<" else inside or function)
         return f'File "{_FOLDER}{known["modules"][module]}", line {line}, in {name}'
 
-    def _attribute(self, found: re.Match[str]) -> str:
-        owner, name = found.groups()
+    def _missing(self, found: re.Match[str], text: str) -> str:
+        owner, short = found.groups()
         of_owner: dict[str, str] = next((names for classes, names in self._known["classes"] if owner in classes), {})
-        was = self._here.get(name, "")
-        if not was or (of_owner.get(name) and " or " in was):
-            was = of_owner.get(name, name)
-        return f"'{owner}' object has no attribute '{was}'"
+        was = self._here.get(short, "")
+        if not was or (short in of_owner and " or " in was):
+            was = of_owner.get(short) or self._name(short)
+        return f"{text[:found.start(2)]}{was}{text[found.end(2):]}"
+
+    def _class(self, found: re.Match[str]) -> str:
+        short = found[0]
+        return next((str(classes[short]) for classes, _ in self._known["classes"] if short in classes), short)
 
     def _quoted(self, found: re.Match[str]) -> str:
         short = next(group for group in found.groups() if group is not None)
