@@ -73,8 +73,8 @@ class Audit:
         """The questions of one audit, in their order."""
         return (
             self.counters, self.delivered, self.status, self.delivery.active_basal, *self.delivery.boluses, self.daily,
-            self.iob, self.settings, *self._of_oref, *self._of_guardrails, self.annunciation, self.battery, self.elapsed,
-            self.remaining, *self.templates.questions, self.history, self.stored, self.reset_status,
+            self.iob, self.settings, *self._of_oref, *self._of_guardrails, self.annunciation, self.battery,
+            self.elapsed, self.remaining, *self.templates.questions, self.history, self.stored, self.reset_status,
         )  # fmt: skip
 
     @property

@@ -11,7 +11,7 @@ from pumplink.serial_bearer import SerialBearer
 from pumplink.virtual.board import VirtualBoard
 from pumplink.virtual.clocks import Clock, Lockstep
 from pumplink.virtual.probe_board import virtual_probe
-from pumprig.errors import BlockedError, UsageError
+from pumprig.errors import BlockedError, BuildMismatch, UsageError
 from pumprig.plugged import port_of, told
 
 __all__ = ["MotorProbe", "open_probe"]
@@ -42,6 +42,23 @@ class MotorProbe:
             "name": self.name, "board": identity.board, "capture": identity.capture,
             "firmware_hash": identity.firmware_hash.hex(),
         }  # fmt: skip
+
+    def refuse_other(self, wanted: bytes | None) -> None:
+        """Hold its build against the one that it must run.
+
+        Args:
+            wanted: hash of that build, None for any.
+
+        Raises:
+            BuildMismatch: it runs another.
+        """
+        identity = self.probe.identity
+        assert identity is not None
+        if wanted not in (None, identity.firmware_hash):
+            raise BuildMismatch(
+                f"the probe runs firmware {identity.firmware_hash.hex()}, the run had {wanted.hex() if wanted else ''}",
+                where=f"--probe {self.name}", remedy="Flash that build, or use --any-firmware.",
+            )  # fmt: skip
 
     def close(self) -> None:
         """Give it up: a virtual one ends."""

@@ -103,6 +103,8 @@ class ProbeWatch:
         pace: pump time.
         checks: where the bench's fitness is judged.
         widths: judges widths.
+        on_report: called with each pulse that the probe tells of: pump second, doubt of it, and width, in seconds; the
+            width is None where the probe does not know it, and infinite for a second and longer.
 
     Attributes:
         doubt_s_max: the worst doubt of when a pulse came.
@@ -110,10 +112,12 @@ class ProbeWatch:
     """
 
     def __init__(
-        self, probe: Probe, pins: PinWatch | None, pace: Pace, checks: CheckBook, widths: PulseWidths
-    ) -> None:
+        self, probe: Probe, pins: PinWatch | None, pace: Pace, checks: CheckBook, widths: PulseWidths, *,
+        on_report: Callable[[float, float, float | None], None],
+    ) -> None:  # fmt: skip
         self._probe = probe
         self._pins = pins
+        self._on_report = on_report
         self._pace = pace
         self._checks = checks
         self.widths = widths
@@ -177,6 +181,7 @@ class ProbeWatch:
     def _see(self, bearer_s: float, doubt_s: float, width_s: float | None) -> None:
         at_s = self._pace.of_bearer(bearer_s)
         doubt_s += self._pace.phase_doubt_s
+        self._on_report(at_s, doubt_s, width_s)
         fit = self._checks.expect(
             "bench-fitness", doubt_s <= EARLY_S, at_s,
             message=f"when the motor turned is known to {doubt_s * 1000:.0f} ms only; use a slower clock, or an idle "

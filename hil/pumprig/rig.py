@@ -246,7 +246,9 @@ class Rig:
         )
         if self.dut.probe is not None:
             pins = self._watch if self.dut.board is not None and isinstance(self._watch, PinWatch) else None
-            self._watch = ProbeWatch(self.dut.probe.probe, pins, self.pace, self.checks, widths)
+            self._watch = ProbeWatch(
+                self.dut.probe.probe, pins, self.pace, self.checks, widths, on_report=self.story.probe
+            )
         else:
             self._watch.widths = widths
         self._start_judging(settings)

@@ -57,6 +57,7 @@ class RunOptions:
         capture: a btsnoop file for all ATT PDUs of the run, None for none.
         bearer: the way to the board.
         probe: the probe on the motor pin: `virtual`, `id:SERIAL` or `port:DEVICE`; None for none.
+        probe_firmware: hash of the one build that the probe may run, None for any.
     """
 
     board: str
@@ -69,6 +70,7 @@ class RunOptions:
     capture: Path | None = None
     bearer: BearerChoice = SERIAL
     probe: str | None = None
+    probe_firmware: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,7 @@ def _open_and_run(
         rigs.append(rig)
         if dut.probe is not None:
             record.meta(probe=dut.probe.record())
+            dut.probe.refuse_other(options.probe_firmware)
         if options.capture is not None:
             capture = _start_capture(rig, options.capture)
         rig.run()
@@ -299,6 +302,7 @@ def _inputs(plan: RunPlan, options: RunOptions) -> dict[str, Any]:
         "allow_lab": options.bearer.allow_lab,
         "connection_interval_ms": options.bearer.interval_ms or None,
         "clock": str(options.clock),
+        "probe": {"name": options.probe} if options.probe is not None else None,
         "without": sorted(plan.without),
         "trace_sha256": trace.source_sha256,
         "trace_format": trace.source_format,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from pumprig.checks import Violation
@@ -176,6 +177,14 @@ class Story:
         self.totals.pulses[source] = self.totals.pulses.get(source, 0) + 1
         self.record.event("pulse", pulse.at_s, due_s=pulse.due_s, source=source)
         self.record.dose(pulse.due_s - self._start_s, "pulse")
+
+    def probe(self, at_s: float, doubt_s: float, width_s: float | None) -> None:
+        """The probe told of a pulse, before anybody judged it; null is what it did not know."""
+        self.record.event(
+            "probe", at_s, doubt_ms=round(doubt_s * 1000, 3) if isfinite(doubt_s) else None,
+            width_ms=round(width_s * 1000, 3) if width_s is not None and isfinite(width_s) else None,
+            released=width_s is None or isfinite(width_s),
+        )  # fmt: skip
 
     def history(self, now_s: float, record: Record, at_s: int) -> None:
         """A history record was read; `at_s` is the pump second it speaks of."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +87,54 @@ def test_pulses_by_a_probe_are_those_of_the_pin(bench):
     record = json.loads((by_probe.folder / "run.json").read_text(encoding="utf-8"))
     assert record["probe"]["board"] == "virtual"
     assert record["checks"]["pulse-width"]["passed"] == len(by_probe.events("pulse"))
+
+
+def replayed(run: Run, capsys: pytest.CaptureFixture[str], out: Path, *options: str) -> tuple[int, str]:
+    """The exit code of a replay, and what it said; another one while the machine is too busy for it."""
+    for _ in range(4):
+        with pytest.raises(SystemExit) as left:
+            main(["replay", str(run.folder), "--out", str(out), *options])
+        said = "".join(capsys.readouterr())
+        if left.value.code != 7 and "idle machine" not in said:
+            return int(left.value.code or 0), said
+    pytest.skip(f"this machine is too busy for a run in real time: {said}")
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
+
+
+def test_what_the_probe_told_is_recorded_and_a_replay_asks_it_again(bench, capsys, tmp_path):
+    run = fit_run(lambda: seen_by_probe(bench))
+    assert run.verdict is Verdict.PASS, run.explain()
+    told = run.events("probe")
+    assert [round(event["t"], 3) for event in told] == [round(event["t"], 3) for event in run.events("pulse")]
+    assert all(event["doubt_ms"] <= 250 and event["width_ms"] > 4 and event["released"] for event in told)
+    code, said = replayed(run, capsys, tmp_path / "again")
+    assert code == 0, said
+    again = record_of(max((tmp_path / "again").iterdir()))
+    assert again["probe"] == record_of(run.folder)["probe"]
+    assert again["checks"]["pulse-width"]["passed"] == len(told)
+
+
+def test_what_only_a_probe_sees_fails_the_replay_too(bench, capsys, tmp_path):
+    rise = "            self._pin.value(1)\n"
+    firmware = firmware_copy(tmp_path, motor=(rise, rise + rise.replace("1", "0")))
+    run = fit_run(lambda: seen_by_probe(bench, firmware=firmware))
+    assert reason_of(run) == (Verdict.FAIL, "pulse-width", "D-958"), run.explain()
+    code, said = replayed(run, capsys, tmp_path / "again")
+    assert (code, "FAIL: the motor pin was high for" in said) == (0, True), said
+
+
+def test_a_replay_without_the_probe_or_with_another_build_of_it_is_refused(bench, capsys, tmp_path):
+    run = fit_run(lambda: seen_by_probe(bench))
+    code, said = replayed(run, capsys, tmp_path / "again", "--clock", "lockstep")
+    assert (code, "a probe keeps its own time" in said) == (2, True), said
+    meta = record_of(run.folder)
+    meta["probe"]["firmware_hash"] = "00" * 8
+    (run.folder / "run.json").write_text(json.dumps(meta), encoding="utf-8")
+    code, said = replayed(run, capsys, tmp_path / "again")
+    assert (code, "the probe runs firmware" in said) == (5, True), said
 
 
 def test_a_pulse_too_many_fails_the_run(bench, meddle):

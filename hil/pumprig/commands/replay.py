@@ -41,8 +41,9 @@ def command(
     """Repeat RUN from its record and compare the dose events.
 
     RUN is the folder of a run. Scenario, trace, seed and switched-off checks are those of the record; the trace and
-    the firmware must be the same, octet for octet. A patient lives again, with the same meals. Ends with 0 when verdict
-    and doses are the same again. A run that broke off is held against as much as its record has, and never ends with 0.
+    the firmware must be the same, octet for octet. A patient lives again, with the same meals; a motor that a probe saw
+    is seen by that probe again. Ends with 0 when verdict and doses are the same again. A run that broke off is held
+    against as much as its record has, and never ends with 0.
     """
     folder = run_folder(run)
     meta = _meta(folder)
@@ -64,9 +65,11 @@ def command(
             remedy="Run the scenario anew.",
         )  # fmt: skip
     firmware = Path(meta["firmware_folder"]) if meta["firmware_folder"] else None
+    probe, probe_build = _probe_of(meta)
     options = RunOptions(
-        board=meta["board"], clock=run_clock, out=out, firmware=firmware, bearer=bearer or _bearer_of(meta)
-    )
+        board=meta["board"], clock=run_clock, out=out, firmware=firmware, bearer=bearer or _bearer_of(meta),
+        probe=probe, probe_firmware=None if any_firmware else probe_build,
+    )  # fmt: skip
     _refuse_other_firmware(meta, options, any_firmware)
     outcome = execute(plan, options)
     show(outcome, as_json=as_json)
@@ -88,6 +91,8 @@ def _compared(record: Record, outcome: Outcome, *, as_json: bool) -> int:
         return outcome.exit_code or DIFFERENT_DOSES
     if not outcome.summary["complete"]:
         return outcome.exit_code
+    if lost := _not_judged_again(record, outcome):
+        click.echo(f"judged then, and not at this clock: {', '.join(lost)}", err=True)
     for note in (UNTOLD,) if record.ending is Ending.UNTOLD else ():
         click.echo(note, err=True)
     if not as_json:
@@ -108,6 +113,19 @@ def _bearer_of(meta: dict[str, Any]) -> BearerChoice:
         str(meta.get("bearer", "serial")), meta.get("cgm_bearer"), None, meta.get("allow_lab"),
         meta.get("connection_interval_ms"),
     )  # fmt: skip
+
+
+# Records of before there was a probe name none.
+def _probe_of(meta: dict[str, Any]) -> tuple[str | None, bytes | None]:
+    probe = meta.get("probe")
+    if not isinstance(probe, dict):
+        return None, None
+    return probe.get("name"), bytes.fromhex(probe.get("firmware_hash") or "") or None
+
+
+def _not_judged_again(record: Record, outcome: Outcome) -> list[str]:
+    then, now = record.info.get("checks") or {}, outcome.summary["checks"]
+    return [name for name, check in now.items() if then.get(name, {}).get("judged") and not check["judged"]]
 
 
 def _meta(folder: Path) -> dict[str, Any]:

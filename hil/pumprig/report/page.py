@@ -64,7 +64,7 @@ def head(record: Record) -> Html:
         ("Board", board),
         ("Seed", record.text("seed", default="none")),
     ]
-    if isinstance(probe := record.info.get("probe"), dict):
+    if isinstance(probe := record.info.get("probe"), dict) and probe.get("board"):
         facts.append(("Motor", f"seen by a probe on {probe.get('board')}, by {probe.get('capture')}"))
     if patient := record.text("patient"):
         facts.insert(0, ("Patient", patient))
