@@ -1,4 +1,5 @@
-# Command Control Point: what changes the pump (IDS 1.0.2, 3.7), templates apart; and Command Data (3.8).
+# Command Control Point: what changes the pump (IDS 1.0.2, 3.7), without what a client seldom asks for; and Command
+# Data (3.8).
 #
 # A procedure is done by a method of the pump; its answer repeats fields of the request, or has fields filled here.
 from micropython import const
@@ -23,21 +24,10 @@ _GET_TBR_TEMPLATE = const(0x111E)
 _SET_TBR_TEMPLATE = const(0x112D)
 _SET_BOLUS = const(0x114B)
 _CANCEL_BOLUS = const(0x1178)
-_GET_AVAILABLE_BOLUSES = const(0x1188)
-_START_PRIMING = const(0x127B)
 _STOP_PRIMING = const(0x1284)
-_SET_INITIAL_RESERVOIR_FILL_LEVEL = const(0x128B)
-_RESET_RESERVOIR_INSULIN_OPERATION_TIME = const(0x12B7)
 _GET_MAX_BOLUS_AMOUNT = const(0x147D)
-_SET_MAX_BOLUS_AMOUNT = const(0x148D)
 
 _DELIVERY_CONTEXT_REMOTE_CONTROL = const(0x3C)
-_BOLUS_TYPE_FAST = const(0x33)
-_BOLUS_TYPE_EXTENDED = const(0x3C)
-_BOLUS_TYPE_MULTIWAVE = const(0x55)
-_AVAILABLE_BOLUSES_FLAGS_FAST_AVAILABLE = const(1)
-_AVAILABLE_BOLUSES_FLAGS_EXTENDED_AVAILABLE = const(2)
-_AVAILABLE_BOLUSES_FLAGS_MULTIWAVE_AVAILABLE = const(4)
 
 # Flags of Set TBR Adjustment.
 _TBR_FLAGS_TEMPLATE_NUMBER_PRESENT = const(1)
@@ -55,9 +45,13 @@ _BASAL_PROCEDURES = (
     _GET_TBR_TEMPLATE, _SET_TBR_TEMPLATE,
 )  # fmt: skip
 
-# Procedures on templates: those whose answer comes after Command Data, and the others.
-_TEMPLATES_TOLD = (0x0FAA, 0x11EE, 0x12B8, 0x12ED, 0x1428)
-_TEMPLATES_ELSE = (0x0FCC, 0x111E, 0x112D, 0x11BB, 0x11DD, 0x121D, 0x122E, 0x1248, 0x12DE, 0x141B, 0x144E)
+# Procedures that a client seldom asks for, most of them on templates: those whose answer comes after Command Data, and
+# the others.
+_SELDOM_TOLD = (0x0FAA, 0x11EE, 0x12B8, 0x12ED, 0x1428)
+_SELDOM_ELSE = (
+    0x0FCC, 0x111E, 0x112D, 0x1188, 0x11BB, 0x11DD, 0x121D, 0x122E, 0x1248, 0x127B, 0x128B, 0x12B7, 0x12DE, 0x141B,
+    0x144E, 0x148D,
+)  # fmt: skip
 
 # What stands for the template number 0, which the pump takes for none: no template has this one either.
 _NO_SUCH_TEMPLATE = const(255)
@@ -76,15 +70,16 @@ class CommandData(Characteristic):
 
 
 class CommandControlPoint(ControlPoint):
-    # server: notifies Command Data. bearer: has quiet(), for flight mode.
-    def __init__(self, procedures, codec, pump, bearer, server):
+    # recorder: records what a procedure changes. server: notifies Command Data. bearer: has quiet(), for flight mode.
+    def __init__(self, procedures, codec, pump, bearer, server, recorder):
         self._pump = pump
+        self._recorder = recorder
         self._bearer = bearer
         self._server = server
         self._flight_mode = False
         self.data = CommandData(codec)
-        # The procedures on templates, from the first of them on.
-        self._templates = None
+        # The procedures that a client seldom asks for, from the first of them on.
+        self._seldom = None
         # The procedure before this one, by which a transaction is seen to go on.
         self._before = 0
         self.response_opcode = _COMMAND_RESPONSE_CODE
@@ -102,7 +97,7 @@ class CommandControlPoint(ControlPoint):
         return self._pump.settings.BASAL_ADJUSTABLE or opcode not in _BASAL_PROCEDURES
 
     def data_of(self, opcode):
-        return self.data if opcode in _TEMPLATES_TOLD and self.offers(opcode) else None
+        return self.data if opcode in _SELDOM_TOLD and self.offers(opcode) else None
 
     # A transaction goes on with the opcode that it began with; what is no write begins none.
     def continues_write(self, opcode):
@@ -119,26 +114,28 @@ class CommandControlPoint(ControlPoint):
             self.respond(opcode, self._set_tbr(s))
         elif opcode == _SET_BOLUS:
             self.end(opcode, self._set_bolus(s))
-        elif opcode not in _TEMPLATES_TOLD and opcode not in _TEMPLATES_ELSE:
+        elif opcode not in _SELDOM_TOLD and opcode not in _SELDOM_ELSE:
             self.end(opcode, self._change(s, opcode) if code == SUCCESS else code)
-        elif self._has_templates():
-            self._templates.execute(s, opcode, code)
+        elif self._has_seldom():
+            self._seldom.execute(s, opcode, code)
         else:
             self.respond(opcode, NOT_COMPLETED)
 
     # Loads them before the first procedure; False when that fails, as it does where memory is short.
-    def _has_templates(self):
-        if self._templates is None:
+    def _has_seldom(self):
+        if self._seldom is None:
             self._server.before_loading()
             try:
                 from gatt.templates import TemplateProcedures
 
-                templates = TemplateProcedures(self, self.data, self._server, self.codec, self._pump)
+                templates = TemplateProcedures(
+                    self, self.data, self._server, self.codec, self._pump, self._recorder
+                )  # fmt: skip
                 self._server.add_part(templates)
                 self._server.add_stream(templates)
             except Exception:  # noqa: BLE001
                 return False
-            self._templates = templates
+            self._seldom = templates
         return True
 
     # Ends a procedure that has a code.
@@ -158,32 +155,13 @@ class CommandControlPoint(ControlPoint):
             return pump.snooze(s, fields[tables.ANNUNCIATION_ID])
         if opcode == _CONFIRM_ANNUNCIATION:
             return pump.confirm(s, fields[tables.ANNUNCIATION_ID])
-        if opcode == _SET_MAX_BOLUS_AMOUNT:
-            return pump.set_max_bolus(s, fields[tables.MAX_BOLUS_IU])
-        if opcode == _START_PRIMING:
-            return pump.start_priming(s, fields[tables.PRIMING_AMOUNT_IU])
         if opcode == _STOP_PRIMING:
             return pump.stop_priming(s)
-        if opcode == _SET_INITIAL_RESERVOIR_FILL_LEVEL:
-            return pump.set_fill_level(s, fields[tables.RESERVOIR_FILL_LEVEL_IU])
-        if opcode == _RESET_RESERVOIR_INSULIN_OPERATION_TIME:
-            return pump.reset_operation_time(s)
-        if opcode == _GET_AVAILABLE_BOLUSES:
-            fields[tables.FLAGS] = self._available_boluses()
-        elif opcode == _GET_MAX_BOLUS_AMOUNT:
+        if opcode == _GET_MAX_BOLUS_AMOUNT:
             fields[tables.MAX_BOLUS_IU] = pump.max_bolus_mu
         elif opcode == _SET_FLIGHT_MODE:
             self._flight_mode = True
         return SUCCESS
-
-    def _available_boluses(self):
-        available = self._pump.bolus_available
-        flags = _AVAILABLE_BOLUSES_FLAGS_FAST_AVAILABLE if available(_BOLUS_TYPE_FAST) else 0
-        if available(_BOLUS_TYPE_EXTENDED):
-            flags |= _AVAILABLE_BOLUSES_FLAGS_EXTENDED_AVAILABLE
-        if available(_BOLUS_TYPE_MULTIWAVE):
-            flags |= _AVAILABLE_BOLUSES_FLAGS_MULTIWAVE_AVAILABLE
-        return flags
 
     # What a template replaces must not be judged, and what the pump does not support comes before what is out of range
     # (D-301, D-401): the pump gets the operand as it came, beyond its limits or not.

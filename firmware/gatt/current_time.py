@@ -7,6 +7,7 @@ from gatt.characteristic import READ, WRITE, Characteristic
 from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
 from gatt.procedures import SUCCESS
+from pump.seldom import set_clock
 from pump.wall import DST_UNKNOWN, ZONE_UNKNOWN
 
 # Day numbers count from a Saturday; Monday is 1.
@@ -45,8 +46,8 @@ class CurrentTime(Characteristic):
             return att.INVALID_LENGTH
         if outcome != OK:
             return att.OUT_OF_RANGE
-        code = self._pump.set_clock(
-            s, fields[tables.YEAR], fields[tables.MONTH], fields[tables.DAY], fields[tables.HOUR],
+        code = set_clock(
+            self._pump, s, fields[tables.YEAR], fields[tables.MONTH], fields[tables.DAY], fields[tables.HOUR],
             fields[tables.MINUTE], fields[tables.SECOND], ZONE_UNKNOWN, DST_UNKNOWN,
         )  # fmt: skip
         if code != SUCCESS:

@@ -84,7 +84,7 @@ class Peripheral:
     # Answers of control points are added first, as a client waits for them.
     def _add_control_points(self, codec, bearer, pump, history):
         server = self.server
-        command = CommandControlPoint(self.procedures, codec, pump, bearer, server)
+        command = CommandControlPoint(self.procedures, codec, pump, bearer, server, self.recorder)
         records = RecordAccess(self.procedures, codec, history, server)
         server.add(command)
         server.add(StatusReader(self.procedures, codec, pump, self.status_changed))

@@ -3,6 +3,7 @@
 from gatt.current_time import CurrentTime
 from gatt.device import device_information
 from gatt.radio import EmulatorRadio, EmulatorRadioCommand, NoRadio
+from gatt.seldom_records import record
 from gatt.vendor import (
     CarbAnnouncement,
     ControllerDetail,
@@ -20,6 +21,7 @@ from gatt.vendor import (
 
 # of: the peripheral that they are for.
 def characteristics(of):
+    of.recorder.seldom = record
     codec, pump, settings, identity = of.codec, of.pump, of.settings, of.identity
     radio = of.radio or NoRadio()
     return (

@@ -1,10 +1,21 @@
-# The Command Control Point's procedures on templates (IDS 1.0.2, 3.7.2). They are loaded with the first of them.
+# The Command Control Point's procedures on templates (IDS 1.0.2, 3.7.2). They are loaded with the first of them, and
+# with them all others that a client seldom asks for (gatt/preparing.py).
 #
 # The four kinds of profile are read and written alike: what differs stands in a row of _PROFILES.
 from micropython import const
 
 from gatt import wire_tables as tables
+from gatt.preparing import PREPARING, prepare
 from gatt.procedures import NOT_APPLICABLE, PARAMETER_OUT_OF_RANGE, SUCCESS
+from gatt.seldom_records import record
+from pump.template_commands import (
+    activate,
+    complete_profile,
+    reset_templates,
+    set_bolus_template,
+    set_tbr_template,
+    write_block,
+)
 
 _GET_TBR_TEMPLATE = const(0x111E)
 _SET_TBR_TEMPLATE = const(0x112D)
@@ -84,7 +95,8 @@ def _row(at, value):
 
 
 class TemplateProcedures:
-    def __init__(self, control_point, data, server, codec, pump):
+    def __init__(self, control_point, data, server, codec, pump, recorder):
+        recorder.seldom = record
         self._control_point = control_point
         self._data = data
         self._server = server
@@ -100,7 +112,7 @@ class TemplateProcedures:
     def reset(self):
         self.streaming = False
 
-    # Does one of the procedures of gatt/command.py that are about templates. What sets a template takes what is out of
+    # Does one of the procedures that gatt/command.py leaves to this class. What sets a template takes what is out of
     # range, for the pump to judge it in its order.
     def execute(self, s, opcode, code):
         end = self._control_point.end
@@ -112,6 +124,8 @@ class TemplateProcedures:
             end(opcode, self._write(s, _row(_WRITE, opcode), code))
         elif code != SUCCESS:
             end(opcode, code)
+        elif opcode in PREPARING:
+            end(opcode, prepare(self._pump, s, opcode, self._codec.fields))
         elif opcode == _GET_TEMPLATE_STATUS_AND_DETAILS or _row(_READ, opcode):
             self._read(opcode)
         elif opcode == _GET_TBR_TEMPLATE:
@@ -145,8 +159,8 @@ class TemplateProcedures:
 
     def _set_tbr_template(self, s):
         fields = self._codec.fields
-        return self._pump.set_tbr_template(
-            s, fields[tables.TEMPLATE_NUMBER], fields[tables.TBR_TYPE], fields[tables.VALUE],
+        return set_tbr_template(
+            self._pump, s, fields[tables.TEMPLATE_NUMBER], fields[tables.TBR_TYPE], fields[tables.VALUE],
             fields[tables.DURATION_MINUTES],
         )  # fmt: skip
 
@@ -167,8 +181,8 @@ class TemplateProcedures:
     def _set_bolus_template(self, s):
         fields = self._codec.fields
         delayed = fields[tables.FLAGS] & _BOLUS_TEMPLATE_FLAGS_DELAY_PRESENT
-        return self._pump.set_bolus_template(
-            s, fields[tables.TEMPLATE_NUMBER], fields[tables.FLAGS], fields[tables.BOLUS_TYPE],
+        return set_bolus_template(
+            self._pump, s, fields[tables.TEMPLATE_NUMBER], fields[tables.FLAGS], fields[tables.BOLUS_TYPE],
             fields[tables.FAST_AMOUNT_IU], fields[tables.EXTENDED_AMOUNT_IU], fields[tables.DURATION_MINUTES],
             fields[tables.DELAY_MINUTES] if delayed else 0,
         )  # fmt: skip
@@ -183,14 +197,15 @@ class TemplateProcedures:
         block = 0
         while code == SUCCESS and block < row[_BLOCKS] and (block == 0 or flags >> block & 1):
             value = row[_VALUE] + block * row[_STRIDE]
-            code = self._pump.write_block(
-                s, row[_TYPE], template, fields[tables.FIRST_BLOCK_NUMBER] + block, fields[_DURATIONS[block]],
+            code = write_block(
+                self._pump, s, row[_TYPE], template, fields[tables.FIRST_BLOCK_NUMBER] + block,
+                fields[_DURATIONS[block]],
                 fields[value], fields[value + 1] if row[_TYPE] == _TEMPLATE_TYPE_TARGET_GLUCOSE_RANGE_PROFILE else 0,
             )  # fmt: skip
             block += 1
         completed = flags & _PROFILE_WRITE_FLAGS_END_TRANSACTION
         if code == SUCCESS and completed:
-            code = self._pump.complete_profile(s, row[_TYPE], template)
+            code = complete_profile(self._pump, s, row[_TYPE], template)
         if code != SUCCESS:
             self._pump.drop_profile()
         fields[tables.FLAGS] = _PROFILE_WRITE_RESPONSE_FLAGS_TRANSACTION_COMPLETED if completed else 0
@@ -199,8 +214,8 @@ class TemplateProcedures:
     # Resets or activates the listed templates, all or none; the answer repeats the list.
     def _choose(self, s, opcode):
         fields = self._codec.fields
-        choose = self._pump.reset_templates if opcode == _RESET_TEMPLATE_STATUS else self._pump.activate
-        return choose(s, fields, tables.TEMPLATE_NUMBERS, fields[tables.TEMPLATE_NUMBERS_COUNT])
+        choose = reset_templates if opcode == _RESET_TEMPLATE_STATUS else activate
+        return choose(self._pump, s, fields, tables.TEMPLATE_NUMBERS, fields[tables.TEMPLATE_NUMBERS_COUNT])
 
     def _activated(self):
         fields = self._codec.fields

@@ -10,6 +10,7 @@ from gatt.characteristic import READ, WRITE, Characteristic
 from gatt.codec import BAD_STRUCTURE, OK
 from gatt.encode import encode
 from gatt.procedures import SUCCESS
+from pump.seldom import announce_carbs, bolus_calculated, configure, configure_oref, guard, inject
 
 _U8_MAX = const(0xFF)
 _U16_MAX = const(0xFFFF)
@@ -75,8 +76,9 @@ class ControllerSettings(Setting):
 
     def take(self, s):
         fields = self._codec.fields
-        return self._pump.configure(
-            s, fields[tables.CONTROLLER], fields[tables.SUSPEND_PREDICTED_MG_DL], fields[tables.SUSPEND_NOW_MG_DL],
+        return configure(
+            self._pump, s, fields[tables.CONTROLLER], fields[tables.SUSPEND_PREDICTED_MG_DL],
+            fields[tables.SUSPEND_NOW_MG_DL],
             fields[tables.HORIZON_MINUTES], fields[tables.SUSPEND_LIMIT_MINUTES], fields[tables.LIMIT_WINDOW_MINUTES],
             fields[tables.STALE_MINUTES], fields[tables.LOCKOUT_MINUTES], fields[tables.DIA_MINUTES],
             fields[tables.PEAK_MINUTES], fields[tables.NEAR_MG_DL], fields[tables.RESUME_MG_DL],
@@ -103,8 +105,9 @@ class ControllerGuardrails(Setting):
 
     def take(self, s):
         fields = self._codec.fields
-        return self._pump.guard(
-            s, fields[tables.GUARD_BASAL_MU_PER_H], fields[tables.GUARD_BOLUS_MU], fields[tables.GUARD_IOB_MU],
+        return guard(
+            self._pump, s, fields[tables.GUARD_BASAL_MU_PER_H], fields[tables.GUARD_BOLUS_MU],
+            fields[tables.GUARD_IOB_MU],
             fields[tables.GUARD_HOUR_MU], fields[tables.GUARD_DAY_MU_LOW] | fields[tables.GUARD_DAY_MU_HIGH] << 16,
             fields[tables.GUARD_INTERVAL_MINUTES], fields[tables.GUARD_STALE_MINUTES],
             fields[tables.GUARD_DECISION_MINUTES],
@@ -136,7 +139,7 @@ class OrefSettings(Setting):
 
     def take(self, s):
         fields = self._codec.fields
-        return self._pump.configure_oref(s, *[fields[slot] for slot in _OREF_FIELDS])
+        return configure_oref(self._pump, s, *[fields[slot] for slot in _OREF_FIELDS])
 
 
 class CarbAnnouncement(Setting):
@@ -145,7 +148,7 @@ class CarbAnnouncement(Setting):
 
     def take(self, s):
         fields = self._codec.fields
-        return self._pump.announce_carbs(s, fields[tables.CARBS_G], fields[tables.MINUTES_AGO])
+        return announce_carbs(self._pump, s, fields[tables.CARBS_G], fields[tables.MINUTES_AGO])
 
 
 # In the order of the numbers that a decision keeps.
@@ -274,7 +277,7 @@ class EmulatorFault(Setting):
         fields = self._codec.fields
         percent = self._pump.battery_percent
         value = fields[tables.FAULT_VALUE_LOW] | fields[tables.FAULT_VALUE_HIGH] << 16
-        code = self._pump.inject(s, fields[tables.FAULT_KIND], value)
+        code = inject(self._pump, s, fields[tables.FAULT_KIND], value)
         if self._pump.battery_percent != percent:
             self._recorder.battery_changed(s)
         return code
@@ -288,8 +291,8 @@ class EmulatorBolusCalculation(Setting):
 
     def take(self, s):
         fields = self._codec.fields
-        return self._pump.bolus_calculated(
-            s, fields[tables.FAST_MEAL_AMOUNT_IU], fields[tables.FAST_CORRECTION_AMOUNT_IU],
+        return bolus_calculated(
+            self._pump, s, fields[tables.FAST_MEAL_AMOUNT_IU], fields[tables.FAST_CORRECTION_AMOUNT_IU],
             fields[tables.EXTENDED_MEAL_AMOUNT_IU], fields[tables.EXTENDED_CORRECTION_AMOUNT_IU],
             fields[tables.CONFIRMED_FAST_MEAL_AMOUNT_IU], fields[tables.CONFIRMED_FAST_CORRECTION_AMOUNT_IU],
             fields[tables.CONFIRMED_EXTENDED_MEAL_AMOUNT_IU], fields[tables.CONFIRMED_EXTENDED_CORRECTION_AMOUNT_IU],

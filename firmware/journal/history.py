@@ -13,7 +13,7 @@ from array import array
 
 from micropython import const
 
-from journal.parts import RECORDS_DELETED
+from journal.parts import DELETION_LAYOUT, RECORDS_DELETED
 from journal.ring import EVENT, PAYLOAD
 
 # Words of pump/events.py.
@@ -34,7 +34,6 @@ _DATA = const(11)
 _AHEAD_SLOTS = const(16)
 # How many numbers of a delete are looked at each time that the motor rests.
 _DELETED_AT_ONCE = const(8)
-_DELETION = "<IIIIIB"
 
 
 class History:
@@ -65,16 +64,16 @@ class History:
         self._walked_at = 0
         self._walked_headless = 0
         # Below the floor all was deleted; from the first to the last hole some may be.
-        self._floor = 0
-        self._hole_first = 0
-        self._hole_last = -1
+        self.floor = 0
+        self.hole_first = 0
+        self.hole_last = -1
         # What is being deleted, whether that is durable, and the number that is looked at next.
-        self._delete_first = 0
-        self._delete_last = -1
-        self._delete_which = ANY
-        self._delete_durable = False
-        self._delete_next = 0
-        self._delete_resumed = False
+        self.delete_first = 0
+        self.delete_last = -1
+        self.delete_which = ANY
+        self.delete_durable = False
+        self.delete_next = 0
+        self.delete_resumed = False
 
     # --- Writing --------------------------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class History:
         if ring.free() <= _AHEAD_SLOTS and not ring.prepared():
             self._forget(ring.next_block())
             ring.prepare()
-        if self._delete_durable:
+        if self.delete_durable:
             self._delete_some()
 
     def _forget(self, block):
@@ -144,7 +143,7 @@ class History:
     def number_of(self, first, last):
         first = max(first, self.oldest)
         last = min(last, self.next_sequence - 1)
-        if first <= self._hole_last and self._hole_first <= last:
+        if first <= self.hole_last and self.hole_first <= last:
             return -1
         return max(0, last - first + 1)
 
@@ -215,7 +214,7 @@ class History:
                 own = slot
             else:
                 at += 1
-        if not own and self._hole_first <= sequence <= self._hole_last:
+        if not own and self.hole_first <= sequence <= self.hole_last:
             own = headless
         self._slot = own
         if own:
@@ -249,7 +248,7 @@ class History:
 
     # Whether records are still being deleted.
     def deleting(self):
-        return self._delete_first <= self._delete_last
+        return self.delete_first <= self.delete_last
 
     # Deletes what is meant of the records from one number to another, both included. It has happened when the store
     # has committed and `deleting` is over; a power cut after the commit does not stop it.
@@ -257,60 +256,50 @@ class History:
         first = max(first, self.oldest)
         last = min(last, self.next_sequence - 1)
         if which == ANY and first == self.oldest:
-            self._floor = self.oldest = max(first, last + 1)
+            self.floor = self.oldest = max(first, last + 1)
         elif first <= last:
-            self._delete_first = self._delete_next = first
-            self._delete_last = last
-            self._delete_which = which
-            self._delete_durable = self._delete_resumed = False
+            self.delete_first = self.delete_next = first
+            self.delete_last = last
+            self.delete_which = which
+            self.delete_durable = self.delete_resumed = False
             self._widen_holes(first, last)
         self._store.touch(RECORDS_DELETED)
 
     def _widen_holes(self, first, last):
-        if self._hole_last < self.oldest:
-            self._hole_first = first
-            self._hole_last = last
-        self._hole_first = min(self._hole_first, first)
-        self._hole_last = max(self._hole_last, last)
+        if self.hole_last < self.oldest:
+            self.hole_first = first
+            self.hole_last = last
+        self.hole_first = min(self.hole_first, first)
+        self.hole_last = max(self.hole_last, last)
 
     def _delete_some(self):
         for _ in range(_DELETED_AT_ONCE):
-            sequence = self.scan(self._delete_next)
-            if sequence > self._delete_last:
-                self._delete_first = 0
-                self._delete_last = -1
-                self._delete_durable = False
+            sequence = self.scan(self.delete_next)
+            if sequence > self.delete_last:
+                self.delete_first = 0
+                self.delete_last = -1
+                self.delete_durable = False
                 self._store.touch(RECORDS_DELETED)
                 return
-            self._delete_next = sequence + 1
+            self.delete_next = sequence + 1
             if self.load(sequence) and self._slot and self._is_deleted():
                 self._ring.wipe(self._block, self._slot, True)
 
     # Whether the delete means the loaded record. One that cannot be read after a power cut may be one of those that
     # were meant: it has been wiped in part.
     def _is_deleted(self):
-        return self.matches(self._delete_which) or self._delete_resumed and self.event == DATA_CORRUPTION
+        return self.matches(self.delete_which) or self.delete_resumed and self.event == DATA_CORRUPTION
 
     # Puts what was deleted, and what is being deleted, into a record's payload; False when there is nothing to say.
     def save(self, out, at):
-        if not self._floor and self._hole_last < 0:
+        if not self.floor and self.hole_last < 0:
             return False
         struct.pack_into(
-            _DELETION, out, at, self._floor, self._hole_first, self._hole_last + 1, self._delete_first,
-            self._delete_last + 1, self._delete_which,
+            DELETION_LAYOUT, out, at, self.floor, self.hole_first, self.hole_last + 1, self.delete_first,
+            self.delete_last + 1, self.delete_which,
         )  # fmt: skip
-        self._delete_durable = self.deleting()
+        self.delete_durable = self.deleting()
         return True
-
-    # Takes it over from a record.
-    def restore(self, record, at):
-        (
-            self._floor, self._hole_first, hole_end, self._delete_first, delete_end, self._delete_which,
-        ) = struct.unpack_from(_DELETION, record, at)  # fmt: skip
-        self._hole_last = hole_end - 1
-        self._delete_last = delete_end - 1
-        self._delete_next = self._delete_first
-        self._delete_durable = self._delete_resumed = self.deleting()
 
     # --- After a start --------------------------------------------------------------------------------------------
 
@@ -322,4 +311,4 @@ class History:
         self.next_sequence = Search(ring, self._firsts, self._whole).find(committed)
         self._raise_oldest()
         # More than the ring can hold is not there.
-        self.oldest = max(self.oldest, self._floor, self.next_sequence - ring.blocks * ring.slots)
+        self.oldest = max(self.oldest, self.floor, self.next_sequence - ring.blocks * ring.slots)

@@ -35,7 +35,10 @@ class Recovery:
     # ring: of the store. left: by source, the pulses that left the motor, filled here.
     def __init__(self, ring, pump, history, saved, left):
         self._ring = ring
+        from pump.restart import Restart
+
         self._pump = pump
+        self._restart = Restart(pump)
         self._history = history
         self._parts = saved
         self._left = left
@@ -112,8 +115,8 @@ class Recovery:
             at_s, committed, basal_pulses, bolus_pulses, reservoir_pulses, day_basal_pulses, day_bolus_pulses,
             basal_waiting, fast_waiting,
         ) = struct.unpack_from(parts.COMMIT_LAYOUT, record, PAYLOAD)  # fmt: skip
-        pump.delivery.restore(basal_pulses, bolus_pulses)
-        pump.reservoir.restore(reservoir_pulses)
+        self._restart.restore_pulses(basal_pulses, bolus_pulses)
+        self._restart.restore_reservoir(reservoir_pulses)
         pump.daily.basal_mu = day_basal_pulses * pulse_mu
         pump.daily.bolus_mu = day_bolus_pulses * pulse_mu
         self._left[parts.BASAL] = basal_pulses - basal_waiting
@@ -125,11 +128,11 @@ class Recovery:
     # Takes a part over from a record.
     def _restore(self, kind, record):
         if kind == parts.ANNUNCIATIONS:
-            self._pump.annunciations.restore(record, PAYLOAD)
+            self._restart.restore_annunciation(record, PAYLOAD)
         elif kind == parts.PROFILES:
-            self._pump.templates.restore(record, PAYLOAD)
+            self._restart.restore_blocks(record, PAYLOAD)
         elif kind == parts.DELETION:
-            self._history.restore(record, PAYLOAD)
+            self._restore_deletion(record)
         elif kind == parts.STATE:
             self._restore_state(record)
         elif kind == parts.BOLUSES:
@@ -139,13 +142,24 @@ class Recovery:
         elif kind == parts.SETTINGS:
             self._restore_settings(record)
         elif kind == parts.GUARDRAILS:
-            self._pump.guardrails.write(*struct.unpack_from(parts.GUARDRAILS_LAYOUT, record, PAYLOAD))
+            self._restart.restore_guardrails(*struct.unpack_from(parts.GUARDRAILS_LAYOUT, record, PAYLOAD))
         elif kind == parts.OREF:
             self._restore_oref(record)
         elif kind == parts.COUNTS:
             self._restore_counts(record)
         elif kind == parts.LIFE:
             self._restore_life(record)
+
+    # What was deleted of the history, and what is being deleted.
+    def _restore_deletion(self, record):
+        history = self._history
+        (
+            history.floor, history.hole_first, hole_end, history.delete_first, delete_end, history.delete_which,
+        ) = struct.unpack_from(parts.DELETION_LAYOUT, record, PAYLOAD)  # fmt: skip
+        history.hole_last = hole_end - 1
+        history.delete_last = delete_end - 1
+        history.delete_next = history.delete_first
+        history.delete_durable = history.delete_resumed = history.deleting()
 
     def _restore_state(self, record):
         pump = self._pump
@@ -170,13 +184,13 @@ class Recovery:
         bolus.activation = activation
         bolus.program(programmed_s, fast_mu, extended_mu, minutes, delay_minutes)
         self._before[place >> 1] = before
-        self._pump.restore_bolus_id(last_id)
+        self._pump.orders.last_id = last_id
 
     # Those of another format are refused as a whole: the first values hold.
     def _restore_settings(self, record):
         values = struct.unpack_from(parts.SETTINGS_LAYOUT, record, PAYLOAD)
         if values[-1] == parts.SETTINGS_FORMAT:
-            self._pump.restore_settings(*values[:-1])
+            self._restart.restore_settings(*values[:-1])
 
     def _restore_oref(self, record):
         values = self._pump.control.oref.values
@@ -210,7 +224,7 @@ class Recovery:
         index = record[PAYLOAD]
         at = PAYLOAD + 1
         if index == 0:
-            templates.restore_directory(record, at)
+            self._restart.restore_directory(record, at)
             return
         kind = parts.TEMPLATE_TBR if index == 1 else parts.TEMPLATE_BOLUS
         number = templates.first(kind)
@@ -236,8 +250,8 @@ class Recovery:
             bolus = pump.boluses[place]
             bolus.programmed_s -= at_s
             bolus.start_s -= at_s
-            bolus.redeliver(self._parts.pulses_of(place) - self._before[place])
-        pump.priming.redeliver(pump.delivery.prime_pulses - self._before[2])
+            self._restart.redeliver(bolus, self._parts.pulses_of(place) - self._before[place])
+        self._restart.redeliver_prime(pump.delivery.prime_pulses - self._before[2])
         pump.delivery.therapy = pump.therapy
         pump.basal.refresh(0)
 

@@ -161,6 +161,8 @@ class Store:
 
     # Second 0: the pump tells what became of what ran. Only now is there something to commit.
     def restart(self):
+        from pump import bounds, restart
+
         pump = self._pump
         delivery = pump.delivery
         self._telling = True
@@ -168,11 +170,13 @@ class Store:
             delivery.pulses_in_doubt += 1
             delivery.doubt_source = self._in_doubt
         left = self._left_of
-        pump.restart(
+        restart.Restart(pump).begin(
             left[parts.BASAL] - delivery.basal_pulses,
             left[parts.FAST] - delivery.bolus_pulses + delivery.extended_pulses,
             left[parts.EXTENDED] - delivery.extended_pulses,
             left[parts.PRIME] - delivery.prime_pulses,
             self._in_doubt != 0,
         )
+        restart.forget()
+        bounds.forget()
         self.commit()

@@ -20,7 +20,7 @@ _SUCCESS = const(0x0F)
 
 
 _ID_MAX = const(65535)
-_SAVED = "<HHiB"
+SAVED = "<HHiB"
 # The types of IDS 1.0.2, those that this pump raises by itself and the others, and the pump's own two.
 _TYPES = (
     0x000F, 0x0033, 0x003C, 0x0055, 0x005A, 0x0066, 0x0069, 0x0096, 0x0099, 0x00A5, 0x00AA, 0x00C3, 0x00CC, 0x00F0,
@@ -36,7 +36,7 @@ class Annunciations:
         slots = len(self.types)
         self.ids = array("H", bytes(2 * slots))
         self.statuses = bytearray(slots)
-        self._ages = array("i", bytes(4 * slots))
+        self.ages = array("i", bytes(4 * slots))
         self._until_s = array("i", bytes(4 * slots))
         # What the journal holds of each.
         self._saved_ids = array("H", bytes(2 * slots))
@@ -62,8 +62,8 @@ class Annunciations:
         if self.statuses[slot] == _CONFIRMED:
             self.ids[slot] = self.raised % _ID_MAX + 1
             self.raised += 1
-            self._ages[slot] = self.raised
-            self._turn(s, slot, _PENDING)
+            self.ages[slot] = self.raised
+            self.turn(s, slot, _PENDING)
         return self.ids[slot]
 
     def confirm(self, s, annunciation_id):
@@ -71,7 +71,7 @@ class Annunciations:
         if slot < 0:
             return _NOT_APPLICABLE
         self._wake(slot, _NEVER)
-        self._turn(s, slot, _CONFIRMED)
+        self.turn(s, slot, _CONFIRMED)
         return _SUCCESS
 
     # Snoozing what is snoozed counts its time afresh.
@@ -81,27 +81,20 @@ class Annunciations:
             return _NOT_APPLICABLE
         self._wake(slot, s + self._snooze_s)
         if self.statuses[slot] != _SNOOZED:
-            self._turn(s, slot, _SNOOZED)
+            self.turn(s, slot, _SNOOZED)
         return _SUCCESS
 
     # Makes what was snoozed long enough pending again, the oldest first.
     def advance(self, s):
         while self.due_s <= s:
-            slot = self._oldest(_SNOOZED, s)
+            slot = self.oldest(_SNOOZED, s)
             self._wake(slot, _NEVER)
-            self._turn(s, slot, _PENDING)
+            self.turn(s, slot, _PENDING)
 
     # The slot to show: the oldest pending one, else the oldest snoozed one, else -1.
     def shown(self):
-        slot = self._oldest(_PENDING, _NEVER)
-        return slot if slot >= 0 else self._oldest(_SNOOZED, _NEVER)
-
-    # After a power cut nobody knows how long a snooze still lasts: it is over.
-    def wake_all(self, s):
-        slot = self._oldest(_SNOOZED, _NEVER)
-        while slot >= 0:
-            self._turn(s, slot, _PENDING)
-            slot = self._oldest(_SNOOZED, _NEVER)
+        slot = self.oldest(_PENDING, _NEVER)
+        return slot if slot >= 0 else self.oldest(_SNOOZED, _NEVER)
 
     # How many slots the journal does not hold as they are.
     def room(self):
@@ -120,22 +113,13 @@ class Annunciations:
             return False
         self._saved_ids[slot] = self.ids[slot]
         self._saved_statuses[slot] = self.statuses[slot]
-        struct.pack_into(_SAVED, buf, at, self.types[slot], self.ids[slot], self._ages[slot], self.statuses[slot])
+        struct.pack_into(SAVED, buf, at, self.types[slot], self.ids[slot], self.ages[slot], self.statuses[slot])
         return True
 
     def forget_saved(self):
         for slot in range(self._slots):
             self._saved_ids[slot] = self.ids[slot] if self.statuses[slot] == _CONFIRMED else 0
             self._saved_statuses[slot] = _CONFIRMED
-
-    # As the journal has it. What it does not name is confirmed.
-    def restore(self, buf, at):
-        kind, annunciation_id, age, status = struct.unpack_from(_SAVED, buf, at)
-        for slot in range(self._slots):
-            if self.types[slot] == kind:
-                self.ids[slot] = annunciation_id
-                self._ages[slot] = age
-                self.statuses[slot] = status
 
     # Sets when a snooze ends.
     def _wake(self, slot, until_s):
@@ -145,12 +129,12 @@ class Annunciations:
             self.due_s = min(self.due_s, self._until_s[i])
 
     # The oldest of a status, of those whose snooze ends by until_s or that are not snoozed.
-    def _oldest(self, status, until_s):
+    def oldest(self, status, until_s):
         found = -1
         for slot in range(self._slots):
             if self.statuses[slot] != status or (status == _SNOOZED and self._until_s[slot] > until_s):
                 continue
-            if found < 0 or self._ages[slot] < self._ages[found]:
+            if found < 0 or self.ages[slot] < self.ages[found]:
                 found = slot
         return found
 
@@ -160,6 +144,6 @@ class Annunciations:
                 return slot
         return -1
 
-    def _turn(self, s, slot, status):
+    def turn(self, s, slot, status):
         self.statuses[slot] = status
         self._emit(_ANNUNCIATION, s, self.ids[slot], self.types[slot], status, 0, 0)

@@ -53,7 +53,7 @@ class Automatic(Machine):
         else:
             ends = self.tbr.active
         if ends:
-            self._end_tbr(s, _CANCELED, 0)
+            self.end_tbr(s, _CANCELED, 0)
             return _ACTION_CANCEL_TBR
         return _ACTION_KEEP
 
@@ -65,7 +65,7 @@ class Automatic(Machine):
             or not self.guardrails.stops_tbr(s, self.iob.total_mu(s))
         ):
             return False
-        self._end_tbr(s, _CANCELED, 0)
+        self.end_tbr(s, _CANCELED, 0)
         return True
 
     # Its own TBR is changed, a client's ends.
@@ -75,14 +75,14 @@ class Automatic(Machine):
             tbr.change(s, _ABSOLUTE, guardrails.tbr_mu_per_h, guardrails.tbr_minutes, _AP_CONTROLLER, 0)
         else:
             if tbr.active:
-                self._end_tbr(s, _CANCELED, 0)
+                self.end_tbr(s, _CANCELED, 0)
             tbr.start(s, _ABSOLUTE, guardrails.tbr_mu_per_h, guardrails.tbr_minutes, _AP_CONTROLLER, 0)
             tbr.automatic = True
         self._rate_changed_by_tbr(s, _AP_CONTROLLER)
 
     # On a step and in whole pulses, or not at all.
     def _give_automatic_bolus(self, s, amount_mu):
-        orders = self._orders
+        orders = self.orders
         whole_mu = orders.cut(amount_mu)
         remaining_mu = orders.remaining_mu()
         if (

@@ -17,8 +17,8 @@ class Bolus:
     def __init__(self, settings):
         self._pulse_mu = settings.PULSE_MU
         self._speed_mu_per_minute = settings.BOLUS_SPEED_MU_PER_MINUTE
-        self._fast = Portion()
-        self._extended = Portion()
+        self.fast = Portion()
+        self.extended = Portion()
         self._earned_s = 0
         self.active = False
         self.bolus_id = 0
@@ -48,23 +48,23 @@ class Bolus:
         self.start_s = s + 60 * delay_minutes
         self._earned_s = 0
         pulses = extended_mu // self._pulse_mu
-        self._fast.begin(fast_mu // self._pulse_mu, self._speed_mu_per_minute, 60 * self._pulse_mu)
-        self._extended.begin(pulses, pulses, 60 * duration_minutes)
+        self.fast.begin(fast_mu // self._pulse_mu, self._speed_mu_per_minute, 60 * self._pulse_mu)
+        self.extended.begin(pulses, pulses, 60 * duration_minutes)
 
     # How many pulses it has in all, and how many of them were delivered.
     def pulses(self):
-        return self._fast.pulses + self._extended.pulses
+        return self.fast.pulses + self.extended.pulses
 
     def delivered_pulses(self):
-        return self._fast.delivered + self._extended.delivered
+        return self.fast.delivered + self.extended.delivered
 
     @property
     def fast_delivered_mu(self):
-        return self._fast.delivered * self._pulse_mu
+        return self.fast.delivered * self._pulse_mu
 
     @property
     def extended_delivered_mu(self):
-        return self._extended.delivered * self._pulse_mu
+        return self.extended.delivered * self._pulse_mu
 
     def remaining_mu(self):
         return (self.pulses() - self.delivered_pulses()) * self._pulse_mu
@@ -77,38 +77,24 @@ class Bolus:
         seconds = min(seconds, s - self.start_s)
         if seconds > 0:
             self._earned_s += seconds
-            self._fast.earn(seconds)
-            self._extended.earn(seconds)
+            self.fast.earn(seconds)
+            self.extended.earn(seconds)
 
     # Whether a pulse is due now.
     def ready(self):
-        return self._fast.ready() or self._extended.ready()
+        return self.fast.ready() or self.extended.ready()
 
     # Takes one pulse, of the fast part first.
     def take(self):
-        if self._fast.ready():
-            self._fast.take()
+        if self.fast.ready():
+            self.fast.take()
         else:
-            self._extended.take()
+            self.extended.take()
 
     # The next second with a pulse, when all has been earned until s.
     def due_s(self, s):
-        due_in_s = min(self._fast.due_in_s(), self._extended.due_in_s())
+        due_in_s = min(self.fast.due_in_s(), self.extended.due_in_s())
         return _NEVER if due_in_s == _NEVER else max(s, self.start_s) + due_in_s
-
-    # What it has delivered, counted anew. Both parts began together, so that the number alone tells them apart.
-    def redeliver(self, pulses):
-        fast = self._fast
-        extended = self._extended
-        fast.delivered = extended.delivered = 0
-        for _ in range(min(pulses, self.pulses())):
-            if extended.delivered == extended.pulses or (
-                fast.delivered < fast.pulses
-                and fast.second_of(fast.delivered + 1) <= extended.second_of(extended.delivered + 1)
-            ):
-                fast.delivered += 1
-            else:
-                extended.delivered += 1
 
     # --- As the wire shows it (D-415) -------------------------------------------------------------------------------
 

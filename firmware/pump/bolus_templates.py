@@ -54,10 +54,6 @@ class BolusTemplates:
         self._numbers[at + 2] = duration_minutes
         self._numbers[at + 3] = delay_minutes
 
-    # Whether a template can be set, and be used.
-    def settable(self, number):
-        return _SUCCESS if self._templates.type_of(number) == _TEMPLATE_BOLUS else _OUT_OF_RANGE
-
     def usable(self, number):
         if self._templates.type_of(number) != _TEMPLATE_BOLUS:
             return _OUT_OF_RANGE

@@ -167,31 +167,6 @@ class Delivery:
         self._owed_pulses = 0
         self._rest = 0
 
-    # The counters as the journal holds them after a power cut; those of one bolus and of priming it sets itself.
-    def restore(self, basal_pulses, bolus_pulses):
-        sums = self._rollover_mu // self._pulse_mu + 1
-        self.basal_pulses = basal_pulses
-        self.bolus_pulses = bolus_pulses
-        self.basal_mu = basal_pulses % sums * self._pulse_mu
-        self.bolus_mu = bolus_pulses % sums * self._pulse_mu
-
-    # Counts pulses that left before a power cut and were not counted yet, and takes back (below 0) what was counted and
-    # never left; of the fast bolus, the other one, and priming. What is taken back is still missing in the reservoir.
-    def settle(self, s, basal_pulses, fast_pulses, extended_pulses, prime_pulses):
-        daily = self._daily
-        bolus_pulses = fast_pulses + extended_pulses
-        self.restore(self.basal_pulses + basal_pulses, self.bolus_pulses + bolus_pulses)
-        self.extended_pulses += extended_pulses
-        self.prime_pulses += prime_pulses
-        daily.basal_mu = max(0, daily.basal_mu + basal_pulses * self._pulse_mu)
-        daily.bolus_mu = max(0, daily.bolus_mu + bolus_pulses * self._pulse_mu)
-        # Those that have ended, too: their last pulse may be one that never left.
-        self._fast.redeliver(self._fast.delivered_pulses() + fast_pulses)
-        self._other.redeliver(self._other.delivered_pulses() + extended_pulses)
-        self._priming.redeliver(self._priming.portion.delivered + prime_pulses)
-        for _ in range(basal_pulses + bolus_pulses + prime_pulses):
-            self._reservoir.take(s)
-
     # What is earned and not delivered: whole pulses, and mU/h x s of the next one.
     def owed_pulses(self):
         return self._owed_pulses

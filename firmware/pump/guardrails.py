@@ -27,9 +27,6 @@ _DURATION = const(8)
 _MINUTES = const(60)
 _HOURS = const(24)
 _HOUR_S = const(3600)
-# The other ends of what a client may write.
-_INTERVAL_MINUTES_MAX = const(240)
-_MINUTES_MIN = const(5)
 
 
 class Guardrails:
@@ -38,7 +35,7 @@ class Guardrails:
         self._emit = emit
         self._rates = rates
         self._amounts = amounts
-        self._bounds = settings
+        self.bounds = settings
         self._pulse_mu = settings.PULSE_MU
         # The newest minutes and hours with pulses, and how many those had; an hour gets its pulses minute by minute.
         self._minutes = array("i", bytes(4 * _MINUTES))
@@ -58,32 +55,13 @@ class Guardrails:
         self.limited = 0
         self.tbr_mu_per_h = 0
         self.tbr_minutes = 0
-        self._take(
+        self.put(
             settings.GUARD_BASAL_MU_PER_H, settings.GUARD_BOLUS_MU, settings.GUARD_IOB_MU, settings.GUARD_HOUR_MU,
             settings.GUARD_DAY_MU, settings.GUARD_INTERVAL_MINUTES, settings.GUARD_STALE_MINUTES,
             settings.GUARD_DECISION_MINUTES,
         )  # fmt: skip
 
-    # Takes all values over, or none: False when one is out of its bounds.
-    def write(self, basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes,
-              decision_minutes):  # fmt: skip
-        bounds = self._bounds
-        pulse_mu = self._pulse_mu
-        if not (
-            max(pulse_mu, bounds.BASAL_MIN_MU_PER_H) <= basal_mu_per_h <= bounds.GUARD_BASAL_MU_PER_H
-            and pulse_mu <= bolus_mu <= bounds.GUARD_BOLUS_MU
-            and pulse_mu <= iob_mu <= bounds.GUARD_IOB_MU
-            and pulse_mu <= hour_mu <= bounds.GUARD_HOUR_MU
-            and pulse_mu <= day_mu <= bounds.GUARD_DAY_MU
-            and bounds.GUARD_INTERVAL_MINUTES <= interval_minutes <= _INTERVAL_MINUTES_MAX
-            and _MINUTES_MIN <= stale_minutes <= bounds.GUARD_STALE_MINUTES
-            and _MINUTES_MIN <= decision_minutes <= bounds.GUARD_DECISION_MINUTES
-        ):
-            return False
-        self._take(basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes, decision_minutes)
-        return True
-
-    def _take(self, basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes,
+    def put(self, basal_mu_per_h, bolus_mu, iob_mu, hour_mu, day_mu, interval_minutes, stale_minutes,
               decision_minutes):  # fmt: skip
         self.basal_mu_per_h = basal_mu_per_h
         self.bolus_mu = bolus_mu
@@ -163,8 +141,8 @@ class Guardrails:
         else:
             self._tell(s, _DAY, _DEVICE, (self._in_day + 1) * self._pulse_mu, self.day_mu)
 
-    # The window of 24 h at the start, after a power cut: what is known of the day.
-    def restore_day(self, pulses):
+    # The window of 24 h begins with pulses of before.
+    def begin_with(self, pulses):
         self._in_hours[self._at_hour] = pulses
         self._left = 0
 

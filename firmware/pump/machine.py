@@ -18,7 +18,6 @@ from pump.reservoir import Reservoir
 from pump.steps import Steps
 from pump.tbr import Tbr
 from pump.templates import Templates
-from pump.volatile import Volatile
 from pump.wall import Wall
 
 # Words of pump/events.py.
@@ -52,11 +51,11 @@ _PULSE_MASK = const(0xFFFF)
 class Machine:
     # settings: the module settings or an object like it. emit(event, s, a, b, c, d, e): see pump/events.py.
     # motor: ready(s) is False when the line is occluded; pulse(s) queues one pulse due at second s.
-    # store: keeps what survives a power cut, see pump/volatile.py; None for a pump that keeps nothing.
-    def __init__(self, settings, emit, motor, store=None):
+    # store: keeps what survives a power cut, see pump/volatile.py.
+    def __init__(self, settings, emit, motor, store):
         self.settings = settings
-        self.store = store or Volatile()
-        self._emit = emit
+        self.store = store
+        self.emit = emit
         self.now_s = -1
         self.therapy = _STOP
         self.battery_percent = 100
@@ -68,9 +67,9 @@ class Machine:
         self.tbr_templates = self.templates.tbr
         self.bolus_templates = self.templates.bolus
         self.tbr = Tbr(settings, self.rates, emit)
-        self._orders = Boluses(settings, emit)
+        self.orders = Boluses(settings, emit)
         # The fast bolus, and the one that is extended or multiwave.
-        self.boluses = self._orders.places
+        self.boluses = self.orders.places
         self.priming = Priming(settings, emit)
         self.counters = Counters()
         # What the bolus calculator was last told: recommended, then confirmed, in mU.
@@ -78,7 +77,7 @@ class Machine:
         self.annunciations = Annunciations(settings, emit)
         self.reservoir = Reservoir(settings, emit, self.annunciations)
         self.daily = Daily(emit, self.wall)
-        self.guardrails = Guardrails(settings, self.rates, self._orders.amounts, emit)
+        self.guardrails = Guardrails(settings, self.rates, self.orders.amounts, emit)
         self.control = Control(settings, self.guardrails)
         self.decision = self.control.decision
         self.iob = Iob(settings.PULSE_MU, settings.DIA_MINUTES, settings.PEAK_MINUTES)
@@ -92,7 +91,7 @@ class Machine:
         self.resumed = False
         # The delivered rate that was told last.
         self.reported_mu_per_h = 0
-        self._midnight_s = self.wall.midnight_s(0)
+        self.midnight_s = self.wall.midnight_s(0)
         self._pause_over_s = _NEVER
         self._reference_s = 0
         # The day that total daily insulin belongs to, when a power cut took the clock; -1 when the clock tells it.
@@ -100,7 +99,7 @@ class Machine:
 
     # The next second at which advance() will do something.
     def due_s(self):
-        due_s = min(self.delivery.due_s(), self._midnight_s, self._reference_s, self._pause_over_s)
+        due_s = min(self.delivery.due_s(), self.midnight_s, self._reference_s, self._pause_over_s)
         due_s = min(due_s, self.basal.boundary_s, self.tbr.end_s, self.annunciations.due_s, self.control.stale_s())
         return max(due_s, self.now_s + 1)
 
@@ -118,21 +117,21 @@ class Machine:
     # What falls on second s, in the order of D-003.
     def _second(self, s):
         if s >= self._reference_s:
-            self._record_reference(s, _PERIODIC if s else _DATE_TIME_LOSS)
+            self.record_reference(s, _PERIODIC if s else _DATE_TIME_LOSS)
         found = self.delivery.integrate(s)
         if found != NOTHING:
-            self._stop_for(s, self._told_of(s, found))
-        self._end_complete(s)
-        if s == self._midnight_s:
-            self._close_day(s, self.wall.day(s) - 1, 0)
-            self._midnight_s = self.wall.midnight_s(s)
+            self.stop_for(s, self._told_of(s, found))
+        self.end_complete(s)
+        if s == self.midnight_s:
+            self.close_day(s, self.wall.day(s) - 1, 0)
+            self.midnight_s = self.wall.midnight_s(s)
         if s == self.basal.boundary_s:
-            self._follow_profile(s)
+            self.follow_profile(s)
         if s == self.tbr.end_s:
-            self._end_tbr(s, _COMPLETE, 0)
+            self.end_tbr(s, _COMPLETE, 0)
         if s == self._pause_over_s:
             self.annunciations.announce(s, _PAUSE_OVER)
-            self._stop(s, _CANCELED, 0)
+            self.stop(s, _CANCELED, 0)
         if s == self.annunciations.due_s:
             self.annunciations.advance(s)
         if s >= self.control.stale_s():
@@ -146,25 +145,25 @@ class Machine:
         return _OCCLUSION_DETECTED if found == OCCLUDED else _RESERVOIR_EMPTY
 
     # What delivered its last pulse at s.
-    def _end_complete(self, s):
-        first = self._orders.nth(0)
-        second = self._orders.nth(1)
+    def end_complete(self, s):
+        first = self.orders.nth(0)
+        second = self.orders.nth(1)
         if first.active and first.complete():
-            self._orders.end(s, first, _COMPLETE, 0)
+            self.orders.end(s, first, _COMPLETE, 0)
         if second.active and second.complete():
-            self._orders.end(s, second, _COMPLETE, 0)
+            self.orders.end(s, second, _COMPLETE, 0)
         if self.priming.active and self.priming.complete():
             self.priming.end(s, _AMOUNT_REACHED, 0)
 
-    def _record_reference(self, s, reason):
+    def record_reference(self, s, reason):
         self._reference_s = s + self.settings.REFERENCE_TIME_S
-        self._emit(_REFERENCE_TIME, s, reason, 0, 0, 0, 0)
+        self.emit(_REFERENCE_TIME, s, reason, 0, 0, 0, 0)
 
     # The number of the day that total daily insulin belongs to.
     def day(self, s):
         return self.wall.day(s) if self.day_kept < 0 else self.day_kept
 
-    def _close_day(self, s, day, date_changed):
+    def close_day(self, s, day, date_changed):
         if self.day_kept >= 0:
             day = self.day_kept
             self.day_kept = -1
@@ -174,23 +173,23 @@ class Machine:
         self.control.cgm.stale = True
         self.annunciations.announce(s, _CGM_STALE)
         if self.tbr.suspension or self.tbr.automatic:
-            self._end_tbr(s, _CANCELED, 0)
+            self.end_tbr(s, _CANCELED, 0)
 
     # A fault that the wearer must know stops therapy.
-    def _stop_for(self, s, kind):
-        self._stop(s, _ERROR_ABORT, self.annunciations.announce(s, kind))
+    def stop_for(self, s, kind):
+        self.stop(s, _ERROR_ABORT, self.annunciations.announce(s, kind))
 
     # A bolus or a priming whose last pulse came at this very second is complete, and ends as such in its own step. What
     # is asked to stop is not priming: only a fault comes here then.
-    def _stop(self, s, reason, annunciation_id):
-        first = self._orders.nth(0)
-        second = self._orders.nth(1)
+    def stop(self, s, reason, annunciation_id):
+        first = self.orders.nth(0)
+        second = self.orders.nth(1)
         if first.active and not first.complete():
-            self._orders.end(s, first, reason, annunciation_id)
+            self.orders.end(s, first, reason, annunciation_id)
         if second.active and not second.complete():
-            self._orders.end(s, second, reason, annunciation_id)
+            self.orders.end(s, second, reason, annunciation_id)
         if self.tbr.active:
-            self._end_tbr(s, reason, annunciation_id)
+            self.end_tbr(s, reason, annunciation_id)
         self.delivery.drop()
         self._turn_therapy(s, _STOP)
         if self.priming.active and not self.priming.complete():
@@ -202,49 +201,11 @@ class Machine:
             self.therapy = state
             self.delivery.therapy = state
             self._pause_over_s = s + self.settings.PAUSE_LIMIT_S if state == _PAUSE else _NEVER
-            self._emit(_THERAPY, s, old, state, 0, 0, 0)
-            self._rate_changed(s)
-
-    # Second 0 after a power cut, with all that survived in its place: what ran has ended (D-922). The pulses are those
-    # that the counters do not know of (below 0: know of too much): basal, of the fast bolus, of the other one, prime.
-    # in_doubt: the last of them may not have left.
-    def restart(self, basal_pulses, fast_pulses, extended_pulses, prime_pulses, in_doubt):
-        self.advance(0)
-        self.iob.scheduled.follow(0, self.basal.rate_mu_per_h)
-        self._prepare_controller(0)
-        delivery = self.delivery
-        lost = -(basal_pulses + fast_pulses + extended_pulses + prime_pulses)
-        since_filled = delivery.pulses() - self.filled_at_pulse & _PULSE_MASK
-        delivery.settle(0, basal_pulses, fast_pulses, extended_pulses, prime_pulses)
-        # What the power took goes back into the reservoir that it came from, if that is still there (D-925).
-        if lost > 0:
-            self.reservoir.restore(self.reservoir.remaining_pulses + min(lost, since_filled))
-        if lost > since_filled:
-            self.filled_at_pulse = delivery.pulses() & _PULSE_MASK
-        self.guardrails.restore_day((self.daily.basal_mu + self.daily.bolus_mu) // self.settings.PULSE_MU)
-        annunciation_id = 0
-        if in_doubt:
-            annunciation_id = self.annunciations.announce(0, _SYSTEM_ISSUE)
-        if self._moving() and not self.reservoir.remaining_pulses:
-            annunciation_id = self.annunciations.announce(0, _RESERVOIR_EMPTY)
-        self.annunciations.wake_all(0)
-        first = self._orders.nth(0)
-        second = self._orders.nth(1)
-        if first.active:
-            self._end_at_restart(first, annunciation_id)
-        if second.active:
-            self._end_at_restart(second, annunciation_id)
-        self._stop(0, _ERROR_ABORT, annunciation_id)
-        self._end_complete(0)
-
-    def _end_at_restart(self, bolus, annunciation_id):
-        if bolus.complete():
-            self._orders.end(0, bolus, _COMPLETE, 0)
-        else:
-            self._orders.end(0, bolus, _ERROR_ABORT, annunciation_id)
+            self.emit(_THERAPY, s, old, state, 0, 0, 0)
+            self.rate_changed(s)
 
     # The reservoir has been filled; the pulses counted by now came from what was there before.
-    def _fill(self, s, pulses):
+    def fill(self, s, pulses):
         self.filled_at_pulse = self.delivery.pulses() & _PULSE_MASK
         self.reservoir.fill(s, pulses)
 
@@ -254,7 +215,7 @@ class Machine:
         return _PRIMING if self.priming.active else _READY
 
     # Whether pulses may fall due now or after a Pause.
-    def _moving(self):
+    def moving(self):
         return self.therapy != _STOP or self.priming.active
 
     # Whether insulin of before a power cut, which works for so long, may still work (D-1109).
@@ -262,37 +223,27 @@ class Machine:
         return self.resumed and s < 60 * minutes
 
     def last_fast_bolus_s(self):
-        return self._orders.last_fast_s
-
-    # The last ID and the controller settings as the journal holds them.
-    def restore_bolus_id(self, bolus_id):
-        self._orders.last_id = bolus_id
-
-    def restore_settings(self, *values):
-        control = self.control.settings
-        if control.judge(*values):
-            control.take(*values)
-            self.iob.configure(control.dia_minutes, control.peak_minutes)
+        return self.orders.last_fast_s
 
     # The rate that leaves the pump: 0 outside Run.
     def delivered_rate_mu_per_h(self):
         return self.delivery.rate_mu_per_h if self.therapy == _RUN else 0
 
     # Puts TBR or profile in force, and tells a change of the delivered rate.
-    def _rate_changed(self, s):
+    def rate_changed(self, s):
         old = self.reported_mu_per_h
         self._apply_rate()
         if old != self.reported_mu_per_h:
-            self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, _DEVICE, 0, 0)
+            self.emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, _DEVICE, 0, 0)
 
     # The second half of a TBR's group: told even when the delivered rate stays the same.
     def _rate_changed_by_tbr(self, s, context):
         old = self.reported_mu_per_h
         self._apply_rate()
-        self._emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
+        self.emit(_BASAL_CHANGED, s, old, self.reported_mu_per_h, context, 0, 0)
 
     # A controller that cannot be loaded is told at once, not with the next sample (D-1112).
-    def _prepare_controller(self, s):
+    def prepare_controller(self, s):
         if not self.control.prepare(self):
             self.annunciations.announce(s, _SYSTEM_ISSUE)
 
@@ -306,14 +257,14 @@ class Machine:
         self.delivery.rate_mu_per_h = rate_mu_per_h
         self.reported_mu_per_h = self.delivered_rate_mu_per_h()
 
-    def _end_tbr(self, s, reason, annunciation_id):
+    def end_tbr(self, s, reason, annunciation_id):
         if self.tbr.suspension:
             self.control.suspensions.end(s)
         self.tbr.end(s, reason, annunciation_id)
         self._rate_changed_by_tbr(s, _DEVICE)
 
     # Puts the block of the basal profile in force that s falls into.
-    def _follow_profile(self, s):
+    def follow_profile(self, s):
         self.basal.refresh(s)
         self.iob.scheduled.follow(s, self.basal.rate_mu_per_h)
-        self._rate_changed(s)
+        self.rate_changed(s)

@@ -37,7 +37,3 @@ class Priming:
 
     def complete(self):
         return self.portion.delivered == self.portion.pulses
-
-    # What it has delivered, counted anew.
-    def redeliver(self, pulses):
-        self.portion.delivered = max(0, min(pulses, self.portion.pulses))

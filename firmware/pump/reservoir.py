@@ -32,11 +32,6 @@ class Reservoir:
         if self.remaining_pulses == self._low_pulses:
             self._annunciations.announce(s, _RESERVOIR_LOW)
 
-    # As the journal says after a power cut: nothing is told.
-    def restore(self, pulses):
-        self.remaining_pulses = min(pulses, self.capacity_pulses)
-        self.remaining_mu = self.remaining_pulses * self._pulse_mu
-
     def fill(self, s, pulses):
         self.remaining_pulses = pulses
         self.remaining_mu = pulses * self._pulse_mu

@@ -44,12 +44,6 @@ class TbrTemplates:
         self._values[at] = value
         self._minutes[at] = duration_minutes
 
-    # Whether a template can be set, and be used.
-    def settable(self, number):
-        if self._templates.type_of(number) != _TEMPLATE_TBR:
-            return _OUT_OF_RANGE
-        return _NOT_APPLICABLE if number == self.preset else _SUCCESS
-
     def usable(self, number):
         if self._templates.type_of(number) != _TEMPLATE_TBR:
             return _OUT_OF_RANGE

@@ -6,31 +6,30 @@ from pump.profiles import Profiles
 from pump.tbr_templates import TbrTemplates
 
 # Words of pump/events.py.
-_OUT_OF_RANGE = const(0x73)
 _TEMPLATE_BASAL = const(0x33)
 _TEMPLATE_BOLUS = const(0x55)
 _TEMPLATE_TARGET = const(0x96)
 _TEMPLATE_TBR = const(0x3C)
 
-_ACTIVATED = const(0x80)
+ACTIVATED = const(0x80)
 
 
 class Templates(Profiles):
     # rates: the steps of basal rates.
     def __init__(self, settings, rates):
-        self._types = settings.TEMPLATE_TYPES
+        self.types = settings.TEMPLATE_TYPES
         # A basal that cannot be adjusted has no templates; their numbers stay as they are.
         self._adjustable = settings.BASAL_ADJUSTABLE
         # The row of each number among the profiles, 0 for what is no profile; and of the first number of each type of
         # profile, the number that is activated, 0 for none.
-        self._row_of = bytearray(len(self._types))
-        self._activated = bytearray(len(self._types))
+        self.row_of = bytearray(len(self.types))
+        self.activated_of = bytearray(len(self.types))
         rows = high_rows = 0
-        for number in range(1, len(self._types)):
-            kind = self._types[number]
+        for number in range(1, len(self.types)):
+            kind = self.types[number]
             if kind not in (_TEMPLATE_TBR, _TEMPLATE_BOLUS):
                 rows += 1
-                self._row_of[number] = rows
+                self.row_of[number] = rows
                 high_rows |= (kind == _TEMPLATE_TARGET) << rows
         super().__init__(settings, rates, rows, high_rows)
         self.tbr = TbrTemplates(self)
@@ -40,7 +39,7 @@ class Templates(Profiles):
 
     # The type of a number, 0 when there is no such template.
     def type_of(self, number):
-        kind = self._types[number] if 0 <= number < len(self._types) else 0
+        kind = self.types[number] if 0 <= number < len(self.types) else 0
         return kind if self.offers(kind) else 0
 
     # Whether the pump has templates of a type.
@@ -53,14 +52,14 @@ class Templates(Profiles):
     # The lowest number of a type, and how many there are.
     def first(self, kind):
         number = 1
-        while self._types[number] != kind:
+        while self.types[number] != kind:
             number += 1
         return number
 
     def count_of(self, kind):
         count = 0
-        for number in range(len(self._types)):
-            count += self._types[number] == kind
+        for number in range(len(self.types)):
+            count += self.types[number] == kind
         return count
 
     # Whether a client may write it, and whether there is something in it.
@@ -73,84 +72,35 @@ class Templates(Profiles):
             return self.tbr.kind(number) != 0
         if kind == _TEMPLATE_BOLUS:
             return self.bolus.kind(number) != 0
-        return kind != 0 and self.counts[self._row_of[number]] > 0
+        return kind != 0 and self.counts[self.row_of[number]] > 0
 
     # --- Profiles ---------------------------------------------------------------------------------------------------
 
     # How many blocks a profile has; they are numbered from 0 here, from 1 on the wire.
     def count(self, number):
-        return self.counts[self._row_of[number]]
+        return self.counts[self.row_of[number]]
 
     def duration_minutes(self, number, block):
-        return self._durations[self._row_of[number] * self.blocks_max + block]
+        return self.durations[self.row_of[number] * self.blocks_max + block]
 
     # mU/h of a basal profile, tenths of the others' units; of a target range the lower end.
     def value(self, number, block):
-        return self._values[self._row_of[number] * self.blocks_max + block]
+        return self.values[self.row_of[number] * self.blocks_max + block]
 
     # The upper end of a target range, else 0.
     def high(self, number, block):
-        return self._highs[self._row_of[number] * self.blocks_max + block]
-
-    def write(self, kind, number, index, duration_minutes, value, high):
-        if not self._is_profile(kind, number):
-            self.drop()
-            return _OUT_OF_RANGE
-        return self._take(number, kind, index, duration_minutes, value, high)
-
-    def complete(self, kind, number):
-        if not self._is_profile(kind, number):
-            self.drop()
-            return _OUT_OF_RANGE
-        return self._finish(number, self._row_of[number])
-
-    def _is_profile(self, kind, number):
-        return self.exists(number) and self.type_of(number) == kind and self._row_of[number] > 0
+        return self.highs[self.row_of[number] * self.blocks_max + block]
 
     # The number that is activated of a type of profile, 0 for none.
     def activated(self, kind):
-        return self._activated[self.first(kind)]
-
-    # Whether a number can be activated; and activates one that can.
-    def activatable(self, number):
-        return self.configured(number) and self._row_of[number] > 0
+        return self.activated_of[self.first(kind)]
 
     def activate(self, number):
-        self._activated[self.first(self._types[number])] = number
-
-    # Resets all the listed templates or none: each must be configured, none come with the pump or be activated.
-    def reset(self, numbers, first, count):
-        for i in range(first, first + count):
-            number = numbers[i]
-            if not self.configured(number) or not self.configurable(number):
-                return False
-            if self._row_of[number] and self.activated(self._types[number]) == number:
-                return False
-        for i in range(first, first + count):
-            kind = self._types[numbers[i]]
-            if kind == _TEMPLATE_TBR:
-                self.tbr.put(numbers[i], 0, 0, 0)
-            elif kind == _TEMPLATE_BOLUS:
-                self.bolus.put(numbers[i], 0, 0, 0, 0, 0, 0)
-            else:
-                self.counts[self._row_of[numbers[i]]] = 0
-        return True
+        self.activated_of[self.first(self.types[number])] = number
 
     # An octet for each number from 1: how many blocks a profile has, and whether it is activated. For the journal.
     def save_directory(self, buf, at):
-        for number in range(1, len(self._types)):
-            row = self._row_of[number]
-            activated = row and self.activated(self._types[number]) == number
-            buf[at + number - 1] = self.counts[row] | (_ACTIVATED if activated else 0)
-
-    def restore_directory(self, buf, at):
-        for number in range(1, len(self._types)):
-            row = self._row_of[number]
-            if row:
-                said = buf[at + number - 1]
-                self.counts[row] = said & ~_ACTIVATED
-                first = self.first(self._types[number])
-                if said & _ACTIVATED:
-                    self._activated[first] = number
-                elif self._activated[first] == number:
-                    self._activated[first] = 0
+        for number in range(1, len(self.types)):
+            row = self.row_of[number]
+            activated = row and self.activated(self.types[number]) == number
+            buf[at + number - 1] = self.counts[row] | (ACTIVATED if activated else 0)

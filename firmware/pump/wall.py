@@ -8,8 +8,7 @@ _DAY_S = const(86400)
 # Days from 0000-03-01 to 2000-01-01, and in 400 years.
 _EPOCH_DAYS = const(730425)
 _DAYS_400_YEARS = const(146097)
-# The years that a CGMS or IDS date can have in the Gregorian calendar.
-_YEAR_MIN = const(1583)
+# The last year that a CGMS or IDS date can have.
 _YEAR_MAX = const(9999)
 
 # Zone and daylight saving as CGMS 1.0.2 writes "unknown".
@@ -73,15 +72,6 @@ class Wall:
         self.hour = second // 3600
         self.minute = second // 60 % 60
         self.second = second % 60
-
-    # Whether such a date and time exists.
-    def valid(self, year, month, day_of_month, hour, minute, second):
-        if not (_YEAR_MIN <= year <= _YEAR_MAX and 1 <= month <= 12 and 1 <= day_of_month <= 31):
-            return False
-        if not (0 <= hour <= 23 and 0 <= minute <= 59 and 0 <= second <= 59):
-            return False
-        self.date(day_number(year, month, day_of_month))
-        return self.day_of_month == day_of_month
 
     # From pump second s on it is this date and time, which is valid.
     def set(self, s, year, month, day_of_month, hour, minute, second, zone, dst):

@@ -32,6 +32,8 @@ import sys
 sys.path.insert(0, {firmware!r})
 import settings
 from pump.core import Pump
+from pump.template_commands import activate, complete_profile, write_block
+from pump.volatile import Volatile
 from pump.events import RUN, TEMPLATE_BASAL as BASAL
 
 class Motor:
@@ -47,12 +49,12 @@ def emit(event, s, a=0, b=0, c=0, d=0, e=0):
 
 def main():
     motor = Motor()
-    pump = Pump(settings, emit, motor)
+    pump = Pump(settings, emit, motor, Volatile())
     pump.advance(1)
     codes = [
-        pump.write_block(1, BASAL, 1, 1, 1440, 2000, 0),
-        pump.complete_profile(1, BASAL, 1),
-        pump.activate(1, bytes((1,)), 0, 1),
+        write_block(pump, 1, BASAL, 1, 1, 1440, 2000, 0),
+        complete_profile(pump, 1, BASAL, 1),
+        activate(pump, 1, bytes((1,)), 0, 1),
         pump.set_therapy_state(1, RUN),
     ]
     pump.advance(3600)

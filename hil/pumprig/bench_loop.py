@@ -23,6 +23,9 @@ import gc
 import time
 import settings
 from pump.core import Pump
+from pump.seldom import announce_carbs, configure
+from pump.template_commands import activate, complete_profile, write_block
+from pump.volatile import Volatile
 from pump.events import OREF, RUN
 
 class Motor:
@@ -35,19 +38,19 @@ def emit(event, s, a=0, b=0, c=0, d=0, e=0):
     pass
 
 def made():
-    pump = Pump(settings, emit, Motor())
+    pump = Pump(settings, emit, Motor(), Volatile())
     pump.advance(0)
     profiles = ((1, 0x33, 1000, 0), (10, 0x5A, 450, 0), (12, 0x66, 100, 0), (14, 0x96, 1000, 1100))
     for number, kind, value, high in profiles:
-        pump.write_block(0, kind, number, 1, 1440, value, high)
-        pump.complete_profile(0, kind, number)
-        pump.activate(0, bytes((number,)), 0, 1)
+        write_block(pump, 0, kind, number, 1, 1440, value, high)
+        complete_profile(pump, 0, kind, number)
+        activate(pump, 0, bytes((number,)), 0, 1)
     pump.set_therapy_state(0, RUN)
     pump.cgm_session(0, 0)
     return pump
 
 def choose(pump):
-    code = pump.configure(0, OREF, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
+    code = configure(pump, 0, OREF, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     if code != 0x0F:
         raise RuntimeError("the pump does not take oref: " + str(code))
 
@@ -70,7 +73,7 @@ def measure(carbs, late, counted):
     for number in range({decisions}):
         pump.advance(second(number, late))
         if carbs and number % 36 == 0:
-            pump.announce_carbs(second(number, late), 60, 0)
+            announce_carbs(pump, second(number, late), 60, 0)
         gc.collect()
         if counted:
             gc.disable()
@@ -105,7 +108,7 @@ def answer(step):
         for number in range(289):
             Kept.pump.advance(300 * number + 20)
             if number % 72 == 36:
-                Kept.pump.announce_carbs(300 * number + 20, 40, 0)
+                announce_carbs(Kept.pump, 300 * number + 20, 40, 0)
             sample(Kept.pump, number)
     used = gc.mem_alloc()
     gc.collect()

@@ -31,10 +31,10 @@ _ONLY_FOR = (
 )
 # What the first request for it brings along, if there ever is one. Over the air reads must be answered at once: there
 # what is read is loaded from the start.
-_ASKED = ("gatt.racp", "gatt.seldom", "gatt.templates")
-_READ = "gatt.seldom"
+_ASKED = ("gatt.racp", "gatt.seldom", "gatt.seldom_records", "gatt.templates", "pump.bounds")
+_READ = ("gatt.seldom", "gatt.seldom_records", "pump.bounds")
 # What leaves the memory again when it has started.
-_STARTS = ("journal.recovery", "start")
+_STARTS = ("journal.recovery", "pump.restart", "start")
 # What goes onto a board as a source.
 _SOURCES = ("main", "board")
 _NAMES = "(names)"
@@ -182,7 +182,7 @@ def _only_for(file: PackedFile) -> str:
 
 def _is_asked(file: PackedFile, bearer: str) -> bool:
     last = file.modules[-1]
-    return last in _ASKED and not (bearer == "ble" and last == _READ)
+    return last in _ASKED and not (bearer == "ble" and last in _READ)
 
 
 def _configuration(

@@ -7,6 +7,7 @@ import bluetooth
 import settings as product
 from bearer import ble
 from firmware.journal_bench import BLOCK_BYTES, HISTORY_BLOCKS, STATE_BLOCKS, Device
+from firmware.whole_pump import Pump
 from flash import Flash
 from gatt import vendor
 from gatt.air import AirPeripheral
@@ -14,7 +15,6 @@ from gatt.recorder import Recorder
 from journal.history import History
 from journal.ring import Ring
 from journal.store import Store
-from pump.core import Pump
 from pumpwire import database, e2e
 from pumpwire.declare import TO_CLIENT
 from pumpwire.registry import MESSAGES, decode

@@ -1,6 +1,7 @@
 """Runs on MicroPython: asks a pump for what it loads late while its heap is full, and again when there is room.
 
-Prints `full ANSWERS`, `pulses N` and `room ANSWERS`: how the last PDU of each answer begins, in hexadecimal digits.
+Prints `full ANSWERS`, `pulses N` and `room ANSWERS`: how the last PDU of each answer begins, in hexadecimal digits;
+and `limits MU MU`: the maximum bolus after the one and after the other.
 """
 
 import gc
@@ -54,9 +55,10 @@ class Client:
             self.ask(bytes((0x12, handle, 0, bits, 0)))
 
     def requests(self):
-        """A read, the activated templates, the end of what is done with records."""
+        """A read, the activated templates, the end of what is done with records, a maximum bolus of 5 IU."""
         return (
             bytes(PUMP_DATA), self.written(COMMAND, b"\x48\x12"), self.written(RECORDS, b"\x55\x0f"),
+            self.written(COMMAND, b"\x8d\x14\x05\x00"),
         )  # fmt: skip
 
     def answers(self, requests, out):
@@ -84,7 +86,7 @@ def main():
     """Ask, let an hour pass, ask again."""
     client = Client()
     client.configure()
-    full, room = bytearray(3 * KEPT_OCTETS), bytearray(3 * KEPT_OCTETS)
+    full, room = bytearray(4 * KEPT_OCTETS), bytearray(4 * KEPT_OCTETS)
     refused, done = client.requests(), client.requests()
     before = client.pump.delivery.basal_pulses
     hold = [None] * 512
@@ -97,12 +99,14 @@ def main():
         client.pump.advance(s)
         client.server.run()
     pulses = client.pump.delivery.basal_pulses - before
+    limit_mu = client.pump.max_bolus_mu
     del hold
     gc.collect()
     client.answers(done, room)
     print("full", hexlify(full, " ").decode())
     print("pulses", pulses)
     print("room", hexlify(room, " ").decode())
+    print("limits", limit_mu, client.pump.max_bolus_mu)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ controller suspends and resumes, and every decision leaves as a frame.
 """
 
 import gc
+import sys
 import time
 
 import micropython
@@ -20,6 +21,7 @@ from gatt.wire_tables import WIRE_VERSION
 from octets import crc16
 from pump.core import Pump
 from pump.history import History
+from pump.volatile import Volatile
 
 SAMPLES = 60
 GLUCOSE = (120, 112, 104, 96, 88, 80, 75, 72, 70, 75, 80, 90, 100, 110, 118)
@@ -98,25 +100,32 @@ def measurement(offset_minutes, glucose):
 
 
 def build():
-    """A connected pump in Run under plgs: clock, UART, bearer, server, pump."""
+    """A connected pump in Run under plgs: clock, UART, bearer, server, pump. What it loads late it has not loaded."""
+    import pump as package
+    from pump import seldom, template_commands
+
     clock, uart = BenchClock(), Uart()
     bearer = SerialBearer(uart, 115200, clock)
     history = History(100)
     recorder = Recorder(history)
-    pump = Pump(settings, recorder.emit, Motor())
+    pump = Pump(settings, recorder.emit, Motor(), Volatile())
     peripheral = Peripheral(clock, bearer, pump, history, recorder, settings, Identity(), 247, NoRadio())
     pump.advance(0)
-    pump.write_block(0, 0x33, 1, 1, 1440, 1000, 0)
-    pump.complete_profile(0, 0x33, 1)
-    pump.activate(0, [1], 0, 1)
+    template_commands.write_block(pump, 0, 0x33, 1, 1, 1440, 1000, 0)
+    template_commands.complete_profile(pump, 0, 0x33, 1)
+    template_commands.activate(pump, 0, [1], 0, 1)
     pump.set_therapy_state(0, 0x55)
-    pump.configure(0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
+    seldom.configure(pump, 0, 0x3C, 80, 70, 30, 120, 150, 15, 30, 300, 75, 0, 0, 0, 5, 3)
     pump.cgm_session(0, 0)
     open_body = bytes((1, 2, 3, 4, WIRE_VERSION, 0, 0, 0))
     for octets in (frame(1, open_body), frame(5, bytes((0x12, CONTROLLER_DECISION + 1, 0, 1, 0)))):
         uart.frame = octets
         bearer.receive()
     peripheral.server.run()
+    recorder.seldom = None
+    for module in (seldom, template_commands):
+        del sys.modules[module.__name__]
+        delattr(package, module.__name__.split(".")[-1])
     return clock, uart, bearer, peripheral.server, pump
 
 

@@ -9,12 +9,12 @@ import random
 import struct
 
 import settings as product
+from firmware.whole_pump import Pump
 from flash import Flash
 from journal.history import History
 from journal.ring import Ring
 from journal.store import Store
 from pump import events
-from pump.core import Pump
 
 BLOCK_BYTES = 4096
 STATE_BLOCKS = 4

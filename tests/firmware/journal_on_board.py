@@ -12,12 +12,13 @@ import micropython
 # As main.py has it: compiling leaves much behind.
 gc.threshold(8192)
 
+from whole_pump import Pump  # noqa: E402
+
 import settings as product  # noqa: E402
 from flash import Flash  # noqa: E402
 from journal.history import History  # noqa: E402
 from journal.ring import Ring  # noqa: E402
 from journal.store import Store  # noqa: E402
-from pump.core import Pump  # noqa: E402
 
 gc.threshold(-1)
 

@@ -12,7 +12,12 @@ TBR_CHANGED    value, duration_minutes, elapsed_minutes, template, 1 when relati
 
 import settings as product
 from pump import events
-from pump.core import Pump
+
+try:
+    from firmware.whole_pump import Pump
+except ImportError:
+    # Without the tests' package, as on MicroPython.
+    from whole_pump import Pump
 
 _NAMES = (
     "REFERENCE_TIME", "BOLUS_STARTED", "BOLUS_ENDED", "BASAL_CHANGED", "TBR_STARTED", "TBR_ENDED", "TBR_CHANGED",

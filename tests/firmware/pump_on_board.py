@@ -8,9 +8,9 @@ import gc
 import time
 
 import micropython
+from whole_pump import Pump
 
 import settings as product
-from pump.core import Pump
 
 
 class Motor:

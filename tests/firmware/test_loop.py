@@ -60,7 +60,9 @@ def test_what_is_loaded_late_waits_for_the_end_of_a_pulse(make_bench, late):
     """
     bench = make_bench()
     bench.subscribed()
-    bench.procedure("StartPriming", priming_amount_iu=Decimal("0.5"))
+    # Without a profile: writing one would load what is to be loaded during the pulse.
+    bench.procedure("SetTherapyControlState", therapy_control_state=0x55)
+    bolus(bench, 1)
     while not bench.edges or not bench.edges[-1][1]:
         bench.run_for(0.001)
     rise_us = bench.edges[-1][0]

@@ -48,7 +48,7 @@ def test_a_refused_bolus_uses_no_id():
 def test_the_id_after_65535_is_1():
     """D-402: 0 is never one."""
     bench = Bench().dose(0)
-    bench.pump.restore_bolus_id(65534)
+    bench.pump.orders.last_id = 65534
     for s in (1, 11):
         bench.bolus(s, 50)
     assert [line[1] for line in bench.all("BOLUS_STARTED")] == [65535, 1]

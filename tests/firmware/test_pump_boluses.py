@@ -238,7 +238,7 @@ def test_they_are_listed_by_the_start_of_delivery():
 def test_of_two_that_start_at_once_the_one_that_was_accepted_first_is_first(fast_first):
     """D-411: also when the IDs begin anew between them; both end in this order at a Stop (D-502)."""
     bench = Bench().dose(0)
-    bench.pump.restore_bolus_id(65534)
+    bench.pump.orders.last_id = 65534
     for fast in (fast_first, not fast_first):
         bench.bolus(10, *((1000,) if fast else (0, 1000, 60)))
     assert listed(bench, 20) == [65535, 1]

@@ -9,6 +9,7 @@ import pytest
 from firmware.plgs_bench import configure, plgs, sample
 from firmware.pump_bench import Bench
 from pump import events
+from pump.restart import Restart
 
 OK, OUT, NOT_NOW, REFUSED = events.SUCCESS, events.OUT_OF_RANGE, events.NOT_COMPLETED, events.NOT_APPLICABLE
 CLIENT, DEVICE, CONTROLLER = events.REMOTE_CONTROL, events.DEVICE, events.AP_CONTROLLER
@@ -308,7 +309,7 @@ def test_after_a_restart_the_day_goes_on_and_the_hour_is_empty():
     """D-1205: total daily insulin is in the newest hour of the day."""
     bench = Bench()
     bench.pump.daily.basal_mu = 900
-    bench.pump.restart(0, 0, 0, 0, False)
+    Restart(bench.pump).begin(0, 0, 0, 0, False)
     guard(bench, 1, hour=1000, day=1000)
     bench.dose(0, s=2)
     assert [bench.bolus(3, fast_mu=150), bench.bolus(4, fast_mu=100)] == [NOT_NOW, OK]

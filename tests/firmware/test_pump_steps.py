@@ -8,6 +8,7 @@ import pytest
 from firmware.plgs_bench import configure
 from firmware.pump_bench import Bench
 from pump import events
+from pump.restart import Restart
 from pump.steps import Steps
 
 FINE = {
@@ -143,8 +144,9 @@ def test_every_size_of_pulse(pulse):
 @pytest.mark.parametrize("pulse", [10, 25, 50, 100, 500, 2000])
 def test_delivered_insulin_starts_again_for_every_pulse(pulse):
     """D-902: 80,000 IU are still shown, the pulse beyond makes 0."""
-    delivery = Bench({"PULSE_MU": pulse}).pump.delivery
-    delivery.restore(80000000 // pulse, 80000000 // pulse + 1)
+    pump = Bench({"PULSE_MU": pulse}).pump
+    Restart(pump).restore_pulses(80000000 // pulse, 80000000 // pulse + 1)
+    delivery = pump.delivery
     assert (delivery.basal_mu, delivery.bolus_mu) == (80000000, 0)
 
 

@@ -55,7 +55,7 @@ assert abs(bench.pump.decision.predicted_mg_dl) < 0x7FFF
 
 # Seventeen years on, and all dates that can be set.
 bench = Bench().dose(0)
-bench.pump.now_s = bench.pump._midnight_s = bench.pump._reference_s = 2**29
+bench.pump.now_s = bench.pump.midnight_s = bench.pump._reference_s = 2**29
 bench.pump.basal.boundary_s = 2**29
 for year in (1583, 2000, 9999):
     bench.do(2**29 + year, "set_clock", year, 12, 31, 23, 59, 59, 56, 8)
