@@ -33,7 +33,7 @@ def taken(tmp_path_factory):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="Code that is loaded from files lies on the heap: 59 KB of it take 90 KB there, because every function, "
+    reason="Code that is loaded from files lies on the heap: 55 KB of it take 80 KB there, because every function, "
     "class and name is an object of whole blocks of 16 octets; what the pump keeps takes 26 KB.",
 )
 def test_after_boot_at_most_100_kb_of_a_heap_of_32_bits_are_taken(taken):
@@ -41,5 +41,5 @@ def test_after_boot_at_most_100_kb_of_a_heap_of_32_bits_are_taken(taken):
 
 
 def test_the_heap_after_boot_does_not_grow_unseen(taken):
-    """Octets that were reached; before modules were merged it was 171,088, before some were loaded late 136,080."""
-    assert taken <= 120_000
+    """Octets that were reached; before names were shared it was 118,288."""
+    assert taken <= 109_200

@@ -335,8 +335,7 @@ def test_whatever_names_are_used_for_packing_changes_nothing(compiled, tmp_path)
     "text",
     [
         "from words import *\n",
-        "eval('1')\n",
-        "setattr(words, 'more', 1)\n",
+        *("eval('1')\n", "setattr(words, 'more', 1)\n"),
         "class Kind(words.pick()):\n    pass\n",
         "Base = words.Kind if words else object\nclass Kind(Base):\n    pass\n",
         "if (found := words.pick()):\n    pass\n",
@@ -345,6 +344,7 @@ def test_whatever_names_are_used_for_packing_changes_nothing(compiled, tmp_path)
         "read = getattr\n",
         "words.pick(**{})\n",
         "class Kind:\n    def __getattr__(self, name):\n        return name\n",
+        "ERRORS = AttributeError, ValueError\ntry:\n    words.Kind().rate\nexcept ERRORS:\n    pass\n",
     ],
 )
 def test_a_firmware_that_is_not_followed_keeps_its_modules_and_says_why(text, tmp_path):

@@ -72,7 +72,7 @@ def short_names(tree):
     of_classes = {}
     for classes, attributes in made.classes:
         shorts = {was: short for short, was in attributes.items()}
-        of_classes |= {name: shorts for name in classes.values()}
+        of_classes |= dict.fromkeys(classes.values(), shorts)
     return of_classes
 
 
@@ -137,7 +137,25 @@ def rare_of(thing):
     except (AttributeError, ValueError):
         return "none"
 def go():
-    print(rare_of(Small()), rare_of(Big()), hasattr(Big(), "rare"))
+    print(rare_of(Small()), rare_of(Big()))
+""",
+    "asked of itself without being there": """class Small:
+    def __init__(self):
+        self.rare = 1
+class Bigger(Big):
+    def ask(self):
+        return self.rare
+def go():
+    try:
+        print(Bigger().ask())
+    except Exception as error:
+        print(type(error))
+""",
+    "asked for by a text": """class Small:
+    def __init__(self):
+        self.rare = 1
+def go():
+    print([(hasattr(each, "rare"), getattr(each, "rare", "none")) for each in (Small(), Big())])
 """,
     "globals in the body of a class": "".join(f"global{number} = {number}\n" for number in MANY)
     + "class Body:\n"

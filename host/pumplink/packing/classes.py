@@ -81,7 +81,7 @@ def _make_sure_it_is_of_the_family(
     firmware: Firmware, source: Source, scope: Scope, node: ast.Attribute,
     by_name: dict[tuple[str, str], Scope], found: dict[Scope, Family],
 ) -> None:  # fmt: skip
-    """A method that is taken out of its class may meet an object of another one, which has other private names."""
+    """A method that is taken out of its class may meet an object of another one, which has other names."""
     if not isinstance(node.value, (ast.Name, ast.Attribute)):
         return
     if isinstance(node.value, ast.Name) and scope.owner(node.value.id).parent is not None and firmware.alias(
@@ -125,13 +125,17 @@ def _own(found: dict[Scope, Family], node: ast.Attribute, scope: Scope) -> Famil
 
 
 def of_any_object(firmware: Firmware, found: dict[Scope, Family]) -> set[str]:
-    """Attributes that any object may have or be asked for: stored on what is not `self`, or asked for at a venture."""
+    """Attributes that any object may have or be asked for.
+
+    They are stored on what is not `self`, asked for at a venture, or asked of a `self` that has none of that name.
+    """
     names: set[str] = set()
     for source in firmware.sources.values():
         names |= source.scopes.ventured
         for node, scope in source.scopes.attributes:
+            family = _own(found, node, scope)
             # What is added to was there before.
             set_anew = isinstance(node.ctx, ast.Store) and id(node) not in source.scopes.added
-            if set_anew and _own(found, node, scope) is None:
+            if node.attr not in family.defined if family is not None else set_anew:
                 names.add(node.attr)
     return names

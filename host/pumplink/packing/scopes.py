@@ -14,6 +14,7 @@ _NOT_FOLLOWED = (ast.NamedExpr, ast.Nonlocal, ast.AsyncFunctionDef, ast.AsyncFor
 _BY_NAME = ("__import__", "compile", "delattr", "dir", "eval", "exec", "globals", "locals", "setattr", "vars")
 
 
+_MISSING = "AttributeError"
 _READ_BY_NAME = ("getattr", "hasattr")
 _ANSWERS_BY_NAME = ("__getattr__", "__setattr__", "__delattr__")
 
@@ -128,6 +129,7 @@ class Scopes(ast.NodeVisitor):
         self._scope = self.module
         self._conditional = 0
         self._called: set[int] = set()
+        self._caught: set[int] = set()
         for node in tree.body:
             self.visit(node)
         self._follow_classes()
@@ -150,7 +152,10 @@ class Scopes(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_Try(self, node: ast.Try) -> None:
-        if any(_lets_one_miss(handler) for handler in node.handlers):
+        caught = [part for handler in node.handlers if handler.type is not None for part in ast.walk(handler.type)]
+        missing = {id(part) for part in caught if isinstance(part, ast.Name) and part.id == _MISSING}
+        if missing:
+            self._caught |= missing
             inside = (part for statement in node.body for part in ast.walk(statement))
             self.ventured.update(part.attr for part in inside if isinstance(part, ast.Attribute))
         self._inside(node)
@@ -278,6 +283,8 @@ class Scopes(ast.NodeVisitor):
             raise self._refuse(node, f"{node.id} reaches what nobody sees it reach")
         if node.id in _READ_BY_NAME and id(node) not in self._called:
             raise self._refuse(node, f"{node.id} is followed only where it is called")
+        if node.id == _MISSING and id(node) not in self._caught:
+            raise self._refuse(node, f"{_MISSING} is followed only where it is caught")
         stored = not isinstance(node.ctx, ast.Load)
         place = Place(node.lineno, node.col_offset, node.lineno, node.col_offset + len(node.id.encode()))
         if stored:
@@ -357,10 +364,3 @@ class Scopes(ast.NodeVisitor):
 def _says_its_name(call: ast.Call) -> bool:
     """Whether a call of getattr or hasattr has the name of the attribute in it."""
     return len(call.args) > 1 and isinstance(call.args[1], ast.Constant) and isinstance(call.args[1].value, str)
-
-
-def _lets_one_miss(handler: ast.ExceptHandler) -> bool:
-    """Whether it is for an attribute that is not there."""
-    return handler.type is not None and any(
-        isinstance(node, ast.Name) and node.id == "AttributeError" for node in ast.walk(handler.type)
-    )
