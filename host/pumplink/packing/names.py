@@ -99,6 +99,7 @@ class Namer:
         self._taken |= self._met
         self.families = families(firmware)
         self._ours = self._attributes_of_ours()
+        self._palette = [*_ARGUMENTS, *_never_on_the_heap()]
         self._numbers: dict[Node, int] = {}
         self._nodes: list[Node] = []
         self._places: dict[Hashable, set[Node]] = {}
@@ -150,7 +151,7 @@ class Namer:
             uses | later, key=lambda node: (not uses[node], -uses[node].bit_length(), -later[node].bit_length(), node)
         )
         numbers = shared(nodes, self._rooms(set(nodes)), self._may_have)
-        self._names = {node: self._palette(number) for node, number in numbers.items()}
+        self._names = {node: self._name(number) for node, number in numbers.items()}
 
     def _rooms(self, nodes: set[Node]) -> list[set[Node]]:
         """Places in which names must differ."""
@@ -170,16 +171,16 @@ class Namer:
 
     def _may_have(self, number: int, node: Node) -> bool:
         """An argument is seen where a global is, and what MicroPython names may be meant where it is written."""
-        name = self._palette(number)
+        name = self._name(number)
         if len(name) == 1:
             return node not in self._globals and name not in self._as_attributes
         return name not in self._met
 
-    @cache  # noqa: B019
-    def _palette(self, number: int) -> str:
-        """Names: first those that the heap has anyway or never has, then short ones."""
-        free = [*_ARGUMENTS, *_never_on_the_heap()]
-        return free[number] if number < len(free) else self.fresh("", f"shared {number - len(free)}")
+    def _name(self, number: int) -> str:
+        """The name of that number: first those that the heap has anyway or never has, then short ones."""
+        while number >= len(self._palette):
+            self._palette.append(self.fresh("", f"shared {len(self._palette)}"))
+        return self._palette[number]
 
     def was(self) -> dict[str, str]:
         """What each short name was, where it stands for one only."""
