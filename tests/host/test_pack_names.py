@@ -183,6 +183,12 @@ def go():
         print(table.total(), table.biggest(), table.own)
 Big.show = lambda self: self.value7
 """,
+    "constants of a module that is handed on": """import consts
+def of(module):
+    return [""" + ", ".join(f"module.limit{number}" for number in range(400)) + """]
+def go():
+    print(of(consts))
+""",
     "locals of the same names": "def go():\n    big = Big()\n"
     + "".join(f"    {letter} = {number}\n" for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz"))
     + "    return print(big.total(), [a for a in (b, c, z) if a], (lambda id, any: id + any + d)(e, f))\n",
@@ -200,6 +206,7 @@ def total(): return words.part7(own)
 def biggest(): return biggest_part(own)
 """
 WORDS = "".join(f"def part{number}(x): return x * {number}\n" for number in MANY)
+CONSTS = "from micropython import const\n" + "".join(f"limit{number} = const({number})\n" for number in range(400))
 LATE = (
     "from words import part9\n"
     + "".join(f"late{number} = {number}\n" for number in MANY)
@@ -210,7 +217,7 @@ LATE = (
 @pytest.mark.parametrize("text", MEETS.values(), ids=MEETS)
 def test_whatever_meets_is_told_apart(text, tmp_path):
     tree = {"main.py": "import part\npart.go()\n", "part.py": BIG + text, "table.py": TABLE, "words.py": WORDS,
-            "late.py": LATE}  # fmt: skip
+            "late.py": LATE, "consts.py": CONSTS}  # fmt: skip
     source, packed_one = said_of_sources_and_packed(tmp_path, tree)
     assert source and source == packed_one
     # Only then was anything given another name.

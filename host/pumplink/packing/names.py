@@ -27,7 +27,8 @@ from pumplink.packing.sources import Firmware, Source
 
 __all__ = ["Namer"]
 
-_FIRST = string.ascii_letters + "_"
+# Not `_`: MicroPython does not keep a constant of a module whose name begins with it.
+_FIRST = string.ascii_letters
 _NEXT = string.ascii_letters + string.digits + "_"
 # What MicroPython calls by name on objects of a program: streams and block devices.
 _CALLED = {"readinto", "read", "readline", "write", "flush", "close", "ioctl", "readblocks", "writeblocks"}
