@@ -152,7 +152,7 @@ def _changes(source: str, tree: ast.Module) -> Iterator[_Change]:
 # An event has five values; a literal 0 stands for one that its kind does not have, and that nobody reads.
 def _padding(tree: ast.Module) -> Iterator[tuple[int, int]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_emit":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("_emit", "emit"):
             for value in node.args:
                 if isinstance(value, ast.Constant) and value.value == 0:
                     yield value.lineno, value.col_offset
