@@ -29,6 +29,7 @@ class Check:
         speed: judged only where time is real.
         unscaled: judged only where it does not go faster than real time either, which would multiply the host's share.
         own_time: judged only where the pump's time is not this host's, which may hold the pump up.
+        exact: judged only in lockstep over the cable, where each message comes once and at its moment.
         fitness: a miss says that the bench, not the pump, was unfit: INCONCLUSIVE instead of FAIL.
         motor: judged only where the motor itself is seen.
     """
@@ -41,6 +42,7 @@ class Check:
     motor: bool = False
     unscaled: bool = False
     own_time: bool = False
+    exact: bool = False
 
 
 def declare(*checks: Check) -> dict[str, Check]:
@@ -103,6 +105,8 @@ CHECKS: dict[str, Check] = declare(
     Check("stored-records", "The history holds what was recorded and not deleted", ("D-911",)),
     Check("reference-time", "History holds a reference time when it must", ("D-906",)),
     Check("status-changed", "Each change is indicated, and its bit stays set until it is reset", ("D-908", "D-814")),
+    Check("status-changed-in-time", "A change is indicated within its second", ("D-908",), own_time=True),
+    Check("status-changed-once", "Nothing is indicated when nothing has changed", ("D-908",), exact=True),
     Check("annunciation", "The annunciation shown is the one the rules give", ("D-603", "D-812", "D-831", "D-1112")),
     Check("pump-data", "The pump is made as the specification says",
           ("D-101", "D-106", "D-109", "D-205", "D-801", "D-802", "D-811", "D-958")),
@@ -144,6 +148,7 @@ class CheckBook:
         real_time: whether checks of speed are judged in this run.
         scaled: whether its time goes faster than real time.
         own_time: whether the pump's time is not this host's.
+        exact: whether each message comes once and at its moment.
         sees_pulses: whether checks that need the motor are.
         without: ids of checks that are switched off, to show that a wrong pump needs the check to be caught.
         on_violation: called with each violation that is kept.
@@ -157,6 +162,7 @@ class CheckBook:
         real_time: bool,
         scaled: bool = False,
         own_time: bool = True,
+        exact: bool = True,
         sees_pulses: bool = True,
         without: Iterable[str] = (),
         on_violation: Callable[[Violation], None] = lambda violation: None,
@@ -167,6 +173,7 @@ class CheckBook:
         self._real_time = real_time
         self._scaled = scaled
         self._own_time = own_time
+        self._exact = exact
         self._sees_pulses = sees_pulses
         self._without = frozenset(without)
         self._on_violation = on_violation
@@ -185,6 +192,7 @@ class CheckBook:
             (check.speed and not self._real_time, "computing takes no time in lockstep"),
             (check.unscaled and self._scaled, "a scaled clock multiplies the host's share"),
             (check.own_time and not self._own_time, "the pump's time is the host's, which may hold the pump up"),
+            (check.exact and not self._exact, "only in lockstep over the cable is a repetition known from a late one"),
         )
         return next((why for hinders, why in hindrances if hinders), "")
 

@@ -96,6 +96,7 @@ class Judge:
         on_event: called for each expected event except pulses.
         on_decision: called for each decision with its latencies in DUT ms and host ms.
         basal_pulses_per_hour_max: what the basal limit allows (D-801).
+        status: judges Status Changed; as in lockstep over the cable by default.
     """
 
     def __init__(
@@ -108,12 +109,13 @@ class Judge:
         on_event: Callable[[expected.Event], None],
         on_decision: Callable[[SeenDecision, float, float], None],
         basal_pulses_per_hour_max: int,
+        status: StatusWitness | None = None,
     ) -> None:
         self.oracle = oracle
         self.checks = checks
         self.pulses = PulseWitness(checks, on_pulse=on_pulse, basal_pulses_per_hour_max=basal_pulses_per_hour_max)
         self.suspended = SuspendedTime(checks)
-        self.status = StatusWitness(checks)
+        self.status = status or StatusWitness(checks)
         self.history = HistoryWitness(checks, self._record_read, self.suspended.read)
         self._on_record = on_record
         self._on_event = on_event

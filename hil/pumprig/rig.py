@@ -53,6 +53,7 @@ from pumprig.record import RunRecord
 from pumprig.repeat import Repeater
 from pumprig.schedule import Stimulus
 from pumprig.self_told import judge_health, judge_watchdog
+from pumprig.status_changed import status_witness
 from pumprig.story import Story
 from pumprig.trace import Sample
 from pumprig.verdict import Reason, Verdict, VerdictBook
@@ -92,7 +93,8 @@ class Rig:
         self.story = Story(record)
         self.checks = CheckBook(
             book, real_time=dut.real_time, scaled=dut.clock.scale > 1, own_time=dut.has_own_time,
-            sees_pulses=dut.sees_pulses, without=plan.without, on_violation=self.story.violation,
+            exact=not (dut.real_time or dut.choice.radio), sees_pulses=dut.sees_pulses, without=plan.without,
+            on_violation=self.story.violation,
         )  # fmt: skip
         # At scaled speed the host's share is multiplied: an answer that it holds back makes what follows late (D-955).
         self.link = Link(dut.bearer, att_timeout_s=ATT_TIMEOUT_S * max(1, dut.clock.scale))
@@ -291,6 +293,7 @@ class Rig:
             # What a Pause has withheld comes on top of an hour (D-503).
             basal_pulses_per_hour_max=1
             + settings.basal_limit_mu_per_h * (3600 + PAUSE_LIMIT_S) // 3600 // settings.pulse_mu,
+            status=status_witness(self.dut, self.checks),
         )
         self._audit = Audit(
             self.pump, judge, self.checks, self.record, sees_pulses=self.dut.sees_pulses, in_time=self.pace.in_time

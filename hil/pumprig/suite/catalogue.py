@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -130,12 +130,14 @@ _Wrong = TypeVar("_Wrong", bound=_Named)
 
 
 def over_air(wrong: Sequence[WrongFirmware]) -> tuple[WrongFirmware, ...]:
-    """Those that are wrong over the air, too: a fault of the serial bearer is none there.
+    """Those that are wrong over the air, too: a fault of the serial bearer is none there, and what is judged on the
+    cable alone catches nothing.
 
     Args:
         wrong: what there is.
     """
-    return tuple(one for one in wrong if all(edit.file != _CABLE for edit in one.edits))
+    kept = (one for one in wrong if not CHECKS[one.check].exact and all(edit.file != _CABLE for edit in one.edits))
+    return tuple(replace(one, second="") if one.second and CHECKS[one.second].exact else one for one in kept)
 
 
 def chosen(wrong: Sequence[_Wrong], names: Sequence[str], what: str = "wrong firmware") -> tuple[_Wrong, ...]:
