@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
-from dataclasses import asdict
 from decimal import Decimal
 
 from pumplink.pump import Pump
 from pumplink.results import PulseCounters
+from pumprig import read_back
 from pumprig.asking import Asker, Question, iu
 from pumprig.audit_delivery import DeliveryQuestions
 from pumprig.audit_templates import TemplateQuestions
@@ -20,7 +20,6 @@ from pumprig.expected_records import ANNUNCIATION_TYPES
 from pumprig.history import Record
 from pumprig.judge import Judge
 from pumprig.oracle import State
-from pumprig.oracle.oref_settings import FLAGS
 from pumprig.oracle.questions import GetCounter
 from pumprig.record import RunRecord
 from pumpwire.enums import CounterSelection, CounterType, RacpOperator, StatusChangedFlags
@@ -174,10 +173,7 @@ class Audit:
 
     def settings(self, at_s: int, state: State) -> None:
         """What was set, read back: controller settings, maximum bolus, clock (D-203, D-616, D-802)."""
-        seen = asdict(self._heard(at_s, self._pump.controller_settings()))
-        due = asdict(state.controller)
-        seen["controller"] = seen["controller"].name.lower()
-        due["controller"] = str(due["controller"])
+        due, seen = self._heard(at_s, read_back.controller_settings(state, self._pump))
         self._expect("settings", due == seen, at_s, "controller settings", due, seen, "D-616")
         limit, got = iu(state.max_bolus_mu), self._heard(at_s, self._pump.max_bolus())
         self._expect("settings", limit == got, at_s, "maximum bolus, IU", limit, got, "D-802")
@@ -186,17 +182,14 @@ class Audit:
 
     def oref_settings(self, at_s: int, state: State) -> None:
         """The settings of controller oref, read back whichever controller runs: the next one may be oref (D-1102)."""
-        due = {name: value for name, value in asdict(state.oref).items() if name not in FLAGS}
-        due["oref_flags"] = state.oref.oref_flags
-        seen = asdict(self._heard(at_s, self._pump.oref_settings()))
-        seen |= {"oref_flags": int(seen["oref_flags"]), "flat_cgm": seen["flat_cgm"].name.lower()}
+        due, seen = self._heard(at_s, read_back.oref_settings(state, self._pump))
         wrong = [name for name, value in due.items() if value != seen[name]]
         right, got = ({name: values[name] for name in wrong or due} for values in (due, seen))
         self._expect("settings", not wrong, at_s, "settings of oref", right, got, "D-1102")
 
     def guardrails(self, at_s: int, state: State) -> None:
         """The guardrails, read back (D-1201)."""
-        due, seen = asdict(state.guardrails), asdict(self._heard(at_s, self._pump.guardrails()))
+        due, seen = self._heard(at_s, read_back.guardrails(state, self._pump))
         self._expect("settings", due == seen, at_s, "guardrails", due, seen, "D-1201")
 
     def daily(self, at_s: int, state: State) -> None:

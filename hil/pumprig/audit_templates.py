@@ -39,6 +39,7 @@ class TemplateQuestions:
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
         self._told: dict[int, tuple[frozenset[int], Mapping[str, Any]]] = {}
+        self._questions: dict[tuple[str, int], Question] = {}
         self.all = False
 
     @property
@@ -84,7 +85,13 @@ class TemplateQuestions:
             lambda pump: sorted(pump.activated_templates()), "D-204",
         )  # fmt: skip
 
+    # The same one each time, so that it is known again.
     def _contents(self, kind: str, number: int) -> Question:
+        if (kind, number) not in self._questions:
+            self._questions[kind, number] = self._about(kind, number)
+        return self._questions[kind, number]
+
+    def _about(self, kind: str, number: int) -> Question:
         question, due, ask, rule = _reading(kind, number)
 
         def put(at_s: int, state: State) -> None:

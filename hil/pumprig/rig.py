@@ -27,21 +27,22 @@ from pumplink.errors import (
 from pumplink.link import ATT_TIMEOUT_S, Link
 from pumplink.meter import LinkMeter
 from pumplink.pump import Pump
-from pumplink.results import Decision, HistoryRecord, Procedure, PumpData
+from pumplink.results import Decision, Procedure, PumpData
 from pumprig import scenario_parts as parts
 from pumprig.actions import configure
+from pumprig.asking import Question
 from pumprig.audit import Audit
 from pumprig.checks import CHECKS, CheckBook
 from pumprig.dut import Dut, is_dead
-from pumprig.errors import BlockedError
 from pumprig.expectations import judge_expectations
 from pumprig.hands import Hands
 from pumprig.judge import Judge, SeenDecision
 from pumprig.line import Line, identify, link_summary, open_first
 from pumprig.lives import Lives
+from pumprig.missed import MissedQuestions
 from pumprig.motor_watch import PinWatch, ProbeWatch
 from pumprig.motor_width import PulseWidths
-from pumprig.oracle import OracleSettings
+from pumprig.oracle import OracleSettings, State
 from pumprig.oracle.settings import PAUSE_LIMIT_S
 from pumprig.own_trouble import controller_errors, with_its_name
 from pumprig.pace import Pace, Unfit, no_collector_pauses
@@ -56,9 +57,10 @@ from pumprig.self_told import judge_health, judge_watchdog
 from pumprig.status_changed import status_witness
 from pumprig.story import Story
 from pumprig.trace import Sample
+from pumprig.used_pump import refuse_used
 from pumprig.verdict import Reason, Verdict, VerdictBook
 from pumprig.wearer import Wearer
-from pumpwire.enums import RecordingReason, StatusChangedFlags
+from pumpwire.enums import StatusChangedFlags
 
 __all__ = ["Rig"]
 
@@ -109,6 +111,9 @@ class Rig:
         self._judge: Judge | None = None
         self._queue: list[tuple[int, int, int, Callable[[int], None]]] = []
         self._numbers = itertools.count()
+        self._missed = MissedQuestions(
+            lambda at_s, question: self._later(at_s, 2, self._asking(question)), self.pace.steady
+        )
         self._target_s = 0
         self._annunciation_due_s = -1
         self._handles_annunciations = any(
@@ -313,14 +318,9 @@ class Rig:
                 expected=0, observed=delivered, rule="D-903",
             )  # fmt: skip
             raise Unfit
-        if self.dut.board is not None:
-            return
-        self.pump.subscribe()
-        if delivered or not all(map(_of_idle_pump, self.pump.history())):
-            raise BlockedError(
-                "the pump has been used since its start, so its history is not this run's", where=self.dut.name,
-                remedy="Reset the board and start again.",
-            )  # fmt: skip
+        if self.dut.board is None:
+            self.pump.subscribe()
+            refuse_used(self.pump, self.plan.oracle_settings, self.dut.name)
 
     def _set_up(self, first_s: int) -> None:
         scenario, schedule = self.plan.scenario, self.plan.schedule
@@ -425,12 +425,15 @@ class Rig:
                 self._later(audit_s + number, 2, self._asking(question))
         if self.dut.board is None:
             for ask_s in range(start_s + PHASE_ASKED_EVERY_S, self.plan.schedule.end_s, PHASE_ASKED_EVERY_S):
-                self._later(ask_s, 2, self._asking(lambda at_s, state: self.pace.keep_phase(self.pump, at_s)))
+                self._later(ask_s, 2, self._asking(self._keep_phase))
         if not self.dut.sees_pulses:
             for ask_s in range(start_s + 59, self.plan.schedule.end_s, 60):
                 self._later(ask_s, 2, self._asking(self._ask_counters))
 
-    def _ask_counters(self, at_s: int, state: Any) -> None:
+    def _keep_phase(self, at_s: int, state: State) -> None:
+        self.pace.keep_phase(self.pump, at_s)
+
+    def _ask_counters(self, at_s: int, state: State) -> None:
         counters = self._audit.counted(at_s, state)
         if self._wearer.is_there:
             self._wearer.counted(at_s, counters.basal + counters.bolus)
@@ -468,6 +471,7 @@ class Rig:
 
     def _reconnect(self, at_s: int) -> None:
         self._hands.connect(at_s, self.plan.missed(at_s))
+        self._missed.connected(at_s)
 
     def _repeat(self, at_s: int) -> None:
         self._hands.repeat(at_s)
@@ -488,17 +492,19 @@ class Rig:
             for number, question in enumerate(self._audit.delivery.boluses, BOLUS_ASKED_AFTER_S):
                 self._later(at_s + number, 2, self._asking(question))
 
-    def _asking(self, question: Callable[[int, Any], None]) -> Callable[[int], None]:
+    def _asking(self, question: Question) -> Callable[[int], None]:
         def ask(at_s: int) -> None:
-            if self.pace.connected:
-                self.judge.advance(at_s)
-                try:
-                    question(at_s, self.judge.oracle.state())
-                except (ProcedureError, AttError):
-                    # An answer that came too late may refuse what has ended meanwhile.
-                    self.pace.in_time(at_s)
-                    raise
+            if not self.pace.connected:
+                self._missed.add(question)
+                return
+            self.judge.advance(at_s)
+            try:
+                question(at_s, self.judge.oracle.state())
+            except (ProcedureError, AttError):
+                # An answer that came too late may refuse what has ended meanwhile.
                 self.pace.in_time(at_s)
+                raise
+            self.pace.in_time(at_s)
 
         return ask
 
@@ -511,12 +517,9 @@ class Rig:
         # The rig is on its way to its next stimulus and asks after that one.
         self._annunciation_due_s = self._target_s + ANNUNCIATION_READ_AFTER_S
         self._later(self._annunciation_due_s, 1, self._asking(self._audit.annunciation))
-        self._later(self._annunciation_due_s + 1, 1, self._clear_annunciation_bit)
+        self._later(self._annunciation_due_s + 1, 1, self._asking(self._clear_annunciation_bit))
 
-    def _clear_annunciation_bit(self, at_s: int) -> None:
-        if not self.pace.connected:
-            return
-        self.judge.advance(at_s)
+    def _clear_annunciation_bit(self, at_s: int, state: State) -> None:
         self.pump.reset_status(StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED)
         self.judge.status.reset(StatusChangedFlags.ANNUNCIATION_STATUS_CHANGED)
         self.pace.in_time(at_s)
@@ -591,10 +594,3 @@ class Rig:
         judge_health(self.dut, self.checks, self._health, health, last_s)
         self.line.judge(last_s)
         self.link.close()
-
-
-# What a pump records that nobody has used since its start.
-def _of_idle_pump(record: HistoryRecord) -> bool:
-    if record.event == "HistoryReferenceTime":
-        return bool(record.fields["recording_reason"] != RecordingReason.SET_DATE_TIME)
-    return record.event == "HistoryTotalDailyInsulin"

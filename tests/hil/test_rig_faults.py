@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from hil.rig_bench import MANUAL, PLGS, command, every_5_minutes, fault, flat, pump
+from hil.rig_bench import MANUAL, PLGS, command, every_5_minutes, fault, firmware_copy, flat, pump
 from pumprig.verdict import Verdict
 
 BASAL = list(range(170, 3600, 180))
@@ -238,6 +238,38 @@ def test_a_bearer_that_is_down_again_and_again(bench):
     run = bench.run(PLGS, pump(), *downs)
     assert run.verdict is Verdict.PASS, run.explain()
     assert run.pulses == BASAL
+
+
+# What the audit of the second hour asks begins at 3697 s after the first sample.
+@pytest.mark.parametrize(
+    ("downs", "ended", "audits"),
+    [
+        # Before, within, and to the end of it; then once more while it is made up for.
+        ([(3600, 300)], (3900, 3960), 3), ([(3705, 60)], (3765, 3825), 3),
+        ([(3690, 20), (3715, 30)], (3745, 3805), 3),
+        # The next audit falls into the making up for this one.
+        ([(3600, 3695)], (7296, 7370), 3),
+        # Two audits are made up for by one.
+        ([(3600, 3800)], (7400, 7460), 2),
+    ],
+)  # fmt: skip
+def test_an_audit_that_falls_due_while_the_bearer_is_down_is_made_up_for_afterwards(bench, downs, ended, audits):
+    faults = [fault(at_s, "bearer_down", for_seconds=seconds) for at_s, seconds in downs]
+    run = bench.run(MANUAL, pump(), command(3590, "set_bolus", amount_iu=2), *faults, readings=flat(150))
+    assert run.verdict is Verdict.PASS, run.explain()
+    told = [event["at_s"] - 60 for event in run.events("audit")]
+    assert ended[0] < told[0] < ended[1]
+    assert len(told) == audits, told
+
+
+def test_what_is_told_only_between_two_audits_is_asked_when_the_bearer_is_back(bench, tmp_path):
+    """At the next audit the TBR is over, and nobody would have known that its minutes were wrong."""
+    wrong = firmware_copy(tmp_path, pump__tbr=("(self.end_s - s + 59) // 60", "(self.end_s - s) // 60"))
+    parts = (MANUAL, pump(), command(3500, "set_tbr", rate_iu_per_h=2, duration_minutes=20))
+    down = fault(3600, "bearer_down", for_seconds=301)
+    run = bench.run(*parts, down, readings=flat(120), firmware=wrong)
+    assert [reason.check for reason in run.outcome.reasons] == ["active-basal"], run.explain()
+    assert 3901 < (run.outcome.reasons[0].at_s or 0) - 60 < 3960
 
 
 def test_an_occlusion_while_the_bearer_is_down_is_told_afterwards(bench):
