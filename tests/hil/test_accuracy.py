@@ -271,7 +271,7 @@ def test_a_pump_that_is_late_with_a_pulse_fails(tmp_path):
 
 
 def test_a_pump_that_refuses_its_own_greatest_rate_fails(tmp_path):
-    limit = "self._rate_mu_per_h_max = settings.BASAL_LIMIT_MU_PER_H"
+    limit = "self.rate_mu_per_h_max = settings.BASAL_LIMIT_MU_PER_H"
     accuracy = measured("basal 30", firmware_copy(tmp_path, pump__profiles=(limit, limit + " - 1")))
     assert accuracy.verdict is Verdict.FAIL and missed(accuracy) == {"command"}
     assert accuracy.outcomes[0].result is None

@@ -8,9 +8,9 @@ import pytest
 from hil.rig_bench import MANUAL, fault, firmware_copy, pump
 from pumprig.verdict import Verdict
 
-REFERENCE = "        self._append(_REFERENCE_TIME, s)\n"
-ANNUNCIATION = "        self._append(_ANNUNCIATION, s)\n"
-PART_2 = "        self._append(_HISTORY_ANNUNCIATION_STATUS_CHANGED_2, s)\n"
+REFERENCE = "        self.append(_REFERENCE_TIME, s)\n"
+ANNUNCIATION = "        self.append(_ANNUNCIATION, s)\n"
+PART_2 = "        self.append(_HISTORY_ANNUNCIATION_STATUS_CHANGED_2, s)\n"
 SHOWN = "_ANNUNCIATION_STATUS_FLAGS_ANNUNCIATION_PRESENT\n"
 
 
