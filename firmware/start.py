@@ -45,6 +45,7 @@ def parts():
     pin = machine.Pin(board.MOTOR_PIN, machine.Pin.OUT)
     force = machine.ADC(machine.Pin(board.FORCE_ADC_PIN)) if board.FORCE_ADC_PIN >= 0 else NoForce()
     flash = Flash(device(board), board.FLASH_BLOCKS, board.FLASH_BLOCK_BYTES, board.FLASH_PROGRAM_BYTES)
+    _reset_to_factory(flash)
     store = Store(Ring(flash, 0, board.FLASH_STATE_BLOCKS))
     history_ring = Ring(flash, board.FLASH_STATE_BLOCKS, board.FLASH_BLOCKS - board.FLASH_STATE_BLOCKS)
     motor = Motor(clock, pin, force, board.MOTOR_PULSE_MS, board.FORCE_LIMIT_U16, store)
@@ -95,6 +96,15 @@ def _identity():
         if getattr(machine, name, None) == cause:
             identity.reset_cause = word
     return identity
+
+
+# Before anything reads the journal.
+def _reset_to_factory(flash):
+    import factory
+
+    if factory.due():
+        factory.carry_out(flash)
+    factory.forget()
 
 
 # Reads the journal. What that needs leaves the memory again, too.

@@ -17,11 +17,11 @@ from pumprig.oracle.questions import GetTemplateStatus
 from pumpwire.enums import RecordingReason
 from pumpwire.registry import MESSAGES
 
-__all__ = ["refuse_used"]
+__all__ = ["refuse_used", "traces_of_use"]
 
 REMEDY = (
-    "Reset the board and start again. A pump with a journal keeps this over a reset: erase its flash, put MicroPython "
-    "on it and `pumprig flash` it; a virtual one (`pumprig board`) is new when it is started anew"
+    "Make it new with `pumprig reset --board {board} --factory`; a virtual one (`pumprig board`) is new when it is "
+    "started anew"
 )
 
 
@@ -36,12 +36,24 @@ def refuse_used(pump: Pump, settings: OracleSettings, where: str) -> None:
     Raises:
         BlockedError: it was used; the message says all that it holds.
     """
-    found = list(_traces_of_use(pump, settings))
+    found = list(traces_of_use(pump, settings))
     if found:
-        raise BlockedError(f"the pump was used before: {', '.join(found)}", where=where, remedy=REMEDY)
+        # A name in the air is none that has a REPL.
+        board = "BOARD" if where.startswith("ble:") else where
+        raise BlockedError(
+            f"the pump was used before: {', '.join(found)}", where=where, remedy=REMEDY.format(board=board)
+        )
 
 
-def _traces_of_use(pump: Pump, settings: OracleSettings) -> Iterator[str]:
+def traces_of_use(pump: Pump, settings: OracleSettings) -> Iterator[str]:
+    """All that a pump holds that a new one does not, in words.
+
+    Args:
+        pump: with its subscriptions.
+        settings: what kind of pump it must be.
+    Raises:
+        PumpLinkError: it does not answer, or not as a pump does.
+    """
     oracle = Oracle(settings)
     state = oracle.state()
     counters = pump.pulse_counters()

@@ -96,7 +96,7 @@ def test_a_pump_that_was_used_is_refused_with_what_it_holds(bench, board, use, s
         assert refused.value.exit_code == 3
         assert said in refused.value.message
         assert path in refused.value.message
-        assert "Reset the board" in refused.value.message
+        assert f"`pumprig reset --board port:{path} --factory`" in refused.value.message
         # Asked a second time it says the same: nothing was done to it.
         with pytest.raises(BlockedError) as again:
             given_to_a_run(bench, path)
