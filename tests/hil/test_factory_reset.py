@@ -18,6 +18,7 @@ import pytest
 
 from hil.rig_bench import MANUAL, fit_run
 from hil.rig_bench import pump as with_pump
+from pumplink.boards import default_firmware
 from pumplink.errors import PowerCut
 from pumplink.link import Link
 from pumplink.plugged.factory import ask_for_factory_reset
@@ -145,7 +146,8 @@ def test_a_used_pump_becomes_a_new_one_and_what_is_no_past_of_it_stays(board, ca
     code, out, err = call(capsys, "reset", "--board", f"port:{board.device}", "--factory", "--yes")
     assert code == 0, err
     assert "as a new pump" in out
-    assert "deletes what its pump keeps of its past (history, counters, settings" in err and "BLE bonds" in err
+    assert "deletes what its pump keeps of its past (history, counters, reservoir level, settings" in err
+    assert "what stays: the firmware, board.py, BLE bonds" in err
     assert held(board.device) == []
     after = files(board.device)
     assert {"/main.py", "/board.py", "/bonds_0", "/notes.txt"} <= after
@@ -256,6 +258,26 @@ def test_a_board_pulled_out_once_it_was_asked_is_a_new_pump_at_its_next_start(bo
     board.unplug()
     board.plug()
     assert held(board.device) == []
+
+
+def test_a_firmware_that_cannot_go_through_with_it_is_not_put_there(board, capsys, tmp_path):
+    firmware = tmp_path / "older"
+    shutil.copytree(default_firmware(), firmware, ignore=shutil.ignore_patterns("__pycache__"))
+    (firmware / "factory.py").unlink()
+    start = (firmware / "start.py").read_text(encoding="utf-8")
+    (firmware / "start.py").write_text(start.replace("    _reset_to_factory(flash)\n", "").replace(
+        "    import factory\n\n    if factory.due():\n        factory.carry_out(flash)\n    factory.forget()\n",
+        "    flash.blocks\n"), encoding="utf-8")  # fmt: skip
+    with Repl(str(board.device)) as repl:
+        repl.interrupt()
+        ask_for_factory_reset(repl)
+    words = ("flash", "--board", f"port:{board.device}")
+    code, _, err = call(capsys, *words, "--firmware", str(firmware))
+    assert code == 3 and "not done to its end" in err
+    assert call(capsys, *words)[0] == 0
+    assert held(board.device) == []
+    code, _, err = call(capsys, *words, "--firmware", str(firmware))
+    assert code == 0, err
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])

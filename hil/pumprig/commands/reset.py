@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-DELETED = ("history", "counters", "settings", "templates", "therapy and insulin on board")
+DELETED = ("history", "counters", "reservoir level", "settings", "templates", "therapy and insulin on board")
 KEPT = ("the firmware", "board.py", "BLE bonds", "files of yours")
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from pumplink.errors import BoardRefused
 from pumplink.plugged.repl import Repl
 
-__all__ = ["ask_for_factory_reset"]
+__all__ = ["MARK", "MODULES", "ask_for_factory_reset"]
+
+MARK = "factory_reset"
+"""The file that asks for it."""
+MODULES = ("factory.mpy", "factory.py")
+"""Files of which a firmware has one when it knows a factory reset."""
 
 # The mark is all that is written from here: where the journal lies, and how it is erased, the firmware knows itself.
-_ASK = """
+_ASK = f"""
 import os
 _there=os.listdir()
 if "main.py" not in _there or "board.py" not in _there:
     print("none")
-elif "factory.mpy" not in _there and "factory.py" not in _there:
+elif not any(name in _there for name in {MODULES!r}):
     print("unknown")
 else:
-    open("factory_reset","w").close()
+    open({MARK!r},"w").close()
     if hasattr(os,"sync"): os.sync()
     print("asked")
 """

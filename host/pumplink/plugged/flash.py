@@ -12,6 +12,7 @@ from pumplink.client import Client
 from pumplink.errors import BoardFull, BoardRefused
 from pumplink.link import ATT_TIMEOUT_S, Link
 from pumplink.pack import packed
+from pumplink.plugged.factory import MARK, MODULES
 from pumplink.plugged.hardware import Hardware, real_boards
 from pumplink.plugged.repl import BoardFile, Repl, System
 from pumplink.probe import Probe, ProbeIdentity
@@ -119,10 +120,12 @@ def flash(
         The paths that were written, and those that were removed.
     Raises:
         BoardFull: there is no room for it.
+        BoardRefused: a factory reset of the board has begun, and the image cannot go through with it.
         BearerLost: the board went away.
     """
     journal = str(image.hardware.data.firmware.get("FLASH_LABEL", ""))
     there = repl.files(tuple(folder for folder in (journal, *_KEPT_FOLDERS) if folder.startswith("/")))
+    _make_sure_of_reset(repl, image, there)
     new = [path for path, content in image.files.items() if there.get(path) != _file(content)]
     old = [path for path in there if path not in image.files and path not in _KEPT and _is_ours(path)]
     if left_alone or not (new or old):
@@ -156,6 +159,16 @@ def _make_folders(repl: Repl, paths: list[str]) -> None:
         "import os\nfor path in " + repr(folders) + ":\n try:\n  os.mkdir(path)\n except OSError as e:\n"
         "  if e.errno!=17: raise"
     )
+
+
+def _make_sure_of_reset(repl: Repl, image: Image, there: Mapping[str, BoardFile]) -> None:
+    """A pump that does not know the mark would take what is left of a journal for its past."""
+    if f"/{MARK}" in there and not any(f"/{name}" in image.files for name in MODULES):
+        repl.reset()
+        raise BoardRefused(
+            f"{repl.device}: a factory reset of its pump is not done to its end, and this firmware knows none; flash "
+            "the pump of this pumprig first, which goes through with it"
+        )
 
 
 def _make_sure_of_room(repl: Repl, image: Image, paths: list[str]) -> None:
