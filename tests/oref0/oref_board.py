@@ -26,11 +26,11 @@ def _glucose(rows):
 
 
 def _iob(asked):
-    room = asked["room"]
-    doses, scheduled, iob = Doses(room), Doses(room), Iob()
+    room, dose_mu = asked["room"], asked["dose_mu"]
+    doses, scheduled, iob = Doses(room, dose_mu), Doses(room, dose_mu), Iob()
     for into, rows in ((doses, asked["doses"]), (scheduled, asked["scheduled"])):
-        for s, mu in rows:
-            into.add(s, mu)
+        for row in rows:
+            into.add(*row)
     Insulin(Curve(*asked["curve"]), room).fill(doses, scheduled, asked["s"], iob)
     activities = [round(10000 * x) for x in array("d", iob.activities)]
     return [round(1000 * iob.iob), activities, [round(10000 * x) for x in iob.zero_temp_activities]]

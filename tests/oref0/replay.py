@@ -33,7 +33,7 @@ class Replay:
         self._smb = bool(extra)
         self._curve = Curve(EXPONENTIAL, 360, 75)
         self._insulin = Insulin(self._curve, ROOM)
-        self._doses = Doses(ROOM)
+        self._doses = Doses(ROOM, PULSE_MU)
         self._iob = Iob()
         self._s = 0
         self._delivered_mu_minutes = self._scheduled_mu_minutes = 0
@@ -49,13 +49,13 @@ class Replay:
     def inputs(self, s: int, glucose_status: dict[str, Any]) -> dict[str, Any]:
         """What is decided on at a second, with oref0's keys."""
         self._run(s)
-        scheduled = Doses(ROOM)
+        scheduled = Doses(ROOM, PULSE_MU)
         remainder = self._scheduled_mu_minutes
         for minute in range(1, 241):
             remainder += BASAL_MU_PER_H
             if remainder >= 60 * PULSE_MU:
                 remainder -= 60 * PULSE_MU
-                scheduled.add(s + 60 * minute, -PULSE_MU)
+                scheduled.add(s + 60 * minute, -1)
         self._insulin.fill(self._doses, scheduled, s, self._iob)
         iob = [
             {"iob": self._iob.iob if i == 0 else None, "activity": activity, "iobWithZeroTemp": {"activity": zero_temp}}
@@ -81,7 +81,7 @@ class Replay:
             self._last_temp = {"lastTemp": last}
         for i in range(round(1000 * decision.get("units", 0)) // PULSE_MU):
             self._last_bolus_s = self._s
-            self._doses.add(self._s + 2 * i, PULSE_MU)
+            self._doses.add(self._s + 2 * i, 1)
 
     # Minute after minute: a pulse falls due where it is earned, as delivered and as scheduled.
     def _run(self, s: int) -> None:
@@ -91,9 +91,9 @@ class Replay:
             self._scheduled_mu_minutes += BASAL_MU_PER_H
             while self._delivered_mu_minutes >= 60 * PULSE_MU:
                 self._delivered_mu_minutes -= 60 * PULSE_MU
-                self._doses.add(self._s, PULSE_MU)
+                self._doses.add(self._s, 1)
             if self._scheduled_mu_minutes >= 60 * PULSE_MU:
                 self._scheduled_mu_minutes -= 60 * PULSE_MU
-                self._doses.add(self._s, -PULSE_MU)
+                self._doses.add(self._s, -1)
             if self._s % 3600 == 0:
                 self._doses.forget(self._s - 60 * self._curve.minutes - 60)

@@ -34,20 +34,25 @@ def curve_of(r):
 
 def doses_of(r, now, pulse):
     """What was delivered and what was scheduled, up to now, and what a zero temp leaves out after it."""
-    doses, scheduled = Doses(ROOM), Doses(ROOM)
+    doses, scheduled = Doses(ROOM, pulse), Doses(ROOM, pulse)
     count = r.choice([0, 3, 50, 400])
     for s in sorted(r.randrange(now - 11 * HOUR_S, now + 1) for _ in range(count)):
-        doses.add(s, r.choice([pulse, -pulse, 5 * pulse, 4000] if r.random() < 0.1 else [pulse, -pulse]))
+        doses.add(s, r.choice([1, -1, 5, 100] if r.random() < 0.1 else [1, -1]))
     s = now
     while s < now + 4 * HOUR_S:
         s += r.choice([1, 90, 300, 600])
-        scheduled.add(s, -pulse)
+        scheduled.add(s, -1)
     return doses, scheduled
 
 
+def rows_of(doses):
+    """Seconds and doses of all entries, oldest first."""
+    places = [(doses.first + n) % doses.room for n in range(doses.count)]
+    return [(doses.second_at(place), doses.doses_at(place)) for place in places]
+
+
 def treatments(doses):
-    seconds, mu = doses.seconds[: doses.count], doses.doses[: doses.count]
-    return [{"date": NOW_MS + 1000 * s, "insulin": one / 1000} for s, one in zip(seconds, mu, strict=True)]
+    return [{"date": NOW_MS + 1000 * s, "insulin": count * doses.dose_mu / 1000} for s, count in rows_of(doses)]
 
 
 def compare(reference, seeds):
@@ -104,8 +109,7 @@ def test_a_full_history_counts_the_oldest_doses_as_one_and_younger():
     doses = Doses(3)
     for s in (0, 60, 120, 180):
         doses.add(s, 50)
-    rows = [(doses.first + n) % 3 for n in range(3)]
-    assert [(doses.seconds[row], doses.doses[row]) for row in rows] == [(60, 100), (120, 50), (180, 50)]
+    assert rows_of(doses) == [(60, 100), (120, 50), (180, 50)]
 
 
 # --- against oref0's own reading of a pump's history ---
@@ -131,7 +135,7 @@ def temps_of(r, now):
 
 def delivered_of(temps, now):
     """The pulses that TBRs and basal earn second after second, and those that the basal alone had earned."""
-    doses, delivered, scheduled = Doses(ROOM), 0, 0
+    doses, delivered, scheduled = Doses(ROOM, PULSE_MU), 0, 0
     for s in range(now - TEMP_HOURS * HOUR_S + 1, now + 1):
         running = [rate for start, rate, minutes in temps[-1:] if start < s <= start + 60 * minutes]
         for (start, rate, minutes), (following, _, _) in pairwise(temps):
@@ -141,10 +145,10 @@ def delivered_of(temps, now):
         scheduled += BASAL_MU_PER_H
         if delivered >= PULSE_MU * HOUR_S:
             delivered -= PULSE_MU * HOUR_S
-            doses.add(s, PULSE_MU)
+            doses.add(s, 1)
         if scheduled >= PULSE_MU * HOUR_S:
             scheduled -= PULSE_MU * HOUR_S
-            doses.add(s, -PULSE_MU)
+            doses.add(s, -1)
     return doses
 
 

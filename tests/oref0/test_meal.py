@@ -21,6 +21,7 @@ from pump.doses import Doses
 
 HOUR_S = 3600
 ROOM = 4000
+PULSE_MU = 50
 
 
 def iso(s):
@@ -68,7 +69,7 @@ class Case:
     def _doses(r):
         count = r.choice([0, 5, 60, 200])
         seconds = sorted(r.sample(range(-16 * HOUR_S, 1), count))
-        return [(s, r.choice([50, -50, -50, 100, 1000])) for s in seconds]
+        return [(s, PULSE_MU * r.choice([1, -1, -1, 2, 20])) for s in seconds]
 
     def isf(self, s):
         minute = (NOW_MS // 1000 + s) // 60 % 1440
@@ -105,11 +106,12 @@ def said_by_oref0(reference, case, every_dose=True):
 
 def said_by_firmware(case):
     curve = Curve(EXPONENTIAL, case.dia, case.peak)
-    insulin, doses, buckets, announced = Insulin(curve, ROOM), Doses(ROOM), Buckets(), Announced()
+    insulin, doses, buckets, announced = Insulin(curve, ROOM), Doses(ROOM, PULSE_MU), Buckets(), Announced()
     waiting = list(case.doses)
     for s, mg_dl in case.readings:
         while waiting and waiting[0][0] <= s:
-            doses.add(*waiting.pop(0))
+            at_s, mu = waiting.pop(0)
+            doses.add(at_s, mu // PULSE_MU)
         buckets.add(s, mg_dl, lambda at: insulin.activity(doses, at))
     for s, grams in case.carbs:
         announced.add(0, s, grams)

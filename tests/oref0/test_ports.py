@@ -36,9 +36,10 @@ def readings(r):
 def doses(r):
     now = 40000
     return {
-        "room": 128, "s": now, "curve": r.choice([[BILINEAR, 240], [EXPONENTIAL, 300, 75], [EXPONENTIAL, 360, 55]]),
-        "doses": [[s, r.choice([50, -50, 2000])] for s in sorted(r.sample(range(now - 24000, now + 1), 60))],
-        "scheduled": [[s, -50] for s in range(now + 150, now + 14400, 180)],
+        "room": 128, "dose_mu": 50, "s": now,
+        "curve": r.choice([[BILINEAR, 240], [EXPONENTIAL, 300, 75], [EXPONENTIAL, 360, 55]]),
+        "doses": [[s, r.choice([1, -1, 40])] for s in sorted(r.sample(range(now - 24000, now + 1), 60))],
+        "scheduled": [[s, -1] for s in range(now + 150, now + 14400, 180)],
     }  # fmt: skip
 
 
