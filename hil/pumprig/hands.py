@@ -86,6 +86,7 @@ class Hands:
         self._pace.in_time(at_s)
         if subscribe:
             self._pump.subscribe()
+            self._pace.in_time(at_s)
         self._judge.oracle.command(at_s, oracle_commands.OpenCgmSession(sensor.session_start))
         self._judge.take()
         self._judge.status.connection(up=True)
