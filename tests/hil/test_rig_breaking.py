@@ -254,7 +254,7 @@ def test_a_pump_that_has_been_used_is_refused_before_anything_is_done_to_it(tmp_
         pty.close()
         board.stop()
     assert code == 3
-    assert "Reset the board" in err
+    assert "pumprig reset --board" in err
     assert pty.path in err
 
 
