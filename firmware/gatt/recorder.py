@@ -104,7 +104,7 @@ class Recorder:
             for peripheral in self._peripherals:
                 peripheral.status_changed.changed()
 
-    # Only commands that were loaded late bring these about, and have brought the module along.
+    # What a client commands has brought the module along; whoever calls the pump without a client has not.
     def _seldom(self, event, s, a, b, c, d, e):
         if self.seldom is None:
             from gatt.seldom_records import record

@@ -93,8 +93,8 @@ def _compared(record: Record, outcome: Outcome, *, as_json: bool) -> int:
         return outcome.exit_code
     if lost := _not_judged_again(record, outcome):
         click.echo(f"judged then, and not at this clock: {', '.join(lost)}", err=True)
-    for note in (UNTOLD,) if record.ending is Ending.UNTOLD else ():
-        click.echo(note, err=True)
+    if record.ending is Ending.UNTOLD:
+        click.echo(UNTOLD, err=True)
     if not as_json:
         click.echo(f"the dose events are those of {record.folder}")
     return 0
