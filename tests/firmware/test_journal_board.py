@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import pytest
 
+from campaign import size
 from firmware.stored_history import REFERENCE_EVERY, flash, places
 from firmware.test_pump_micropython import HERE, micropython
 from pumplink import Lockstep, Realtime, Scaled, VirtualBoard
@@ -130,7 +131,7 @@ class Lives:
         pump.run_for(kill_after_s)
 
 
-@pytest.mark.parametrize("restarts", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("restarts", [20, pytest.param(size(150, whole=400), marks=pytest.mark.slow)])
 def test_the_board_restarts_again_and_again_and_knows_what_it_delivered(tmp_path, restarts):
     """D-921 to D-926 on the whole board: cut in an operation, or killed between two steps."""
     lives = Lives(tmp_path, restarts)
@@ -144,7 +145,7 @@ def test_the_board_restarts_again_and_again_and_knows_what_it_delivered(tmp_path
     assert lives.counted > 2 * restarts
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [10, pytest.param(size(100, whole=200), marks=pytest.mark.slow)])
 def test_a_board_whose_process_is_killed_knows_what_it_delivered(tmp_path, kills):
     """D-921 to D-926: SIGKILL at moments by chance; the pulses of the motor are those of the counters, to the one in
     doubt. Who looks after each of them is killed, too."""

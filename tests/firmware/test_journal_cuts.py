@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+from campaign import size
 from firmware.journal_bench import BLOCK_BYTES, KINDS, Device, JournalBench, apply, day, image_after_cut
 from pump import events
 
@@ -133,7 +134,7 @@ def test_after_a_cut_at_any_operation_the_pump_knows_what_it_delivered(step):
     assert doubts > 0
 
 
-@pytest.mark.parametrize("step", [401, pytest.param(97, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [401, pytest.param(size(197, whole=97), marks=pytest.mark.slow)])
 def test_a_cut_during_the_restart_changes_nothing(step):
     """D-921, D-926: the restart is cut at each of its own operations; the next one tells the same."""
     bench, reference = the_day()
@@ -155,7 +156,7 @@ def test_a_cut_during_the_restart_changes_nothing(step):
             apply(before, operation)
 
 
-@pytest.mark.parametrize("restarts", [30, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("restarts", [30, pytest.param(size(200, whole=600), marks=pytest.mark.slow)])
 def test_hundreds_of_cuts_in_one_life(restarts):
     """D-925, D-926, D-929: one flash; numbers go on, nothing seen is lost, all blocks wear alike."""
     image = Device().image

@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from campaign import size
 from firmware.journal_bench import (
     BLOCK_BYTES,
     HISTORY_BLOCKS,
@@ -184,7 +185,7 @@ def deletes():
 
 
 @pytest.mark.parametrize("number", range(4))
-@pytest.mark.parametrize("step", [23, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [23, pytest.param(size(11, whole=3), marks=pytest.mark.slow)])
 def test_a_cut_in_a_delete_leaves_all_of_it_or_none(number, step):
     """D-911: in each of its operations, and in each of the start that goes on with it; answered, it stays."""
     image, truth, following = wrapped()

@@ -11,6 +11,7 @@ import re
 
 import pytest
 
+from campaign import size
 from pumplink.boards import default_firmware
 from pumprig.cli import main
 from pumprig.errors import UsageError
@@ -181,7 +182,7 @@ def test_every_kind_of_fault_is_seen(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_the_firmware_survives_many_cases(seed):
-    outcome = fuzz(seed, 25_000)
+    outcome = fuzz(seed, size(10_000, whole=25_000))
     assert outcome.failure is None, f"pumprig fuzz --replay '{text(outcome.failure.steps)}': {outcome.failure.message}"
 
 

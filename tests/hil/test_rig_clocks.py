@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from campaign import size
 from hil.rig_bench import PLGS, Run, command, every_5_minutes, fault, firmware_copy, fit_run, pump
 from pumplink.virtual.clocks import Lockstep, parse_clock
 from pumprig.runs import RunOptions, execute, make_plan
@@ -102,14 +103,14 @@ def test_a_sample_fetched_after_a_lost_connection_suspends_at_the_same_second_on
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("clock", "minutes"), [("scaled:60", 60), ("realtime", 10)])
-def test_an_hour_at_sixty_times_and_ten_minutes_of_real_time_give_the_doses_of_lockstep(bench, clock, minutes):
+@pytest.mark.parametrize(("clock", "minutes"), [("scaled:60", 60), ("realtime", size(3, whole=10))])
+def test_an_hour_at_sixty_times_and_minutes_of_real_time_give_the_doses_of_lockstep(bench, clock, minutes):
     # The recorded trace where there is one, else the day that comes with pumprig.
     trace = SAMPLES.resolve() if SAMPLES.is_file() else "bundled"
     text = "\n".join([
         f'trace = "{trace}"', "start = 10", f"hours = {minutes / 60}", PLGS, pump((720, 3), (720, 6)),
-        command(60, "set_bolus", amount_iu=2), command(310, "set_tbr", rate_iu_per_h=9, duration_minutes=3),
-        fault(400, "bearer_down", for_seconds=60),
+        command(10, "set_bolus", amount_iu=2), command(60, "set_tbr", rate_iu_per_h=9, duration_minutes=1),
+        fault(80, "bearer_down", for_seconds=60),
     ])  # fmt: skip
     scenario = Scenario.from_toml(text)
 

@@ -121,8 +121,8 @@ def test_the_same_seed_is_the_same_run_and_another_one_is_not(tmp_path):
 
 
 def test_a_faster_clock_gives_the_same_doses_and_samples(tmp_path):
-    lockstep = lived(tmp_path, "hours = 0.2")
-    scaled = fit_run(lambda: lived(tmp_path, "hours = 0.2", clock="scaled:30"))
+    lockstep = lived(tmp_path, "hours = 0.1")
+    scaled = fit_run(lambda: lived(tmp_path, "hours = 0.1", clock="scaled:30"))
     assert scaled.verdict is Verdict.PASS, scaled.explain()
     assert (scaled.dose_text, sensor(scaled)) == (lockstep.dose_text, sensor(lockstep))
 

@@ -8,6 +8,7 @@ which means that each pulse, decision, answer and history record was the one tha
 
 import pytest
 
+from campaign import share
 from hil.random_scenarios import LOOPED_FROM, Maker, run_seed
 from pumprig.verdict import Verdict
 
@@ -19,7 +20,7 @@ def test_a_scenario_of_chance_passes(seed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [*range(100, 400, 25), *range(LOOPED_FROM + 100, LOOPED_FROM + 200, 25)])
+@pytest.mark.parametrize("first", share([*range(100, 400, 25), *range(LOOPED_FROM + 100, LOOPED_FROM + 200, 25)], 3))
 def test_more_scenarios_of_chance_pass(first, tmp_path):
     for seed in range(first, first + 25):
         folder = tmp_path / str(seed)

@@ -21,7 +21,7 @@ from pumprig.errors import BlockedError
 from pumprig.verdict import Verdict
 from pumpwire.enums import FaultKind, RacpOperator
 
-SCALE, SLOW = 10, 4
+SCALE, SLOW = 10, 8
 PARTS = (MANUAL, "hours = 0.02", pump())
 
 

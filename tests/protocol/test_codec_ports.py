@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ports
+from campaign import size
 from pumpwire import MESSAGES
 from pumpwire.declare import Message
 from pumpwire.strategies import damaged_octets_of, values_of
@@ -24,7 +25,7 @@ from . import board, cases
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 QUICK = settings(QUIET, max_examples=120)
-LONG = settings(QUIET, max_examples=3000)
+LONG = settings(QUIET, max_examples=size(1000, whole=3000))
 
 # Text has no program: the firmware would send it as it stands.
 CODED = [message for message in MESSAGES.values() if all(field.kind != "text" for field in message.fields)]
