@@ -122,6 +122,16 @@ def _last_words(error: Exception) -> str:
     return f"a defect of pumprig: {type(error).__name__}: {error}. Report it with {path}."
 
 
+# What is half written when Ctrl-C comes may fail to be closed; that error then stands in the place of the interruption.
+def _of_an_interruption(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line and leave with its exit code."""
     # A polite request to end is an interruption: the run still writes its report, and no virtual board stays behind.
@@ -147,8 +157,12 @@ def main(argv: list[str] | None = None) -> Any:
     except BrokenPipeError:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its own exit code
-        code = RIG_ERROR_EXIT_CODE
-        _refuse(given, _last_words(error), code)
+        if _of_an_interruption(error):
+            code = INTERRUPTED_EXIT_CODE
+            _refuse(given, f"interrupted; then {_last_words(error)}", code)
+        else:
+            code = RIG_ERROR_EXIT_CODE
+            _refuse(given, _last_words(error), code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

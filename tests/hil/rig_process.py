@@ -93,3 +93,12 @@ def boards_of(pid):
             if parent == pid and b"boot.py" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
+
+
+def has_ended(pid):
+    """Whether a process has ended; one that nobody has waited for yet keeps its number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"

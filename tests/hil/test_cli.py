@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import click
+import numpy
 import pytest
 
 from hil.rig_bench import PLGS, board_on_a_line, command, every_5_minutes, firmware_copy, flat, pump, trace_csv
@@ -501,6 +502,21 @@ def test_a_disk_that_is_full_is_no_defect_of_pumprig(call, monkeypatch):
     assert code == 4
     assert "defect" not in err
     assert err.startswith("pumprig: No space left on device. Make room ")
+
+
+def test_an_interruption_that_breaks_what_is_half_written_is_still_one(call, monkeypatch, tmp_path, trace):
+    """The archive of signals cannot be closed while one of its members is open."""
+
+    def cut(*_arguments, **_arrays):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("there is an open writing handle on it")
+
+    monkeypatch.setattr(numpy, "savez_compressed", cut)
+    code, _, err = call("run", trace, "--no-live", "--out", tmp_path / "runs")
+    assert code == 130
+    assert err.splitlines()[-1].startswith("pumprig: interrupted; then a defect of pumprig: ValueError: ")
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path, trace):
