@@ -68,6 +68,13 @@ def firmware(tmp_path: Path) -> Path:
     return folder
 
 
+class Outcome(dict):
+    """What a command said; a refusal says less, and shows itself where more was expected."""
+
+    def __missing__(self, key: str) -> object:
+        raise AssertionError(f"nothing is said of {key!r}: {dict(self)}")
+
+
 @pytest.fixture
 def flash(board: UsbBoard, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict]:
     """Runs `pumprig flash` on the board; its outcome, with exit code and messages."""
@@ -77,7 +84,7 @@ def flash(board: UsbBoard, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
         with pytest.raises(SystemExit) as left:
             main(words)
         out, err = capsys.readouterr()
-        return {**(json.loads(out) if json_too else {"out": out}), "code": left.value.code, "err": err}
+        return Outcome({**(json.loads(out) if json_too else {"out": out}), "code": left.value.code, "err": err})
 
     return run
 
