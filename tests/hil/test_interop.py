@@ -61,6 +61,18 @@ def test_a_part_of_the_matrix_gives_what_is_expected(matrix):
     assert matrix.changes == [] and (matrix.exit_code, matrix.verdict) == (0, "PASS")
 
 
+@pytest.mark.slow
+def test_the_whole_matrix_gives_what_is_expected(capsys, tmp_path):
+    code = cli("--out", str(tmp_path))
+    assert code == 0, [line for line in capsys.readouterr().out.splitlines() if line.startswith("CHANGED")]
+
+
+def test_a_record_that_was_read_later_is_no_other_dose(tmp_path):
+    """Method: the reservoir passes a step while the connection is away, and is told of at once then, or hours later."""
+    matrix = run_matrix(Settings.of(("accu_chek_combo",), ("dexcom_g6", "libre2")), tmp_path)
+    assert matrix.cell("accu_chek_combo", "libre2").numbers["first_difference"] == "03:11:01"
+
+
 def test_a_sensor_of_15_minutes_suspends_late_and_one_that_only_watches_never_doses(matrix):
     fine, coarse, watched = (matrix.cell("omnipod_dash", name) for name in SENSORS)
     assert 0 < coarse.numbers["suspended_s"] < fine.numbers["suspended_s"]

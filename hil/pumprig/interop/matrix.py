@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -251,14 +252,22 @@ def _acts(controller: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {"suspensions": summary.get("suspensions", 0), "suspended_s": summary.get("suspended_s", 0)}
 
 
+# Records stand in the order in which they were read, which a lost connection changes, and no dose. What comes before
+# the first sample sets the pump up.
+def _in_time(doses: list[str]) -> list[tuple[int, str]]:
+    timed = ((int(json.loads(line)["s"]), line) for line in doses)
+    return sorted(dose for dose in timed if dose[0] >= 0)
+
+
 def _first_difference(reference: list[str] | None, doses: list[str]) -> str:
     """When the doses first part from those of the first sensor, as hh:mm:ss of the run; empty when they never do."""
-    if reference is None or reference == doses:
+    if reference is None:
         return ""
-    lengths = min(len(reference), len(doses))
-    place = next((index for index in range(lengths) if reference[index] != doses[index]), lengths)
-    seconds = [json.loads(lines[place])["s"] for lines in (reference, doses) if place < len(lines)]
-    second = max(0, min(seconds))
+    pairs = itertools.zip_longest(_in_time(reference), _in_time(doses))
+    parted = next(([dose[0] for dose in pair if dose is not None] for pair in pairs if pair[0] != pair[1]), None)
+    if parted is None:
+        return ""
+    second = min(parted)
     return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
