@@ -39,7 +39,7 @@ demo: $(RUN)
 test: $(DEV)
 	$(PYTEST) -n 2
 
-# Some of them wait for a clock and let the processors be: hence one worker more than there are.
+# Some wait for a clock and use no processor meanwhile, so there is one worker more than processors.
 ## Run the slow tests; with PUMPRIG_CAMPAIGN=whole, their campaigns at full length.
 slow: $(DEV)
 	$(PYTEST) -n 3 --dist worksteal -m slow -o faulthandler_timeout=1800 --durations=12
@@ -68,7 +68,7 @@ wasm: $(PORT)
 
 ## Install oref0 and hold controller oref against it, 20,000 random inputs included; needs Node.js with npm.
 test-oref0: $(DEV) $(OREF0)
-	PUMPRIG_CAMPAIGN=whole $(PYTEST) -n 2 -m "slow or not slow" -o faulthandler_timeout=1800 tests/oref0
+	$(PYTEST) -n 2 -m "slow or not slow" -o faulthandler_timeout=1800 tests/oref0
 
 ## Remove the environment and all caches; the records in runs/ stay.
 clean:

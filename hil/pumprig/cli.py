@@ -157,12 +157,10 @@ def main(argv: list[str] | None = None) -> Any:
     except BrokenPipeError:
         code = 0
     except Exception as error:  # noqa: BLE001 - the last resort: a defect ends with its own exit code
+        code, before = RIG_ERROR_EXIT_CODE, ""
         if _of_an_interruption(error):
-            code = INTERRUPTED_EXIT_CODE
-            _refuse(given, f"interrupted; then {_last_words(error)}", code)
-        else:
-            code = RIG_ERROR_EXIT_CODE
-            _refuse(given, _last_words(error), code)
+            code, before = INTERRUPTED_EXIT_CODE, "interrupted, so that what was being written may not be whole; then "
+        _refuse(given, before + _last_words(error), code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -164,7 +164,8 @@ def test_ctrl_c_and_a_request_to_end_leave_with_130_and_a_report_of_what_there_i
     code, _, err = ended(process)
     assert code == 130
     assert "interrupted" in err
-    # No board is left behind. A second signal takes the host away before it has waited for the board's end.
+    # No board is left behind. A second signal may take the host away before it has waited for the board's end.
+    assert has_ended(board) or signals == 2
     wait_for(lambda: has_ended(board))
     folder = folder_in(tmp_path / "runs")
     meta, events = record_of(folder)

@@ -19,8 +19,11 @@ def test_a_scenario_of_chance_passes(seed, tmp_path):
     assert run.verdict is Verdict.PASS, run.explain()
 
 
+MORE = [*range(100, 400, 25), *range(LOOPED_FROM + 100, LOOPED_FROM + 200, 25)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("first", share([*range(100, 400, 25), *range(LOOPED_FROM + 100, LOOPED_FROM + 200, 25)], 3))
+@pytest.mark.parametrize("first", share(MORE, every=3))
 def test_more_scenarios_of_chance_pass(first, tmp_path):
     for seed in range(first, first + 25):
         folder = tmp_path / str(seed)

@@ -21,7 +21,7 @@ from pumprig.errors import BlockedError
 from pumprig.verdict import Verdict
 from pumpwire.enums import FaultKind, RacpOperator
 
-SCALE, SLOW = 10, 8
+SCALE = 10
 PARTS = (MANUAL, "hours = 0.02", pump())
 
 
@@ -32,9 +32,9 @@ def device(board: VirtualBoard) -> Iterator[str]:
 
 
 @contextmanager
-def client(path: str, scale: int = SCALE) -> Iterator[Pump]:
+def client(path: str) -> Iterator[Pump]:
     """The pump at a device, with a connection."""
-    bearer = SerialBearer(path, scale=scale)
+    bearer = SerialBearer(path, scale=SCALE)
     link = Link(bearer)
     try:
         link.open(attempts=12)
@@ -52,8 +52,8 @@ def board(tmp_path) -> Iterator[VirtualBoard]:
         yield started
 
 
-def given_to_a_run(bench, path: str, scale: int = SCALE):
-    return bench.run(*PARTS, clock=f"scaled:{scale}", board=f"port:{path}")
+def given_to_a_run(bench, path: str):
+    return bench.run(*PARTS, clock=f"scaled:{SCALE}", board=f"port:{path}")
 
 
 def deliver(used: Pump) -> None:
@@ -115,13 +115,13 @@ def test_a_new_pump_that_somebody_has_looked_at_is_not_refused(bench, tmp_path):
 
     def run():
         with (
-            VirtualBoard("virtual", None, Scaled(SLOW), workdir=tmp_path / f"new{next(number)}") as fresh,
+            VirtualBoard("virtual", None, Scaled(SCALE), workdir=tmp_path / f"new{next(number)}") as fresh,
             device(fresh) as path,
         ):
-            with client(path, SLOW) as looked_at:
+            with client(path) as looked_at:
                 looked_at.history()
                 looked_at.controller_settings()
-            return given_to_a_run(bench, path, SLOW)
+            return given_to_a_run(bench, path)
 
     ended = fit_run(run)
     assert ended.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE), ended.explain()
